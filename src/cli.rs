@@ -1,0 +1,205 @@
+//! The command lines: arguments in, exit code out.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use log::LevelFilter;
+
+use crate::config::Config;
+use crate::dispatcher::{self, Options, ServiceError};
+use crate::logger;
+
+const HELP: &str = "\
+Gives every CI job of a GitLab or Heptapod instance a Clever Cloud virtual machine of its own.
+
+Usage: heptapod-paas-runner [OPTIONS] CONFIG
+
+  CONFIG                       the configuration file, paas-runner.toml
+
+Options:
+  -l, --logging-level LEVEL    DEBUG, INFO, WARNING or ERROR [default: INFO]
+      --debug-signal           log the tracked jobs and the counters on SIGUSR1
+      --poll-cycles N          stop after N polling cycles (for tests)
+      --poll-interval N        deprecated: set `check_interval` in the configuration
+      --job-progress-poll-interval N
+                               deprecated: set `job_progress_poll_interval`
+  -h, --help                   this text
+  -V, --version                the version
+
+Exit codes: 0 after SIGTERM or SIGINT, 2 for a bad configuration, 1 for other trouble at start.
+";
+
+/// A bad configuration, or a bad command line.
+const BAD_CONFIGURATION: u8 = 2;
+
+#[derive(Debug, PartialEq)]
+enum Command {
+    Help,
+    Version,
+    Run(Box<Arguments>),
+}
+
+#[derive(Debug, PartialEq)]
+struct Arguments {
+    config: PathBuf,
+    level: LevelFilter,
+    debug_signal: bool,
+    poll_cycles: Option<u64>,
+    check_interval: Option<Duration>,
+    progress_interval: Option<Duration>,
+}
+
+/// The program `heptapod-paas-runner`.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match parse(arguments) {
+        Ok(Command::Help) => {
+            print!("{HELP}");
+            ExitCode::SUCCESS
+        }
+        Ok(Command::Version) => {
+            println!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
+        Ok(Command::Run(arguments)) => run(&arguments),
+        Err(error) => {
+            eprintln!("heptapod-paas-runner: {error}; see --help");
+            ExitCode::from(BAD_CONFIGURATION)
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> ExitCode {
+    let mut config = match Config::load(&arguments.config) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(BAD_CONFIGURATION);
+        }
+    };
+    logger::start(arguments.level);
+    override_intervals(&mut config, arguments);
+    log::info!(
+        "version {}, with {}",
+        env!("CARGO_PKG_VERSION"),
+        shown(&arguments.config)
+    );
+    let options = Options {
+        poll_cycles: arguments.poll_cycles,
+        debug_signal: arguments.debug_signal,
+    };
+    match dispatcher::run(config, options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(ServiceError::Configuration(text)) => {
+            log::error!("{}: {text}", shown(&arguments.config));
+            ExitCode::from(BAD_CONFIGURATION)
+        }
+        Err(ServiceError::Start(text)) => {
+            log::error!("{text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn override_intervals(config: &mut Config, arguments: &Arguments) {
+    if let Some(interval) = arguments.check_interval {
+        log::warn!("--poll-interval is deprecated; set `check_interval` in the configuration");
+        config.check_interval = interval;
+    }
+    if let Some(interval) = arguments.progress_interval {
+        log::warn!(
+            "--job-progress-poll-interval is deprecated; set `job_progress_poll_interval` in the \
+             configuration"
+        );
+        config.progress_interval = interval;
+        config.limit_interval = interval;
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, lexopt::Error> {
+    use lexopt::prelude::{Long, Short, Value, ValueExt};
+    let mut config: Option<PathBuf> = None;
+    let mut parsed = Arguments {
+        config: PathBuf::new(),
+        level: LevelFilter::Info,
+        debug_signal: false,
+        poll_cycles: None,
+        check_interval: None,
+        progress_interval: None,
+    };
+    let mut parser = lexopt::Parser::from_args(arguments);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(Command::Help),
+            Short('V') | Long("version") => return Ok(Command::Version),
+            Short('l') | Long("logging-level") => {
+                parsed.level = level(&parser.value()?.string()?)?;
+            }
+            Long("debug-signal") => parsed.debug_signal = true,
+            Long("poll-cycles") => parsed.poll_cycles = Some(parser.value()?.parse()?),
+            Long("poll-interval") => parsed.check_interval = Some(seconds(&parser.value()?)?),
+            Long("job-progress-poll-interval") => {
+                parsed.progress_interval = Some(seconds(&parser.value()?)?);
+            }
+            Value(path) if config.is_none() => config = Some(path.into()),
+            other => return Err(other.unexpected()),
+        }
+    }
+    parsed.config = config.ok_or("which configuration file? CONFIG is missing")?;
+    Ok(Command::Run(Box::new(parsed)))
+}
+
+fn level(name: &str) -> Result<LevelFilter, String> {
+    match name.to_ascii_uppercase().as_str() {
+        "DEBUG" => Ok(LevelFilter::Debug),
+        "INFO" => Ok(LevelFilter::Info),
+        "WARNING" => Ok(LevelFilter::Warn),
+        "ERROR" => Ok(LevelFilter::Error),
+        _ => Err(format!(
+            "unknown logging level {name:?}: DEBUG, INFO, WARNING or ERROR"
+        )),
+    }
+}
+
+fn seconds(value: &OsString) -> Result<Duration, lexopt::Error> {
+    use lexopt::prelude::ValueExt;
+    let seconds: f64 = value.parse()?;
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|_| format!("{seconds} is no number of seconds").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Command, level, parse};
+    use log::LevelFilter;
+
+    fn parsed(line: &str) -> Result<Command, String> {
+        parse(line.split_whitespace().map(Into::into)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_command_line_of_the_python_runner_is_understood() {
+        let line = "--poll-interval 2 --job-progress-poll-interval=7 --poll-cycles 3 --debug-signal \
+                    -l warning paas.toml";
+        let Ok(Command::Run(arguments)) = parsed(line) else {
+            panic!("not understood: {line}");
+        };
+        assert_eq!(arguments.config.to_str(), Some("paas.toml"));
+        assert_eq!(arguments.poll_cycles, Some(3));
+        assert_eq!(arguments.level, LevelFilter::Warn);
+        assert!(arguments.debug_signal);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named() {
+        assert!(parsed("").unwrap_err().contains("CONFIG"));
+        assert!(parsed("a b").unwrap_err().contains('b'));
+        assert!(parsed("--poll-cycles x a").unwrap_err().contains('x'));
+        assert!(level("loud").unwrap_err().contains("WARNING"));
+    }
+}

@@ -1,0 +1,245 @@
+//! What the operator wrote, checked and typed.
+//!
+//! [`Config::load`] reads the file once, at start. It collects every problem with its line before
+//! it gives up, and accepts each key in all spellings that the Python runner's documentation or
+//! code ever had. Nothing here talks to a network: whether the reference flavor exists, for
+//! instance, is asked later.
+
+mod clever;
+mod forward;
+mod runner;
+mod written;
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+pub use clever::CleverSettings;
+pub use runner::{ExecutorSettings, RunnerSettings, TraceWatch};
+use written::{Problem, Section, Written, line_and_column};
+
+/// The whole configuration, checked.
+#[derive(Debug)]
+pub struct Config {
+    /// Jobs at once over all runners, `concurrent`.
+    pub concurrent: usize,
+    /// The pause between two requests for a job at the same coordinator.
+    pub check_interval: Duration,
+    /// The pause between two checks whether a job that runs has ended.
+    pub progress_interval: Duration,
+    /// How long a runner that has reached a limit waits, unless it hears of room before.
+    pub limit_interval: Duration,
+    pub quota: QuotaSettings,
+    pub state_file: PathBuf,
+    /// Jobs accepted but not yet seen running, `paas_max_concurrent_provisioning`.
+    pub max_launching: usize,
+    /// The least time between two launches.
+    pub launch_spacing: Duration,
+    /// Ask the same runner again at once after it granted a job.
+    pub repoll_immediately: bool,
+    /// Leave the machines of finished jobs alone: somebody wants to look at them.
+    pub keep_finished: bool,
+    pub decommission_launch_failures: bool,
+    pub log_statistics: bool,
+    pub runners: Vec<RunnerSettings>,
+}
+
+/// The quota is the weight of so many jobs of one flavor of one runner.
+#[derive(Debug)]
+pub struct QuotaSettings {
+    pub reference_runner: String,
+    pub reference_flavor: String,
+    pub reference_jobs_count: u64,
+    /// How much of the quota a single runner may use.
+    pub allowed_fraction_per_runner: f64,
+}
+
+/// Why there is no configuration; says for each problem where it is and what to do.
+#[derive(Debug)]
+pub enum ConfigError {
+    Unreadable {
+        path: PathBuf,
+        error: io::Error,
+    },
+    NotToml {
+        path: PathBuf,
+        line: usize,
+        column: usize,
+        message: String,
+    },
+    Wrong {
+        path: PathBuf,
+        problems: Vec<Problem>,
+    },
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { path, error } => {
+                write!(
+                    f,
+                    "cannot read the configuration {}: {error}",
+                    path.display()
+                )
+            }
+            Self::NotToml {
+                path,
+                line,
+                column,
+                message,
+            } => {
+                let message = message.trim().replace('\n', ", ");
+                write!(
+                    f,
+                    "{}:{line}:{column}: not valid TOML: {message}",
+                    path.display()
+                )
+            }
+            Self::Wrong { path, problems } => {
+                let lines: Vec<_> = problems
+                    .iter()
+                    .map(|problem| format!("{}:{problem}", path.display()))
+                    .collect();
+                f.write_str(&lines.join("\n"))
+            }
+        }
+    }
+}
+
+/// A billing step of Clever Cloud is 10 s: a job's end is noticed within one, whatever the
+/// time of day, and nothing is paid for that nobody uses. `job_progress_poll_interval` sets it.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(8);
+
+impl Config {
+    /// # Errors
+    /// [`ConfigError`] when there is no such file, it is not TOML, or a key is missing or wrong.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
+            path: path.to_owned(),
+            error,
+        })?;
+        Self::parse(path, &text)
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let not_toml = |error: &toml::de::Error| {
+            let (line, column) = line_and_column(text, error.span().map_or(0, |span| span.start));
+            ConfigError::NotToml {
+                path: path.to_owned(),
+                line,
+                column,
+                message: error.message().to_owned(),
+            }
+        };
+        let document = DeTable::parse(text).map_err(|error| not_toml(&error))?;
+        let verbatim: toml::Table = toml::from_str(text).map_err(|error| not_toml(&error))?;
+        let written = Written::new(text);
+        let config = Self::read(
+            &Section::new(&written, document.get_ref(), 0..0, "the configuration"),
+            &verbatim,
+        );
+        let problems = written.into_problems();
+        if problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigError::Wrong {
+                path: path.to_owned(),
+                problems,
+            })
+        }
+    }
+
+    fn read(global: &Section<'_>, verbatim: &toml::Table) -> Self {
+        let runners = runner::read_all(global, verbatim);
+        let quota = QuotaSettings::read(global, &runners);
+        let progress_interval =
+            global.seconds(&["job_progress_poll_interval", "job_progress_interval"]);
+        Self {
+            concurrent: limit(global, &["concurrent", "concurrency"], 50),
+            check_interval: global
+                .seconds(&["check_interval"])
+                .unwrap_or(Duration::from_secs(3)),
+            progress_interval: progress_interval.unwrap_or(PROGRESS_INTERVAL),
+            limit_interval: progress_interval.unwrap_or(Duration::from_secs(30)),
+            quota,
+            state_file: global
+                .required_string(
+                    "state_file",
+                    "the path of the file that remembers the running jobs, such as \
+                     \"/var/lib/heptapod-runner/state.json\"",
+                )
+                .into(),
+            max_launching: limit(global, &["paas_max_concurrent_provisioning"], 10),
+            launch_spacing: global
+                .seconds(&["paas_min_seconds_between_launches"])
+                .unwrap_or_default(),
+            repoll_immediately: global.flag(&["paas_repoll_same_runner_immediately"], false),
+            keep_finished: global.flag(&["paas_finished_jobs_keep_resources"], false),
+            decommission_launch_failures: global.flag(
+                &[
+                    "paas_decommission_launch_failures",
+                    "pass_decommision_launched_failures",
+                ],
+                true,
+            ),
+            log_statistics: global.flag(&["paas_log_statistics"], true),
+            runners,
+        }
+    }
+}
+
+impl QuotaSettings {
+    fn read(global: &Section<'_>, runners: &[RunnerSettings]) -> Self {
+        let Some(section) = global.section(&["quota_computation"]) else {
+            global.problem(
+                "[quota_computation] is missing: it says how much may run at once, as \
+                 `reference_runner` (a runner's name), `reference_flavor` (such as \"M\") and \
+                 `reference_jobs_count`",
+            );
+            return Self::of("", "", 0, 1.0);
+        };
+        let runner = section.required_string("reference_runner", "the name of one of the runners");
+        let flavor = section.required_string("reference_flavor", "a flavor such as \"M\"");
+        let count = section.count(&["reference_jobs_count"]);
+        if count.is_none_or(|count| count == 0) {
+            section.problem_at(
+                "reference_jobs_count",
+                "`reference_jobs_count` in [quota_computation] must be a whole number of jobs, at least 1",
+            );
+        }
+        if !runner.is_empty() && !runners.iter().any(|known| known.name == runner) {
+            let names: Vec<_> = runners.iter().map(|r| format!("{:?}", r.name)).collect();
+            section.problem_at(
+                "reference_runner",
+                format!(
+                    "there is no runner named {runner:?}; the runners are {}",
+                    names.join(", ")
+                ),
+            );
+        }
+        let keys = ["allowed_fraction_per_runner", "per_runner_quota_fraction"];
+        let fraction = section.share(&keys).unwrap_or(1.0);
+        Self::of(&runner, &flavor, count.unwrap_or_default(), fraction)
+    }
+
+    fn of(runner: &str, flavor: &str, count: u64, fraction: f64) -> Self {
+        Self {
+            reference_runner: runner.to_owned(),
+            reference_flavor: flavor.to_owned(),
+            reference_jobs_count: count,
+            allowed_fraction_per_runner: fraction,
+        }
+    }
+}
+
+/// A number of jobs; one that this machine can't count to is no limit.
+fn limit(section: &Section<'_>, keys: &[&'static str], default: usize) -> usize {
+    section.count(keys).map_or(default, |count| {
+        usize::try_from(count).unwrap_or(usize::MAX)
+    })
+}

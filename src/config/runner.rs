@@ -1,0 +1,157 @@
+//! One `[[runners]]` section: a runner of one coordinator, and the executor behind it.
+
+use std::time::Duration;
+
+use ureq::http::Uri;
+
+use super::clever::CleverSettings;
+use super::forward;
+use super::written::Section;
+use crate::secret::Secret;
+
+/// The base image of the pushed Dockerfile: Heptapod's fork of gitlab-runner, which alone has the
+/// `exec-fetched-job` command.
+const MAIN_IMAGE: &str = "registry.heptapod.net:443/heptapod/heptapod-runner/runner:0.7.0";
+
+#[derive(Debug)]
+pub struct RunnerSettings {
+    pub name: String,
+    /// The coordinator's address without a trailing slash; it may have a path.
+    pub url: String,
+    pub token: Secret,
+    /// This runner's part of the quota, at most.
+    pub quota_max_fraction: f64,
+    pub trace_watch: TraceWatch,
+    pub main_image: String,
+    pub executor: ExecutorSettings,
+    /// What the inner runner on the machine gets as its `runner.toml`.
+    pub inner_configuration: String,
+}
+
+#[derive(Debug)]
+pub enum ExecutorSettings {
+    CleverDocker(CleverSettings),
+}
+
+/// How a launched job is watched until its log grows.
+#[derive(Debug)]
+pub struct TraceWatch {
+    /// An administrator's token, where one is configured. Without it the job's own token does.
+    pub token: Option<Secret>,
+    pub timeout: Duration,
+    pub step: Duration,
+}
+
+impl RunnerSettings {
+    /// What distinguishes this runner in the names of machines and in the state file: the first 8
+    /// characters of its token, as in the Python runner.
+    #[must_use]
+    pub fn unique_name(&self) -> &str {
+        let token = self.token.reveal();
+        let end = token
+            .char_indices()
+            .nth(8)
+            .map_or(token.len(), |(at, _)| at);
+        &token[..end]
+    }
+}
+
+pub(super) fn read_all(global: &Section<'_>, verbatim: &toml::Table) -> Vec<RunnerSettings> {
+    let sections = global.sections("runners");
+    if sections.is_empty() {
+        global.problem("there is no [[runners]] section: add one per runner of a coordinator");
+    }
+    let originals = verbatim.get("runners").and_then(toml::Value::as_array);
+    let originals = originals.map(Vec::as_slice).unwrap_or_default();
+    let mut runners: Vec<RunnerSettings> = Vec::new();
+    for (section, original) in sections.iter().zip(originals) {
+        let Some(original) = original.as_table() else {
+            continue;
+        };
+        let Some(runner) = read(section, original) else {
+            continue;
+        };
+        if runners.iter().any(|other| other.name == runner.name) {
+            let text = format!("another runner is named {:?} already", runner.name);
+            section.problem_at("name", text);
+        }
+        if runners
+            .iter()
+            .any(|r| r.url == runner.url && r.token == runner.token)
+        {
+            section.problem_at(
+                "token",
+                "another runner has the same `url` and `token` already",
+            );
+        }
+        runners.push(runner);
+    }
+    runners
+}
+
+fn read(section: &Section<'_>, original: &toml::Table) -> Option<RunnerSettings> {
+    let name = section.required_string("name", "what this runner is called in logs");
+    let url = address(
+        section,
+        "url",
+        &section.required_string("url", "the coordinator's address"),
+    );
+    let token = section.required_string("token", "the runner's authentication token");
+    let executor = section.required_string("executor", "such as \"clever-docker\"");
+    let executor = match executor.as_str() {
+        "clever-docker" => ExecutorSettings::CleverDocker(CleverSettings::read(section)),
+        "" => return None,
+        other => {
+            let text = format!("unknown executor {other:?}; the one on offer is \"clever-docker\"");
+            section.problem_at("executor", text);
+            return None;
+        }
+    };
+    let main_image = section.string(&["heptapod_runner_main_image"]);
+    Some(RunnerSettings {
+        quota_max_fraction: section.share(&["quota_max_fraction"]).unwrap_or(1.0),
+        trace_watch: TraceWatch::read(section),
+        main_image: main_image.unwrap_or_else(|| MAIN_IMAGE.to_owned()),
+        inner_configuration: forward::inner_configuration(original),
+        name,
+        url,
+        token: Secret::new(token),
+        executor,
+    })
+}
+
+/// An http or https address without its trailing slashes.
+pub(super) fn address(section: &Section<'_>, key: &str, text: &str) -> String {
+    let address = text.trim_end_matches('/');
+    let uri = address.parse::<Uri>().ok();
+    let scheme = uri.as_ref().and_then(|uri| uri.scheme_str());
+    let usable = uri
+        .as_ref()
+        .is_some_and(|uri| uri.host().is_some() && uri.query().is_none());
+    let http = matches!(scheme, Some("http" | "https"));
+    if !(text.is_empty() || usable && http) {
+        let text = format!("`{key}` must be an address such as \"https://heptapod.example.org\"");
+        section.problem_at(key, text);
+    }
+    address.to_owned()
+}
+
+impl TraceWatch {
+    fn read(section: &Section<'_>) -> Self {
+        let table = section.section(&["paas_job_trace_watch", "job_trace_watch"]);
+        let seconds = |keys: &[&'static str], default| {
+            table
+                .as_ref()
+                .and_then(|table| table.seconds(keys))
+                .unwrap_or(Duration::from_secs(default))
+        };
+        Self {
+            timeout: seconds(&["timeout_seconds", "timout_seconds"], 300),
+            // With the job's own token a look is cheap, and it also tells of a cancellation.
+            step: seconds(&["poll_step"], if table.is_some() { 10 } else { 5 }),
+            token: table
+                .and_then(|table| table.string(&["token"]))
+                .map(Secret::new),
+        }
+    }
+}

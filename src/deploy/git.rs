@@ -1,0 +1,287 @@
+//! Pushing a build context with the system's `git`: three processes, one private folder.
+//!
+//! The branch must not exist yet (`--force-with-lease` with an empty expectation); if it does, the
+//! same job was pushed before, by us or by a process that is gone, and nothing is done. So a push
+//! may be repeated at will.
+//!
+//! `git` runs with an environment of its own: no configuration of the user or the system, no
+//! prompts. The credentials reach it in that environment, never on the command line, in the URL
+//! or in a file. Redirects are not followed, because they would carry the credentials along.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
+use super::BuildContext;
+use crate::process::{self, Ended, Run};
+use crate::secret::Secret;
+
+/// A push of three small files takes seconds; pushes that hang for minutes have been reported
+/// (Clever page, 4.2), and a stopping service must be able to wait for one.
+const PUSH_TIMEOUT: Duration = Duration::from_secs(90);
+/// A connection on which nothing moves for so long is dead.
+const STALLED_AFTER_SECONDS: &str = "30";
+const LOCAL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The only branch that Clever Cloud deploys.
+const BRANCH: &str = "refs/heads/master";
+const AUTHOR: &str = "Heptapod Paas Runner <paasrunner@heptapod.test>";
+const MESSAGE: &str = "Job definition\n";
+
+/// The variables of our own environment that `git` may see: where programs are, how to get out.
+const INHERITED: [&str; 12] = [
+    "PATH",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "LD_LIBRARY_PATH",
+];
+
+/// Where to push to, and as whom. Either of user and password may be the secret.
+pub struct Remote<'a> {
+    pub url: &'a str,
+    pub user: &'a Secret,
+    pub password: &'a Secret,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    Now,
+    /// The branch existed: the job was pushed before.
+    Before,
+}
+
+#[derive(Debug)]
+pub struct PushError {
+    /// What git said, without secrets, on one line.
+    pub text: String,
+    /// Whether trying again can help.
+    pub may_pass: bool,
+    pub credentials_refused: bool,
+}
+
+/// The folder in which pushes are prepared. It is private, and empty between pushes.
+#[derive(Clone, Debug)]
+pub struct Workshop(PathBuf);
+
+impl Workshop {
+    /// Takes over `folder`, which nobody else may use: what a crashed process left in it is removed.
+    ///
+    /// # Errors
+    /// When it can't be emptied or created.
+    pub fn open(folder: PathBuf) -> io::Result<Self> {
+        match fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => private_dir(&folder)?,
+        }
+        Ok(Self(folder))
+    }
+
+    /// Pushes `context` as the only commit of the remote's branch. `name` must be unique among
+    /// the pushes that run at the same time.
+    ///
+    /// # Errors
+    /// [`PushError`].
+    pub fn push(
+        &self,
+        name: &str,
+        context: &BuildContext,
+        remote: &Remote<'_>,
+    ) -> Result<Pushed, PushError> {
+        let repository = Repository::create(self.0.join(name)).map_err(|error| PushError {
+            text: format!("cannot prepare the push in {}: {error}", self.0.display()),
+            may_pass: true,
+            credentials_refused: false,
+        })?;
+        let result = repository
+            .fill(context)
+            .and_then(|()| repository.push(remote));
+        result.map_err(|error| PushError {
+            text: remote.password.scrub(&remote.user.scrub(&error.text)),
+            ..error
+        })
+    }
+
+    /// Removes the folder, at the end of the service.
+    pub fn close(&self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn private_dir(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().mode(0o700).create(path)
+}
+
+/// A bare repository that is gone when this is dropped: it holds the job's secrets.
+struct Repository(PathBuf);
+
+impl Drop for Repository {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Repository {
+    fn create(path: PathBuf) -> io::Result<Self> {
+        private_dir(&path)?;
+        Ok(Self(path))
+    }
+
+    fn fill(&self, context: &BuildContext) -> Result<(), PushError> {
+        self.git(
+            ["init", "--quiet", "--bare", "--template="],
+            &[],
+            &[],
+            LOCAL_TIMEOUT,
+        )?;
+        let commit = commit_stream(context);
+        self.git(["fast-import", "--quiet"], &[], &commit, LOCAL_TIMEOUT)?;
+        Ok(())
+    }
+
+    fn push(&self, remote: &Remote<'_>) -> Result<Pushed, PushError> {
+        let credentials = format!("{}:{}", remote.user.reveal(), remote.password.reveal());
+        let login = format!(
+            "Authorization: Basic {}",
+            BASE64_STANDARD.encode(credentials)
+        );
+        let configuration = [
+            ("http.extraHeader", login.as_str()),
+            ("http.followRedirects", "false"),
+            ("http.lowSpeedLimit", "1"),
+            ("http.lowSpeedTime", STALLED_AFTER_SECONDS),
+            ("credential.helper", ""),
+            ("pack.threads", "1"),
+        ];
+        let lease = format!("--force-with-lease={BRANCH}:");
+        let refspec = format!("{BRANCH}:{BRANCH}");
+        let arguments = ["push", "--porcelain", &lease, remote.url, &refspec];
+        match self.git(arguments, &configuration, &[], PUSH_TIMEOUT) {
+            Ok(_) => Ok(Pushed::Now),
+            Err(error) if already_there(&error.text) => Ok(Pushed::Before),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn git<const N: usize>(
+        &self,
+        arguments: [&str; N],
+        configuration: &[(&str, &str)],
+        input: &[u8],
+        timeout: Duration,
+    ) -> Result<String, PushError> {
+        let run = Run {
+            program: "git",
+            arguments: &arguments,
+            environment: &environment(&self.0, configuration),
+            folder: &self.0,
+            input,
+            timeout,
+        };
+        let what = arguments[0];
+        let (text, passing) = match process::run(&run) {
+            Ok(Ended::Success(output)) => return Ok(output),
+            Ok(Ended::Failure { code, output }) => (
+                format!("git {what} ended with {code}: {}", one_line(&output)),
+                true,
+            ),
+            Ok(Ended::TimedOut) => (
+                format!("git {what} took longer than {} s", timeout.as_secs()),
+                true,
+            ),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (
+                "cannot start git: it is not installed, or not in PATH".to_owned(),
+                false,
+            ),
+            Err(error) => (format!("cannot run git {what}: {error}"), true),
+        };
+        let credentials_refused = refuses_credentials(&text);
+        Err(PushError {
+            may_pass: passing && !credentials_refused && !text.contains("hook declined"),
+            credentials_refused,
+            text,
+        })
+    }
+}
+
+/// Git asks for a user name when the one in the header was refused with 401.
+fn refuses_credentials(text: &str) -> bool {
+    [
+        "could not read Username",
+        "Authentication failed",
+        "returned error: 401",
+        "returned error: 403",
+    ]
+    .iter()
+    .any(|sign| text.contains(sign))
+}
+
+/// The branch exists: git saw it before the push, or the server when another push came first.
+fn already_there(text: &str) -> bool {
+    [
+        "(stale info)",
+        "(already exists)",
+        "(reference already exists)",
+    ]
+    .iter()
+    .any(|sign| text.contains(sign))
+}
+
+fn environment(repository: &Path, configuration: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
+    let inherited = INHERITED
+        .iter()
+        .filter_map(|name| Some((OsString::from(name), env::var_os(name)?)));
+    let mut environment: Vec<(OsString, OsString)> = inherited.collect();
+    let mut set = |name: &str, value: &std::ffi::OsStr| {
+        environment.push((name.into(), value.to_owned()));
+    };
+    set("HOME", repository.as_os_str());
+    set("GIT_DIR", repository.as_os_str());
+    set("GIT_CONFIG_NOSYSTEM", "1".as_ref());
+    set("GIT_CONFIG_GLOBAL", "/dev/null".as_ref());
+    set("GIT_TERMINAL_PROMPT", "0".as_ref());
+    set("LC_ALL", "C".as_ref());
+    set("GIT_CONFIG_COUNT", configuration.len().to_string().as_ref());
+    for (index, (key, value)) in configuration.iter().enumerate() {
+        set(&format!("GIT_CONFIG_KEY_{index}"), key.as_ref());
+        set(&format!("GIT_CONFIG_VALUE_{index}"), value.as_ref());
+    }
+    environment
+}
+
+/// The input of `git fast-import` for one commit with the context's files.
+fn commit_stream(context: &BuildContext) -> Vec<u8> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_or(0, |since| since.as_secs());
+    let mut stream = format!(
+        "commit {BRANCH}\nauthor {AUTHOR} {now} +0000\ncommitter {AUTHOR} {now} +0000\ndata {}\n{MESSAGE}",
+        MESSAGE.len()
+    )
+    .into_bytes();
+    for (name, content) in context.files() {
+        stream.extend(format!("M 100644 inline {name}\ndata {}\n", content.len()).bytes());
+        stream.extend(content);
+        stream.push(b'\n');
+    }
+    stream.extend(b"done\n");
+    stream
+}
+
+fn one_line(output: &str) -> String {
+    let line: Vec<_> = output.split_whitespace().collect();
+    line.join(" ").chars().take(600).collect()
+}

@@ -1,0 +1,174 @@
+//! Asking a runner's coordinator for jobs: one thread for each runner, one function to ask.
+//!
+//! The design card has the main thread poll. A thread for each runner runs the same function
+//! instead, for one runner as for ten, because a request for a job may be held for minutes and may
+//! not be cut: meanwhile the main thread writes the state file, answers signals, and a coordinator
+//! that is slow or down holds up nobody else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::Sender;
+
+use super::Event;
+use super::quota::{Full, Quota};
+use super::runner::Runner;
+use crate::backoff::Backoff;
+use crate::coordinator::Grant;
+use crate::shutdown::{Stop, Stopped};
+use crate::weight::Weight;
+
+/// A coordinator in trouble is left alone for longer and longer, up to this.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
+
+pub struct Poller {
+    pub runner: Arc<Runner>,
+    pub quota: Arc<Quota>,
+    pub events: Sender<Event>,
+    pub stop: Stop,
+    pub pace: Pace,
+    /// How often to ask in all; none: until the service stops.
+    pub cycles: Option<u64>,
+}
+
+#[derive(Clone, Copy)]
+pub struct Pace {
+    /// Between two requests.
+    pub interval: Duration,
+    /// While a limit is reached, unless there is room before.
+    pub at_limit: Duration,
+    pub repoll_immediately: bool,
+}
+
+/// What is remembered from one request to the next.
+struct Memory {
+    last_update: Option<String>,
+    backoff: Backoff,
+    full: Option<Full>,
+}
+
+impl Poller {
+    /// Returns when the service stops, or after the last cycle.
+    pub fn run(&self) {
+        let mut memory = Memory {
+            last_update: None,
+            backoff: Backoff::new(self.pace.interval.min(LONGEST_BACKOFF), LONGEST_BACKOFF),
+            full: None,
+        };
+        let mut cycle = 0;
+        while self.cycles.is_none_or(|cycles| cycle < cycles) {
+            cycle += 1;
+            if self.stop.check().is_err() || self.poll(&mut memory).is_err() {
+                break;
+            }
+        }
+        self.quota.leave_queue(self.runner.index);
+    }
+
+    /// Asks for one job if there is room for it, and waits until it is time to ask again.
+    fn poll(&self, memory: &mut Memory) -> Result<(), Stopped> {
+        let index = self.runner.index;
+        let heaviest = match self.runner.executor.heaviest() {
+            Ok(heaviest) => heaviest,
+            Err(why) => return self.trouble(memory, &why, None),
+        };
+        let seat = match self.quota.reserve(index, heaviest) {
+            Ok(seat) => seat,
+            Err(full) => return self.await_room(memory, full, heaviest),
+        };
+        if memory.full.take().is_some() {
+            log::info!("there is room again: polling");
+        }
+        // A held request holds its seat, too: only where nobody waits for that.
+        let last_update = memory
+            .last_update
+            .as_deref()
+            .filter(|_| !self.quota.is_contended());
+        match self
+            .runner
+            .coordinator
+            .request_job(&self.runner.identity, last_update)
+        {
+            Grant::Job(payload) => {
+                memory.backoff.succeeded();
+                let mut seat = seat;
+                // A job that asks for what isn't on offer gets no machine; its life says so.
+                seat.settle(self.runner.executor.weigh(&payload).unwrap_or(Weight::ZERO));
+                let runner = self.runner.clone();
+                let granted = Event::Granted {
+                    runner,
+                    payload,
+                    seat,
+                };
+                // The dispatcher outlives us.
+                let _ = self.events.send(granted);
+                let pause = if self.pace.repoll_immediately {
+                    Duration::ZERO
+                } else {
+                    self.pace.interval
+                };
+                self.stop.wait(pause)
+            }
+            Grant::Nothing { last_update } => {
+                drop(seat);
+                if memory.backoff.failures() > 0 {
+                    log::info!("the coordinator is back");
+                }
+                memory.backoff.succeeded();
+                memory.last_update = last_update.or(memory.last_update.take());
+                self.stop.wait(self.pace.interval)
+            }
+            Grant::Trouble { why, retry_after } => {
+                drop(seat);
+                self.trouble(memory, &why, retry_after)
+            }
+        }
+    }
+
+    fn trouble(
+        &self,
+        memory: &mut Memory,
+        why: &str,
+        retry_after: Option<Duration>,
+    ) -> Result<(), Stopped> {
+        self.quota.leave_queue(self.runner.index);
+        let pause = memory.backoff.pause();
+        let pause = retry_after.unwrap_or(pause);
+        log::warn!("asking for a job: {why}; asking again in {pause:.0?}");
+        self.stop.wait(pause)
+    }
+
+    fn await_room(&self, memory: &mut Memory, full: Full, heaviest: Weight) -> Result<(), Stopped> {
+        if memory.full.replace(full) != Some(full) {
+            log::info!("not polling: {}", self.explain(full, heaviest));
+        }
+        match self.quota.room_for(self.runner.index) {
+            Some(room) => self.stop.wait_or(room, self.pace.at_limit),
+            None => self.stop.wait(self.pace.at_limit),
+        }
+    }
+
+    fn explain(&self, full: Full, heaviest: Weight) -> String {
+        let (usage, limits) = (self.quota.usage(), self.quota.limits());
+        match full {
+            Full::Launching => format!(
+                "{} jobs are being launched, which is all that paas_max_concurrent_provisioning \
+                 allows",
+                limits.launching
+            ),
+            Full::Jobs => format!("{} jobs are all that `concurrent` allows", limits.jobs),
+            Full::Weight => format!(
+                "a job may weigh {heaviest}, and {} of the quota of {} are in use or promised to \
+                 runners that wait longer",
+                usage.weight,
+                self.quota.limit()
+            ),
+            Full::Share => format!(
+                "a job may weigh {heaviest}, which is more than what is left of this runner's part \
+                 of the quota of {}",
+                self.quota.limit()
+            ),
+            Full::Closed => "the state file can't be written".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! Who may take how much: the limits on jobs, on weight, and on launches under way.
+//!
+//! A coordinator can't be told how heavy a job we can take, so before it is asked the heaviest one
+//! that could come is reserved as a [`Seat`]; when the job is known its seat shrinks to the job's
+//! own weight. A seat is given back when it is dropped, from whichever thread: the counters are
+//! atomic. Admission goes through one lock, which also keeps the queue of runners that wait for
+//! room: one that needs much is not starved by others that need little.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::weight::Weight;
+
+/// The limits, as configured.
+pub struct Limits {
+    pub jobs: usize,
+    pub launching: usize,
+    /// Each runner's part of the weight, at most, in the order of the configuration.
+    pub fractions: Vec<f64>,
+}
+
+pub struct Quota {
+    limits: Limits,
+    /// Nothing, until the reference flavor's weight is known.
+    limit: AtomicU64,
+    weight: AtomicU64,
+    jobs: AtomicUsize,
+    launching: AtomicUsize,
+    open: AtomicBool,
+    runners: Vec<Share>,
+    /// Runners that wait for room that all share, with what they need.
+    queue: Mutex<VecDeque<(usize, Weight)>>,
+}
+
+/// What one runner uses, and how it hears that there is room again.
+struct Share {
+    weight: AtomicU64,
+    wake: Sender<()>,
+    woken: Receiver<()>,
+}
+
+/// Why a runner may not ask for a job now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// `paas_max_concurrent_provisioning`
+    Launching,
+    /// `concurrent`
+    Jobs,
+    /// The quota, or what is left of it for those who came later.
+    Weight,
+    /// The runner's own part of the quota.
+    Share,
+    /// The state file can't be written: a job that was taken could be forgotten.
+    Closed,
+}
+
+/// The place of one job in all counters.
+pub struct Seat {
+    quota: Arc<Quota>,
+    runner: usize,
+    weight: Weight,
+    launching: bool,
+}
+
+/// What is in use, for the statistics.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    pub weight: Weight,
+    pub jobs: usize,
+    pub launching: usize,
+}
+
+impl Quota {
+    #[must_use]
+    pub fn new(limits: Limits) -> Arc<Self> {
+        let share = |_: &f64| {
+            let (wake, woken) = bounded(1);
+            Share {
+                weight: AtomicU64::default(),
+                wake,
+                woken,
+            }
+        };
+        Arc::new(Self {
+            runners: limits.fractions.iter().map(share).collect(),
+            limits,
+            limit: AtomicU64::default(),
+            weight: AtomicU64::default(),
+            jobs: AtomicUsize::default(),
+            launching: AtomicUsize::default(),
+            open: AtomicBool::new(true),
+            queue: Mutex::default(),
+        })
+    }
+
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The quota, as a weight.
+    #[must_use]
+    pub fn limit(&self) -> Weight {
+        Weight::from_units(self.limit.load(Ordering::SeqCst))
+    }
+
+    pub fn set_limit(&self, weight: Weight) {
+        self.limit.store(weight.units(), Ordering::SeqCst);
+        self.wake_all();
+    }
+
+    /// A seat for a job of `runner` that may weigh `heaviest`.
+    ///
+    /// # Errors
+    /// [`Full`] when there is no room; [`Quota::room_for`] tells when it may be worth asking again.
+    pub fn reserve(self: &Arc<Self>, runner: usize, heaviest: Weight) -> Result<Seat, Full> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = queue.iter().position(|(waiting, _)| *waiting == runner);
+        let ahead = place.unwrap_or(queue.len());
+        match self.check(runner, heaviest, queue.iter().take(ahead)) {
+            Ok(()) => {
+                queue.retain(|(waiting, _)| *waiting != runner);
+                Ok(self.seat(runner, heaviest, true))
+            }
+            // What is not a matter of room for all keeps nobody else waiting.
+            Err(full @ (Full::Share | Full::Closed)) => {
+                queue.retain(|(waiting, _)| *waiting != runner);
+                Err(full)
+            }
+            Err(full) => {
+                if place.is_none() {
+                    queue.push_back((runner, heaviest));
+                }
+                Err(full)
+            }
+        }
+    }
+
+    fn check<'a>(
+        &self,
+        runner: usize,
+        heaviest: Weight,
+        ahead: impl Iterator<Item = &'a (usize, Weight)> + Clone,
+    ) -> Result<(), Full> {
+        let usage = self.usage();
+        let waiting = ahead.clone().count();
+        let promised: Weight = ahead.map(|(_, weight)| *weight).sum();
+        let fraction = self.limits.fractions.get(runner).copied().unwrap_or(1.0);
+        if !self.open.load(Ordering::SeqCst) {
+            Err(Full::Closed)
+        } else if self.used_by(runner) + heaviest > self.limit().fraction(fraction) {
+            Err(Full::Share)
+        } else if usage.weight + promised + heaviest > self.limit() {
+            Err(Full::Weight)
+        } else if usage.jobs + waiting >= self.limits.jobs {
+            Err(Full::Jobs)
+        } else if usage.launching + waiting >= self.limits.launching {
+            Err(Full::Launching)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// A seat for a job that is here already, whatever the limits say.
+    #[must_use]
+    pub fn seat(self: &Arc<Self>, runner: usize, weight: Weight, launching: bool) -> Seat {
+        self.jobs.fetch_add(1, Ordering::SeqCst);
+        self.launching
+            .fetch_add(usize::from(launching), Ordering::SeqCst);
+        self.take(runner, weight);
+        Seat {
+            quota: self.clone(),
+            runner,
+            weight,
+            launching,
+        }
+    }
+
+    /// Gives up a runner's place in the queue: it can't use room at the moment.
+    pub fn leave_queue(&self, runner: usize) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.retain(|(waiting, _)| *waiting != runner);
+        drop(queue);
+        self.wake_all();
+    }
+
+    /// Whether others wait for room, so that a seat should not be held without need.
+    #[must_use]
+    pub fn is_contended(&self) -> bool {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        !queue.is_empty()
+    }
+
+    /// Something arrives here when there may be room for `runner`.
+    #[must_use]
+    pub fn room_for(&self, runner: usize) -> Option<&Receiver<()>> {
+        self.runners.get(runner).map(|share| &share.woken)
+    }
+
+    /// While it is closed nobody takes a job.
+    pub fn set_open(&self, open: bool) {
+        if self.open.swap(open, Ordering::SeqCst) != open {
+            self.wake_all();
+        }
+    }
+
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        Usage {
+            weight: Weight::from_units(self.weight.load(Ordering::SeqCst)),
+            jobs: self.jobs.load(Ordering::SeqCst),
+            launching: self.launching.load(Ordering::SeqCst),
+        }
+    }
+
+    fn used_by(&self, runner: usize) -> Weight {
+        let share = self.runners.get(runner);
+        Weight::from_units(share.map_or(0, |share| share.weight.load(Ordering::SeqCst)))
+    }
+
+    fn take(&self, runner: usize, weight: Weight) {
+        self.weight.fetch_add(weight.units(), Ordering::SeqCst);
+        if let Some(share) = self.runners.get(runner) {
+            share.weight.fetch_add(weight.units(), Ordering::SeqCst);
+        }
+    }
+
+    fn give_back(&self, runner: usize, weight: Weight) {
+        self.weight.fetch_sub(weight.units(), Ordering::SeqCst);
+        if let Some(share) = self.runners.get(runner) {
+            share.weight.fetch_sub(weight.units(), Ordering::SeqCst);
+        }
+    }
+
+    fn wake_all(&self) {
+        for share in &self.runners {
+            // Full means that it has been woken already.
+            let _ = share.wake.try_send(());
+        }
+    }
+}
+
+impl Seat {
+    #[must_use]
+    pub const fn weight(&self) -> Weight {
+        self.weight
+    }
+
+    /// The job's own weight is known now. It may be more than what was reserved.
+    pub fn settle(&mut self, weight: Weight) {
+        self.quota.take(self.runner, weight);
+        self.quota.give_back(self.runner, self.weight);
+        self.weight = weight;
+        self.quota.wake_all();
+    }
+
+    /// The job runs: it is no launch any more.
+    pub fn launched(&mut self) {
+        if std::mem::take(&mut self.launching) {
+            self.quota.launching.fetch_sub(1, Ordering::SeqCst);
+            self.quota.wake_all();
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.launched();
+        self.quota.give_back(self.runner, self.weight);
+        self.quota.jobs.fetch_sub(1, Ordering::SeqCst);
+        self.quota.wake_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Full, Limits, Quota};
+    use crate::weight::Weight;
+
+    fn quota(weight: u64, fractions: &[f64]) -> Arc<Quota> {
+        let quota = Quota::new(Limits {
+            jobs: 100,
+            launching: 100,
+            fractions: fractions.to_vec(),
+        });
+        quota.set_limit(Weight::ONE * weight);
+        quota
+    }
+
+    #[test]
+    fn a_seat_shrinks_to_its_job_and_is_given_back() {
+        let quota = quota(10, &[1.0, 1.0]);
+        let mut seat = quota.reserve(0, Weight::ONE * 10).ok().unwrap();
+        assert_eq!(quota.reserve(1, Weight::ONE).err(), Some(Full::Weight));
+        seat.settle(Weight::ONE * 3);
+        let usage = quota.usage();
+        assert_eq!(
+            (usage.weight, usage.jobs, usage.launching),
+            (Weight::ONE * 3, 1, 1)
+        );
+        seat.launched();
+        drop(seat);
+        let usage = quota.usage();
+        assert_eq!(
+            (usage.weight, usage.jobs, usage.launching),
+            (Weight::ZERO, 0, 0)
+        );
+    }
+
+    #[test]
+    fn a_runner_that_needs_much_is_not_starved_by_one_that_needs_little() {
+        let quota = quota(10, &[1.0, 1.0]);
+        let small = quota.reserve(0, Weight::ONE).ok().unwrap();
+        assert_eq!(quota.reserve(1, Weight::ONE * 10).err(), Some(Full::Weight));
+        assert_eq!(quota.reserve(0, Weight::ONE).err(), Some(Full::Weight));
+        drop(small);
+        assert_eq!(quota.reserve(0, Weight::ONE).err(), Some(Full::Weight));
+        assert!(quota.reserve(1, Weight::ONE * 10).is_ok());
+        assert!(quota.reserve(0, Weight::ONE).is_ok());
+    }
+
+    #[test]
+    fn a_runner_at_its_own_limit_keeps_nobody_waiting() {
+        let quota = quota(10, &[0.5, 1.0]);
+        let _seat = quota.reserve(0, Weight::ONE * 5).ok().unwrap();
+        assert_eq!(quota.reserve(0, Weight::ONE).err(), Some(Full::Share));
+        assert!(quota.reserve(1, Weight::ONE * 5).is_ok());
+        assert!(!quota.is_contended());
+    }
+}

@@ -1,0 +1,346 @@
+//! The state file: every job that we answer for, on disk before it matters.
+//!
+//! It has the shape that the Python runner writes and reads (`launched`, `pending`,
+//! `to_decommission`, `standby_resources`; a *handle* for each job), so that an operator can go
+//! from that program to this one and back. What that shape has no room for stands in a top-level
+//! key of ours, which the Python runner ignores. A new content replaces the file atomically: at
+//! any moment it is whole. A lock beside it keeps a second process away.
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::executor::{Doubt, Resource};
+use crate::job::payload::Payload;
+use crate::job::{Job, JobCredentials, JobId, Phase};
+use crate::secret::Secret;
+use crate::weight::Weight;
+
+/// A job in the file: whose it is, and what it weighs until its machine is gone.
+#[derive(Clone, Debug)]
+pub struct Tracked {
+    /// The unique name of its runner, which need not be in the configuration any more.
+    pub runner: String,
+    pub weight: Weight,
+    pub job: Job,
+}
+
+/// The whole content of the file.
+#[derive(Debug, Default)]
+pub struct State {
+    pub tracked: Vec<Tracked>,
+    /// Machines that the Python runner kept for reuse. They are not ours to understand: kept.
+    standby: Vec<Box<RawValue>>,
+}
+
+/// The file and its lock. Nobody else uses the file as long as this lives.
+pub struct StateFile {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// Only the owner may read: there are job tokens in it.
+const MODE: u32 = 0o600;
+const OUR_KEY: &str = "heptapod_paas_runner";
+
+#[derive(Deserialize, Serialize)]
+struct Handle {
+    runner_name: String,
+    job_id: u64,
+    token: String,
+    #[serde(default)]
+    trace_offset: u64,
+    #[serde(default = "one")]
+    expected_weight: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    paas_resource: Option<Box<RawValue>>,
+}
+
+/// The Python runner's own default.
+const fn one() -> f64 {
+    1.0
+}
+
+/// What is left to be done for a job beyond what a handle can say.
+#[derive(Deserialize, Serialize)]
+struct Unsettled {
+    runner_name: String,
+    job_id: u64,
+    token: String,
+    expected_weight: f64,
+    /// Whether a machine of the job's name may exist that isn't known.
+    machine_in_doubt: bool,
+    /// A failure that the coordinator was not told yet.
+    verdict: Option<String>,
+}
+
+#[derive(Default, Deserialize, Serialize)]
+struct Ours {
+    #[serde(default)]
+    unsettled: Vec<Unsettled>,
+}
+
+impl StateFile {
+    /// Takes the lock.
+    ///
+    /// # Errors
+    /// A text for the operator: another process has the file, or the folder can't be used.
+    pub fn open(path: &Path) -> Result<Self, String> {
+        let name = path.display();
+        if path.is_dir() {
+            return Err(format!(
+                "the state file {name} is a directory; name a file in it"
+            ));
+        }
+        let lock_path = beside(path, ".lock");
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(MODE)
+            .open(&lock_path)
+            .map_err(|error| format!("cannot create {}: {error}", lock_path.display()))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self {
+                path: path.to_owned(),
+                _lock: lock,
+            }),
+            Err(TryLockError::WouldBlock) => Err(format!(
+                "the state file {name} is in use by another process; stop that one first, or give \
+                 each its own `state_file`"
+            )),
+            Err(TryLockError::Error(error)) => {
+                Err(format!("cannot lock {}: {error}", lock_path.display()))
+            }
+        }
+    }
+
+    /// What the last process left; nothing, when there is no file.
+    ///
+    /// # Errors
+    /// A text for the operator when the file can't be read or isn't a state file. It is kept.
+    pub fn load(&self) -> Result<State, String> {
+        let name = self.path.display();
+        match fs::read(&self.path) {
+            Ok(text) => State::parse(&text).map_err(|why| {
+                format!(
+                    "{name} is not a state file: {why}. It is left as it is; move it away to start \
+                     without it, but mind the machines that it may tell of"
+                )
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(State::default()),
+            Err(error) => Err(format!("cannot read the state file {name}: {error}")),
+        }
+    }
+
+    /// Replaces the file's content; on return it is on disk.
+    ///
+    /// # Errors
+    /// A text for the operator. The old content is still there.
+    pub fn save<'a>(
+        &self,
+        tracked: impl Iterator<Item = &'a Tracked>,
+        standby: &[Box<RawValue>],
+    ) -> Result<(), String> {
+        serialize(tracked, standby)
+            .map_err(io::Error::from)
+            .and_then(|text| self.replace(text.as_bytes()))
+            .map_err(|error| {
+                format!(
+                    "cannot write the state file {}: {error}",
+                    self.path.display()
+                )
+            })
+    }
+
+    fn replace(&self, content: &[u8]) -> io::Result<()> {
+        let new_path = beside(&self.path, ".new");
+        // What a crash left of it may have another mode.
+        let _ = fs::remove_file(&new_path);
+        let mut new = OpenOptions::new()
+            .create_new(true)
+            .write(true)
+            .mode(MODE)
+            .open(&new_path)?;
+        new.write_all(content)?;
+        new.sync_data()?;
+        fs::rename(&new_path, &self.path)?;
+        let folder = self
+            .path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    }
+}
+
+/// The path with something added to its last part.
+#[must_use]
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+impl State {
+    #[must_use]
+    pub fn into_parts(self) -> (Vec<Tracked>, Vec<Box<RawValue>>) {
+        (self.tracked, self.standby)
+    }
+
+    fn parse(text: &[u8]) -> Result<Self, String> {
+        let file: HashMap<String, &RawValue> =
+            serde_json::from_slice(text).map_err(|error| error.to_string())?;
+        let pending: Vec<(Handle, Box<RawValue>)> = list(&file, "pending", true)?;
+        let mut tracked = Vec::new();
+        for (handle, payload) in pending {
+            let payload = Payload::from_raw(payload)
+                .map_err(|why| format!("the payload of job {}: {why}", handle.job_id))?;
+            tracked.push(handle.tracked(Phase::Pending(payload.into())));
+        }
+        for handle in list::<Handle>(&file, "launched", true)? {
+            tracked.push(handle.tracked(Phase::Launched));
+        }
+        for handle in list::<Handle>(&file, "to_decommission", false)? {
+            tracked.push(handle.tracked(Phase::Ended));
+        }
+        if let Some(ours) = file.get(OUR_KEY) {
+            let ours: Ours =
+                serde_json::from_str(ours.get()).map_err(|error| format!("{OUR_KEY}: {error}"))?;
+            for unsettled in ours.unsettled {
+                unsettled.apply(&mut tracked);
+            }
+        }
+        Ok(Self {
+            tracked,
+            standby: list(&file, "standby_resources", false)?,
+        })
+    }
+}
+
+fn list<'a, T: Deserialize<'a>>(
+    file: &HashMap<String, &'a RawValue>,
+    key: &str,
+    required: bool,
+) -> Result<Vec<T>, String> {
+    match file.get(key) {
+        Some(list) => serde_json::from_str(list.get()).map_err(|error| format!("`{key}`: {error}")),
+        None if required => Err(format!("it has no `{key}`")),
+        None => Ok(Vec::new()),
+    }
+}
+
+impl Handle {
+    fn of(tracked: &Tracked) -> Self {
+        let resource = tracked.job.resource.as_ref();
+        Self {
+            runner_name: tracked.runner.clone(),
+            job_id: tracked.job.credentials.id.0,
+            token: tracked.job.credentials.token.reveal().to_owned(),
+            trace_offset: 0,
+            expected_weight: tracked.weight.as_f64(),
+            paas_resource: resource.map(|resource| resource.raw().to_owned()),
+        }
+    }
+
+    fn tracked(self, phase: Phase) -> Tracked {
+        // A creation may have been under way when the other process ended.
+        let unseen = matches!(phase, Phase::Pending(_)) && self.paas_resource.is_none();
+        Tracked {
+            runner: self.runner_name,
+            weight: Weight::from_f64(self.expected_weight),
+            job: Job {
+                credentials: JobCredentials {
+                    id: JobId(self.job_id),
+                    token: Secret::new(self.token),
+                },
+                phase,
+                resource: self.paas_resource.map(Resource::new),
+                doubt: if unseen { Doubt::MayExist } else { Doubt::None },
+                verdict: None,
+            },
+        }
+    }
+}
+
+impl Unsettled {
+    fn of(tracked: &Tracked) -> Option<Self> {
+        let machine_in_doubt = tracked.job.doubt == Doubt::MayExist;
+        (machine_in_doubt || tracked.job.verdict.is_some()).then(|| Self {
+            runner_name: tracked.runner.clone(),
+            job_id: tracked.job.credentials.id.0,
+            token: tracked.job.credentials.token.reveal().to_owned(),
+            expected_weight: tracked.weight.as_f64(),
+            machine_in_doubt,
+            verdict: tracked.job.verdict.clone(),
+        })
+    }
+
+    fn apply(self, tracked: &mut Vec<Tracked>) {
+        let doubt = if self.machine_in_doubt {
+            Doubt::MayExist
+        } else {
+            Doubt::None
+        };
+        let known = tracked.iter_mut().find(|known| {
+            known.runner == self.runner_name && known.job.credentials.id.0 == self.job_id
+        });
+        if let Some(known) = known {
+            known.job.verdict = self.verdict;
+            known.job.doubt = doubt;
+        } else {
+            let handle = Handle {
+                runner_name: self.runner_name,
+                job_id: self.job_id,
+                token: self.token,
+                trace_offset: 0,
+                expected_weight: self.expected_weight,
+                paas_resource: None,
+            };
+            let mut settling = handle.tracked(Phase::Ended);
+            settling.job.verdict = self.verdict;
+            settling.job.doubt = doubt;
+            tracked.push(settling);
+        }
+    }
+}
+
+fn serialize<'a>(
+    tracked: impl Iterator<Item = &'a Tracked>,
+    standby: &[Box<RawValue>],
+) -> serde_json::Result<String> {
+    #[derive(Serialize)]
+    struct File<'a> {
+        launched: Vec<Handle>,
+        to_decommission: Vec<Handle>,
+        standby_resources: &'a [Box<RawValue>],
+        pending: Vec<(Handle, &'a RawValue)>,
+        heptapod_paas_runner: Ours,
+    }
+    let mut file = File {
+        launched: Vec::new(),
+        to_decommission: Vec::new(),
+        standby_resources: standby,
+        pending: Vec::new(),
+        heptapod_paas_runner: Ours::default(),
+    };
+    for tracked in tracked {
+        match &tracked.job.phase {
+            Phase::Pending(payload) => file.pending.push((Handle::of(tracked), payload.raw())),
+            Phase::Launched => file.launched.push(Handle::of(tracked)),
+            // The Python runner can't decommission what has no resource.
+            Phase::Ended if tracked.job.resource.is_some() => {
+                file.to_decommission.push(Handle::of(tracked));
+            }
+            Phase::Ended => {}
+        }
+        file.heptapod_paas_runner
+            .unsettled
+            .extend(Unsettled::of(tracked));
+    }
+    serde_json::to_string(&file)
+}

@@ -1,0 +1,96 @@
+//! A job's thread: runs its life, and passes on what it reports.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use crossbeam_channel::{Sender, bounded};
+
+use super::quota::Seat;
+use super::runner::Runner;
+use super::{Event, JobKey, Progress};
+use crate::executor::{MachineName, Resource};
+use crate::job::Job;
+use crate::job::life::{Policy, Report, World, live};
+use crate::launches::Launches;
+use crate::logger;
+use crate::shutdown::Stop;
+
+/// What all workers share.
+#[derive(Clone)]
+pub struct Shop {
+    pub launches: Arc<Launches>,
+    pub policy: Policy,
+    pub stop: Stop,
+    pub events: Sender<Event>,
+}
+
+/// Runs the life of `job` to its end, or until the service stops.
+pub fn work(key: &JobKey, mut job: Job, runner: &Runner, seat: Seat, shop: &Shop) {
+    logger::about(format!("job={} runner={}", key.id, runner.name));
+    let teller = Teller {
+        key: key.clone(),
+        events: shop.events.clone(),
+        seat: RefCell::new(Some(seat)),
+    };
+    let world = World {
+        name: MachineName::of(&runner.unique_name, key.id),
+        coordinator: &runner.coordinator,
+        executor: runner.executor.as_ref(),
+        trace_watch: &runner.trace_watch,
+        launches: &shop.launches,
+        policy: shop.policy,
+        stop: &shop.stop,
+        report: &teller,
+    };
+    let progress = match live(&mut job, &world) {
+        Ok(()) => Progress::Finished,
+        Err(_) => Progress::HandedOver,
+    };
+    teller.tell(progress);
+}
+
+struct Teller {
+    key: JobKey,
+    events: Sender<Event>,
+    /// Until nothing of the job weighs any more.
+    seat: RefCell<Option<Seat>>,
+}
+
+impl Teller {
+    fn tell(&self, progress: Progress) {
+        let key = self.key.clone();
+        // The dispatcher leaves before us only when it ran out of time to stop.
+        let _ = self.events.send(Event::Progress { key, progress });
+    }
+}
+
+impl Report for Teller {
+    fn provisioned(&self, resource: Resource) {
+        let (saved, wait) = bounded(0);
+        self.tell(Progress::Provisioned { resource, saved });
+        // The other end is dropped when the state file is written, or can't be.
+        let _ = wait.recv();
+    }
+
+    fn pushed(&self, resource: Resource) {
+        self.tell(Progress::Pushed(resource));
+    }
+
+    fn running(&self) {
+        if let Some(seat) = self.seat.borrow_mut().as_mut() {
+            seat.launched();
+        }
+        self.tell(Progress::Running);
+    }
+
+    fn ended(&self, left: Job) {
+        if left.may_have_a_machine() {
+            if let Some(seat) = self.seat.borrow_mut().as_mut() {
+                seat.launched();
+            }
+        } else {
+            self.seat.take();
+        }
+        self.tell(Progress::Ended(Box::new(left)));
+    }
+}

@@ -1,0 +1,300 @@
+//! The few calls of Clever Cloud's API that a job's machine needs. Clever page, sections 1 and 3.
+//!
+//! One call, one answer: nothing is repeated here, and nothing is decided.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use ureq::http::Method;
+
+use crate::http::{Answer, Call, Http, NoAnswer};
+use crate::secret::Secret;
+
+/// Creations take longest; the balancer in front gives up after 180 s.
+const CREATION_TIMEOUT: Duration = Duration::from_secs(60);
+/// Each application in a list repeats every flavor: several KiB each, hundreds of them.
+const LIST_LIMIT: u64 = 64 << 20;
+/// "The specified instance does not exist": a stale version, or a wrong variant.
+const NO_SUCH_INSTANCE: i64 = 9017;
+
+/// The organization that pays, and the token that may create and delete its applications.
+#[derive(Clone, Debug)]
+pub struct Account {
+    pub organization: String,
+    pub token: Secret,
+}
+
+/// An application as far as we look at it. Everything but the id may be missing in an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Application {
+    pub id: String,
+    name: String,
+    state: String,
+    repository_state: String,
+    /// Where to push to, over HTTP.
+    pub push_url: Option<String>,
+    created: u64,
+}
+
+/// What a new application shall be.
+pub struct Wanted<'a> {
+    pub name: &'a str,
+    pub zone: &'a str,
+    pub instance_version: &'a str,
+    pub instance_variant: &'a str,
+    pub flavor: &'a str,
+    pub environment: &'a [(String, String)],
+}
+
+#[derive(Debug)]
+pub enum ApiError {
+    Silence(NoAnswer),
+    /// A status that is not a success; `id` is Clever Cloud's own number for the reason.
+    Status {
+        status: u16,
+        id: Option<i64>,
+        text: String,
+        retry_after: Option<Duration>,
+    },
+    /// A success without the object that belongs to it.
+    Garbled,
+    /// What the call needs could not be learnt, so it was not made.
+    Unprepared(String),
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Silence(error) => error.fmt(f),
+            Self::Status { text, .. } => f.write_str(text),
+            Self::Garbled => f.write_str("a success without a readable answer"),
+            Self::Unprepared(why) => f.write_str(why),
+        }
+    }
+}
+
+impl ApiError {
+    /// Whether what was asked for may have been done all the same. Clever page, 3.11.
+    pub const fn may_have_been_done(&self) -> bool {
+        match self {
+            Self::Silence(error) => error.may_have_been_done,
+            Self::Status { status, .. } => *status >= 500 || *status == 408,
+            Self::Garbled => true,
+            Self::Unprepared(_) => false,
+        }
+    }
+
+    /// Whether the same call may work later.
+    pub const fn may_pass(&self) -> bool {
+        match self {
+            Self::Silence(_) | Self::Garbled | Self::Unprepared(_) => true,
+            Self::Status { status, .. } => matches!(status, 408 | 409 | 425 | 429 | 500..=599),
+        }
+    }
+
+    pub const fn is_refused_credentials(&self) -> bool {
+        matches!(
+            self,
+            Self::Status {
+                status: 401 | 403,
+                ..
+            }
+        )
+    }
+
+    pub const fn is_bad_request(&self) -> bool {
+        matches!(
+            self,
+            Self::Status { status: 400, .. }
+                | Self::Status {
+                    id: Some(NO_SUCH_INSTANCE),
+                    ..
+                }
+        )
+    }
+
+    /// No such application, or none at this organization (ids 4004 and 4002).
+    pub const fn is_not_there(&self) -> bool {
+        matches!(
+            self,
+            Self::Status { status: 404, .. }
+                | Self::Status {
+                    id: Some(4004 | 4002),
+                    ..
+                }
+        )
+    }
+
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+impl Application {
+    fn read(value: &Value) -> Option<Self> {
+        let text = |pointer| {
+            value
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        };
+        Some(Self {
+            id: text("/id").filter(|id| is_plain(id))?,
+            name: text("/name").unwrap_or_default(),
+            state: text("/state").unwrap_or_default(),
+            repository_state: text("/deployment/repoState").unwrap_or_default(),
+            push_url: text("/deployment/httpUrl").filter(|url| !url.is_empty()),
+            created: value
+                .get("creationDate")
+                .and_then(Value::as_u64)
+                .unwrap_or_default(),
+        })
+    }
+
+    /// Deleted applications linger in answers and lists (3.6).
+    pub fn is_going(&self) -> bool {
+        self.state == "TO_DELETE" || self.repository_state == "DELETED"
+    }
+
+    pub fn has_repository(&self) -> bool {
+        self.repository_state == "CREATED"
+    }
+}
+
+/// An id that can stand in the path of a URL as it is.
+pub fn is_plain(id: &str) -> bool {
+    !id.is_empty()
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+}
+
+/// The API at one address.
+#[derive(Clone)]
+pub struct Api {
+    http: Http,
+    base: String,
+}
+
+impl Api {
+    pub fn new(http: Http, base: &str) -> Self {
+        Self {
+            http,
+            base: base.to_owned(),
+        }
+    }
+
+    pub fn create(&self, account: &Account, wanted: &Wanted<'_>) -> Result<Application, ApiError> {
+        let environment: serde_json::Map<_, _> = wanted
+            .environment
+            .iter()
+            .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
+            .collect();
+        let body = json!({
+            "name": wanted.name,
+            "description": wanted.name,
+            "zone": wanted.zone,
+            "deploy": "git",
+            "instanceType": "docker",
+            "instanceVersion": wanted.instance_version,
+            "instanceVariant": wanted.instance_variant,
+            "instanceLifetime": "TASK",
+            "minInstances": 1,
+            "maxInstances": 1,
+            "minFlavor": wanted.flavor,
+            "maxFlavor": wanted.flavor,
+            "env": environment,
+        });
+        let url = self.applications(account);
+        let call = Call::new(Method::POST, &url)
+            .json(&body)
+            .within(CREATION_TIMEOUT);
+        let created = self.ask(account, call)?;
+        Application::read(&created).ok_or(ApiError::Garbled)
+    }
+
+    pub fn get(&self, account: &Account, id: &str) -> Result<Application, ApiError> {
+        let url = format!("{}/{id}", self.applications(account));
+        let found = self.ask(account, usual(Method::GET, &url))?;
+        Application::read(&found).ok_or(ApiError::Garbled)
+    }
+
+    /// All applications of this name that are not on their way out, oldest first. A list may lag
+    /// behind a creation by seconds (3.11), and holds foreign applications of any shape.
+    pub fn find(&self, account: &Account, name: &str) -> Result<Vec<Application>, ApiError> {
+        let url = self.applications(account);
+        let list = self.ask(account, usual(Method::GET, &url).at_most(LIST_LIMIT))?;
+        let mut found: Vec<_> = list
+            .as_array()
+            .ok_or(ApiError::Garbled)?
+            .iter()
+            .filter_map(Application::read)
+            .filter(|application| application.name == name && !application.is_going())
+            .collect();
+        found.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
+        Ok(found)
+    }
+
+    /// Replaces the whole environment (3.4).
+    pub fn set_environment(
+        &self,
+        account: &Account,
+        id: &str,
+        environment: &[(String, String)],
+    ) -> Result<(), ApiError> {
+        let body: serde_json::Map<_, _> = environment
+            .iter()
+            .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
+            .collect();
+        let url = format!("{}/{id}/env", self.applications(account));
+        let call = Call::new(Method::PUT, &url).json(&Value::Object(body));
+        self.exchange(account, call).map(drop)
+    }
+
+    /// # Errors
+    /// Not for an application that is not there: then it is gone, as it should be.
+    pub fn delete(&self, account: &Account, id: &str) -> Result<(), ApiError> {
+        let url = format!("{}/{id}", self.applications(account));
+        match self.exchange(account, usual(Method::DELETE, &url)) {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_not_there() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn applications(&self, account: &Account) -> String {
+        format!(
+            "{}/organisations/{}/applications",
+            self.base, account.organization
+        )
+    }
+
+    fn ask(&self, account: &Account, call: Call<'_>) -> Result<Value, ApiError> {
+        let answer = self.exchange(account, call)?;
+        serde_json::from_slice(&answer.body).map_err(|_| ApiError::Garbled)
+    }
+
+    fn exchange<'a>(&self, account: &'a Account, call: Call<'a>) -> Result<Answer, ApiError> {
+        let call = call.secret_header("Authorization", "token ", &account.token);
+        let answer = self.http.send(&call).map_err(ApiError::Silence)?;
+        if answer.is_success() {
+            return Ok(answer);
+        }
+        let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
+        Err(ApiError::Status {
+            status: answer.status,
+            id: body.and_then(|body| body.get("id")?.as_i64()),
+            text: answer.describe(&call),
+            retry_after: answer.retry_after(),
+        })
+    }
+}
+
+/// Calls without a body say their content type all the same, as every client of this API does.
+fn usual(method: Method, url: &str) -> Call<'_> {
+    Call::new(method, url).header("Content-Type", "application/json")
+}

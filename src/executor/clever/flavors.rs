@@ -1,0 +1,216 @@
+//! What Clever Cloud offers: machine sizes and the version of the machine type.
+//!
+//! Both lists are public (Clever page, 2): no credentials are sent, which some kinds of
+//! credentials would even be refused for. They are kept for an hour; old ones are better than
+//! none when they can't be refreshed.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use ureq::http::Uri;
+
+use crate::http::{Call, Http};
+use crate::weight::Weight;
+
+const KEPT_FOR: Duration = Duration::from_secs(3600);
+/// After a failure the service is left in peace for a moment.
+const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// The list of machine types repeats every flavor for every type.
+const LIMIT: u64 = 16 << 20;
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A machine size that can be ordered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flavor {
+    /// As users say it: `M`.
+    pub name: String,
+    pub weight: Weight,
+    memory: u64,
+}
+
+/// Flavor and instance lists of one API, with the filter for our kind of machine.
+pub struct Catalogue {
+    http: Http,
+    flavors_url: String,
+    instances_url: String,
+    prefix: String,
+    flavors: Kept<Vec<Flavor>>,
+    version: Kept<String>,
+}
+
+/// A fetched value with its age.
+struct Kept<T>(Mutex<State<T>>);
+
+struct State<T> {
+    value: Option<(T, Instant)>,
+    failed: Option<(String, Instant)>,
+}
+
+impl Catalogue {
+    pub fn new(http: Http, api: &str, context: &str, prefix: &str) -> Self {
+        Self {
+            http,
+            flavors_url: format!("{api}/products/flavors?context={context}"),
+            instances_url: format!("{api}/products/instances"),
+            prefix: prefix.to_owned(),
+            flavors: Kept::empty(),
+            version: Kept::empty(),
+        }
+    }
+
+    /// The flavors on offer, lightest first.
+    pub fn flavors(&self) -> Result<Vec<Flavor>, String> {
+        self.flavors.get(|| self.fetch_flavors())
+    }
+
+    /// The current version of the Docker machine type, which a creation must name.
+    pub fn instance_version(&self) -> Result<String, String> {
+        self.version.get(|| self.fetch_version())
+    }
+
+    /// Clever Cloud refused what was taken from here: fetch it anew the next time.
+    pub fn forget(&self) {
+        self.flavors.forget();
+        self.version.forget();
+    }
+
+    fn fetch_flavors(&self) -> Result<Vec<Flavor>, String> {
+        let mut flavors: Vec<_> = fetch(&self.http, &self.flavors_url)?
+            .iter()
+            .filter_map(|written| Flavor::read(written, &self.prefix))
+            .collect();
+        if flavors.is_empty() {
+            let (url, prefix) = (&self.flavors_url, &self.prefix);
+            return Err(format!(
+                "{url} offers no flavor whose name begins with {prefix}"
+            ));
+        }
+        flavors.sort_by_key(|flavor| (flavor.memory, flavor.name.clone()));
+        Ok(flavors)
+    }
+
+    /// The reference takes the version of the item named `Docker`; the newest one, if there are
+    /// several. Clever page, 2.2.
+    fn fetch_version(&self) -> Result<String, String> {
+        #[derive(Deserialize)]
+        struct Instance {
+            name: String,
+            version: String,
+            #[serde(default = "yes")]
+            enabled: bool,
+        }
+        const fn yes() -> bool {
+            true
+        }
+        fetch(&self.http, &self.instances_url)?
+            .into_iter()
+            .filter_map(|item| serde_json::from_value::<Instance>(item).ok())
+            .filter(|instance| instance.name == "Docker" && instance.enabled)
+            .map(|instance| instance.version)
+            .max()
+            .ok_or_else(|| format!("{} lists no type named Docker", self.instances_url))
+    }
+}
+
+impl Flavor {
+    /// Foreign and unavailable flavors can be in the list, and most fields may be missing.
+    fn read(written: &serde_json::Value, prefix: &str) -> Option<Self> {
+        let name = written.get("name")?.as_str()?.strip_prefix(prefix)?;
+        let available = written
+            .get("available")
+            .and_then(serde_json::Value::as_bool);
+        let mebibytes = written.get("mem").and_then(serde_json::Value::as_u64);
+        let bytes = written
+            .pointer("/memory/value")
+            .and_then(serde_json::Value::as_u64);
+        let memory = mebibytes.or_else(|| Some(bytes? >> 20))?;
+        (available != Some(false) && !name.is_empty()).then(|| Self {
+            name: name.to_owned(),
+            weight: Weight::of_memory(memory),
+            memory,
+        })
+    }
+}
+
+fn fetch(http: &Http, url: &str) -> Result<Vec<serde_json::Value>, String> {
+    let what = || {
+        let host = url
+            .parse::<Uri>()
+            .ok()
+            .and_then(|uri| Some(uri.host()?.to_owned()));
+        let path = url.split_once("/products").map_or(url, |(_, path)| path);
+        format!("GET /products{path} at {}", host.unwrap_or_default())
+    };
+    let call = Call::get(url)
+        .header("Content-Type", "application/json")
+        .within(TIMEOUT)
+        .at_most(LIMIT);
+    let answer = http
+        .send(&call)
+        .map_err(|error| format!("{}: {error}", what()))?;
+    if !answer.is_success() {
+        return Err(format!("{}: {}", what(), answer.describe(&call)));
+    }
+    serde_json::from_slice(&answer.body)
+        .map_err(|_| format!("{}: the answer is not a JSON list", what()))
+}
+
+impl<T: Clone> Kept<T> {
+    const fn empty() -> Self {
+        Self(Mutex::new(State {
+            value: None,
+            failed: None,
+        }))
+    }
+
+    /// The kept value while it is young, else a new one; an old one when no new one can be had.
+    /// Threads that ask meanwhile wait for the one that fetches.
+    fn get(&self, fetch: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((value, since)) = &state.value
+            && since.elapsed() < KEPT_FOR
+        {
+            return Ok(value.clone());
+        }
+        let recently = state
+            .failed
+            .as_ref()
+            .filter(|(_, at)| at.elapsed() < ASKED_AGAIN_AFTER);
+        let fetched = match recently {
+            Some((why, _)) => Err(why.clone()),
+            None => fetch(),
+        };
+        match fetched {
+            Ok(value) => {
+                *state = State {
+                    value: Some((value.clone(), Instant::now())),
+                    failed: None,
+                };
+                Ok(value)
+            }
+            Err(why) => {
+                if state
+                    .failed
+                    .as_ref()
+                    .is_none_or(|(_, at)| at.elapsed() >= ASKED_AGAIN_AFTER)
+                {
+                    state.failed = Some((why.clone(), Instant::now()));
+                }
+                state
+                    .value
+                    .as_ref()
+                    .map(|(value, _)| value.clone())
+                    .ok_or(why)
+            }
+        }
+    }
+
+    fn forget(&self) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *state = State {
+            value: None,
+            failed: None,
+        };
+    }
+}

@@ -1,0 +1,150 @@
+//! Where jobs run: one trait, and a room for each kind of place.
+//!
+//! An executor turns a granted job into a machine of its own and makes that machine go away again.
+//! It knows nothing of coordinators' queues, of quotas or of the state file. Whatever it starts
+//! bears the job's [`MachineName`], so that it can be found again by whoever comes after a crash.
+
+pub mod clever;
+
+use std::fmt;
+
+use serde_json::value::RawValue;
+
+use crate::job::JobId;
+use crate::job::payload::Payload;
+use crate::shutdown::{Stop, Stopped};
+use crate::weight::Weight;
+
+/// What a machine is called, everywhere: `hpd-job-<runner's unique name>-<job>`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct MachineName(String);
+
+impl MachineName {
+    #[must_use]
+    pub fn of(runner: &str, job: JobId) -> Self {
+        Self(format!("hpd-job-{runner}-{job}"))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for MachineName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What an executor remembers of a machine, in the shape of the state file's `paas_resource`.
+#[derive(Clone, Debug)]
+pub struct Resource(Box<RawValue>);
+
+impl Resource {
+    #[must_use]
+    pub const fn new(raw: Box<RawValue>) -> Self {
+        Self(raw)
+    }
+
+    #[must_use]
+    pub const fn raw(&self) -> &RawValue {
+        &self.0
+    }
+}
+
+/// Something went wrong for good; told twice, because two people need it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// For the job's log: short, kind, no internal names, what the user can change.
+    pub user: String,
+    /// For our log: what was tried, on what, what came back, what to do next.
+    pub admin: String,
+}
+
+/// Why a step of a job's life did not end well.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Halt {
+    /// The service is stopping; the next start goes on from here.
+    Stopped,
+    Failed(Failure),
+}
+
+impl From<Failure> for Halt {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<Stopped> for Halt {
+    fn from(_: Stopped) -> Self {
+        Self::Stopped
+    }
+}
+
+/// Whether a machine of this name may exist without our knowing it: then look before creating.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    None,
+    /// A creation's answer was lost, or an earlier process may have sent one.
+    MayExist,
+}
+
+pub trait Executor: Send + Sync {
+    /// What the job's machine will weigh.
+    ///
+    /// # Errors
+    /// A [`Failure`] for a job that asks for what is not on offer.
+    fn weigh(&self, payload: &Payload) -> Result<Weight, Failure>;
+
+    /// The weight of `flavor`, for the quota; outer errors may pass by themselves, inner ones won't.
+    ///
+    /// # Errors
+    /// Outer: what is on offer could not be learnt. Inner: there is no such flavor.
+    fn weigh_flavor(&self, flavor: &str) -> Result<Result<Weight, String>, String>;
+
+    /// The heaviest machine that a job may ask for. Fetches what is on offer when that is stale.
+    ///
+    /// # Errors
+    /// A text when it could not be learnt; it may work later.
+    fn heaviest(&self) -> Result<Weight, String>;
+
+    /// Finds or creates the place where the job will run, without starting anything in it.
+    /// `doubt` is set as soon as a machine may exist that isn't known.
+    ///
+    /// # Errors
+    /// [`Halt`].
+    fn provision(
+        &self,
+        name: &MachineName,
+        payload: &Payload,
+        known: Option<&Resource>,
+        doubt: &mut Doubt,
+        stop: &Stop,
+    ) -> Result<Resource, Halt>;
+
+    /// Hands the job over; from then on the machine starts by itself. Harmless when repeated.
+    /// Gives back what is to be remembered from now on.
+    ///
+    /// # Errors
+    /// [`Halt`].
+    fn launch(
+        &self,
+        name: &MachineName,
+        resource: &Resource,
+        payload: &Payload,
+        stop: &Stop,
+    ) -> Result<Resource, Halt>;
+
+    /// Makes the machine, or all machines of this name when there is doubt, go away. One try;
+    /// success means that it is seen to be gone.
+    ///
+    /// # Errors
+    /// A text for the operator; to be tried again.
+    fn decommission(
+        &self,
+        name: &MachineName,
+        known: Option<&Resource>,
+        doubt: Doubt,
+    ) -> Result<(), String>;
+}

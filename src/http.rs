@@ -1,0 +1,313 @@
+//! One HTTP client for everything we say to coordinators and to Clever Cloud.
+//!
+//! It is `ureq` with our house rules: blocking, connections kept and reused, a deadline and a size
+//! limit for every call, no redirects (a redirect would carry a token to an address nobody
+//! configured), and any status is an [`Answer`], not an error. It knows nothing of GitLab or of
+//! Clever Cloud, and it never repeats a call by itself: what may be repeated is for the caller to
+//! know. [`Http::repeat`] is there for calls that may.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use ureq::AsSendBody;
+use ureq::http::{HeaderMap, Method, Request, Response};
+
+use crate::backoff::Backoff;
+use crate::secret::Secret;
+use crate::shutdown::{Stop, Stopped};
+
+/// A connection that can't be made in this time will not be made: TCP has tried four times.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// For calls that are answered from a database.
+const USUAL_TIMEOUT: Duration = Duration::from_secs(30);
+/// Far more than any single object of either service.
+const USUAL_LIMIT: u64 = 4 << 20;
+/// A balancer that asks for more patience than this is broken; we ask again.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
+
+/// Cheap to clone; clones share their connections.
+#[derive(Clone)]
+pub struct Http {
+    agent: ureq::Agent,
+}
+
+/// One request, before it is sent.
+#[derive(Clone)]
+pub struct Call<'a> {
+    method: Method,
+    url: &'a str,
+    headers: Vec<(&'static str, String)>,
+    secrets: Vec<&'a Secret>,
+    body: Vec<u8>,
+    timeout: Duration,
+    limit: u64,
+}
+
+/// What came back, whatever its status.
+pub struct Answer {
+    pub status: u16,
+    headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+/// Nothing usable came back.
+#[derive(Clone, Debug)]
+pub struct NoAnswer {
+    why: String,
+    /// False when the request certainly never left: what it asks for has not been done.
+    pub may_have_been_done: bool,
+}
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+impl<'a> Call<'a> {
+    #[must_use]
+    pub fn new(method: Method, url: &'a str) -> Self {
+        Self {
+            method,
+            url,
+            headers: Vec::new(),
+            secrets: Vec::new(),
+            body: Vec::new(),
+            timeout: USUAL_TIMEOUT,
+            limit: USUAL_LIMIT,
+        }
+    }
+
+    #[must_use]
+    pub fn get(url: &'a str) -> Self {
+        Self::new(Method::GET, url)
+    }
+
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// A header that holds `prefix` and then a secret.
+    #[must_use]
+    pub fn secret_header(mut self, name: &'static str, prefix: &str, secret: &'a Secret) -> Self {
+        self.headers
+            .push((name, format!("{prefix}{}", secret.reveal())));
+        self.secrets.push(secret);
+        self
+    }
+
+    /// The body carries `secret`, which must not come back in an error text.
+    #[must_use]
+    pub fn conceals(mut self, secret: &'a Secret) -> Self {
+        self.secrets.push(secret);
+        self
+    }
+
+    #[must_use]
+    pub fn json(mut self, body: &serde_json::Value) -> Self {
+        self.body = body.to_string().into_bytes();
+        self.header("Content-Type", "application/json")
+    }
+
+    #[must_use]
+    pub fn text(mut self, body: &[u8]) -> Self {
+        self.body = body.to_vec();
+        self.header("Content-Type", "text/plain")
+    }
+
+    /// How long the whole exchange may take. The usual is 30 s.
+    #[must_use]
+    pub const fn within(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How many bytes the answer may have. The usual is 4 MiB.
+    #[must_use]
+    pub const fn at_most(mut self, bytes: u64) -> Self {
+        self.limit = bytes;
+        self
+    }
+
+    fn scrub(&self, text: String) -> String {
+        self.secrets
+            .iter()
+            .fold(text, |text, secret| secret.scrub(&text))
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Http {
+    #[must_use]
+    pub fn new() -> Self {
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .user_agent(concat!(
+                "heptapod-paas-runner/",
+                env!("CARGO_PKG_VERSION"),
+                " (linux)"
+            ))
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            // Each connection holds both buffers for as long as it is kept: the defaults of
+            // 128 KiB would be most of this program's memory.
+            .input_buffer_size(8 << 10)
+            .output_buffer_size(8 << 10)
+            .max_idle_connections(16)
+            .max_idle_connections_per_host(8)
+            .build()
+            .new_agent();
+        Self { agent }
+    }
+
+    /// Sends `call` once.
+    ///
+    /// # Errors
+    /// [`NoAnswer`] when no complete answer came within the call's time and size.
+    pub fn send(&self, call: &Call<'_>) -> Result<Answer, NoAnswer> {
+        let mut request = Request::builder().method(call.method.clone()).uri(call.url);
+        for (name, value) in &call.headers {
+            request = request.header(*name, value);
+        }
+        // GET and DELETE carry no body, not even an empty one; an empty PATCH says so in its length.
+        let exchanged = match call.method {
+            Method::GET | Method::DELETE => self.exchange(request.body(()), call.timeout),
+            _ => self.exchange(request.body(call.body.as_slice()), call.timeout),
+        };
+        let mut response = exchanged.map_err(|error| no_answer(call, &error))?;
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(call.limit)
+            .read_to_vec()
+            .map_err(|error| NoAnswer {
+                may_have_been_done: true,
+                ..no_answer(call, &error)
+            })?;
+        Ok(Answer {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body,
+        })
+    }
+
+    fn exchange<B: AsSendBody>(
+        &self,
+        request: Result<Request<B>, ureq::http::Error>,
+        timeout: Duration,
+    ) -> Result<Response<ureq::Body>, ureq::Error> {
+        let request = self.agent.configure_request(request?);
+        self.agent
+            .run(request.timeout_global(Some(timeout)).build())
+    }
+
+    /// Sends a call that may be repeated, until it is answered with something other than 408, 429
+    /// or 5xx, at most `attempts` times, with growing pauses or as `Retry-After` asks.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the service stops during a pause. Otherwise the last try's result is
+    /// handed back as it was.
+    pub fn repeat(
+        &self,
+        call: &Call<'_>,
+        attempts: u32,
+        stop: &Stop,
+    ) -> Result<Result<Answer, NoAnswer>, Stopped> {
+        let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(10));
+        loop {
+            let result = self.send(call);
+            let asked_pause = match &result {
+                Ok(answer) if !answer.is_trouble() => return Ok(result),
+                Ok(answer) => answer.retry_after(),
+                Err(_) => None,
+            };
+            let pause = backoff.pause();
+            if backoff.failures() >= attempts {
+                return Ok(result);
+            }
+            stop.wait(asked_pause.unwrap_or(pause))?;
+        }
+    }
+}
+
+impl Answer {
+    #[must_use]
+    pub const fn is_success(&self) -> bool {
+        matches!(self.status, 200..=299)
+    }
+
+    /// The service has trouble or asks for patience: the same call may work later.
+    #[must_use]
+    pub const fn is_trouble(&self) -> bool {
+        matches!(self.status, 408 | 429 | 500..=599)
+    }
+
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The pause that the service asks for, in whole seconds (dates are not understood: then the
+    /// caller's own pause is used).
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        let seconds = self.header("Retry-After")?.trim().parse().ok()?;
+        Some(Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER))
+    }
+
+    /// What the service says about its answer, on one line, for an error: the status and the text
+    /// of the usual JSON error shapes of both services (both protocol pages, conventions), never
+    /// the page of a proxy. Secrets of `call` are taken out.
+    #[must_use]
+    pub fn describe(&self, call: &Call<'_>) -> String {
+        let Some(message) = self.message() else {
+            return format!("status {}", self.status);
+        };
+        let line: String = call
+            .scrub(message)
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .take(200)
+            .collect();
+        format!("status {} ({})", self.status, line.trim())
+    }
+
+    fn message(&self) -> Option<String> {
+        let body: serde_json::Value = serde_json::from_slice(&self.body).ok()?;
+        ["message", "error"]
+            .iter()
+            .filter_map(|key| body.get(key))
+            .find_map(|text| text.as_str().or_else(|| text.get("error")?.as_str()))
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+    }
+}
+
+fn no_answer(call: &Call<'_>, error: &ureq::Error) -> NoAnswer {
+    let certainly_not_sent = match error {
+        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed | ureq::Error::BadUri(_) => true,
+        ureq::Error::Timeout(phase) => {
+            matches!(phase, ureq::Timeout::Resolve | ureq::Timeout::Connect)
+        }
+        ureq::Error::Io(error) => error.kind() == io::ErrorKind::ConnectionRefused,
+        _ => false,
+    };
+    let why = match error {
+        ureq::Error::Timeout(phase) => format!("no answer in time ({phase})"),
+        ureq::Error::BodyExceedsLimit(limit) => format!("an answer of more than {limit} bytes"),
+        error => error.to_string(),
+    };
+    NoAnswer {
+        why: call.scrub(why),
+        may_have_been_done: !certainly_not_sent,
+    }
+}

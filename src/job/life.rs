@@ -1,0 +1,279 @@
+//! A job's life: one function that reads from top to bottom, run by the job's own thread.
+//!
+//! [`live`] is the only place that knows the order of the steps. It begins wherever the state file
+//! says that the last process left off, since each step finds its own work already done: a machine
+//! is looked for by its name before it is made anew, a push that was made is not made again, and
+//! deleting what is gone succeeds. It tells every step to the dispatcher, which writes it down. It
+//! knows nothing of other jobs, of quotas, or of what the coordinators' queues hold.
+//!
+//! The trap: a machine costs money until it is deleted. So every way out of [`serve`] leads
+//! through [`decommission`], but for one: when the service stops, the next start goes on.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use super::watch::{await_end, await_start, greet};
+use super::{Job, Phase};
+use crate::backoff::Backoff;
+use crate::config::TraceWatch;
+use crate::coordinator::{Appended, Coordinator, Delivery};
+use crate::executor::{Doubt, Executor, Failure, Halt, MachineName, Resource};
+use crate::launches::Launches;
+use crate::shutdown::{Stop, Stopped};
+
+/// What a job's life needs of the world.
+pub struct World<'a> {
+    pub name: MachineName,
+    pub coordinator: &'a Coordinator,
+    pub executor: &'a dyn Executor,
+    pub trace_watch: &'a TraceWatch,
+    pub launches: &'a Launches,
+    pub policy: Policy,
+    pub stop: &'a Stop,
+    pub report: &'a dyn Report,
+}
+
+/// What the operator wants of every job.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// The pause between two looks whether a running job has ended.
+    pub progress_interval: Duration,
+    pub keep_finished: bool,
+    pub decommission_launch_failures: bool,
+}
+
+/// Tells the dispatcher how far a job has come.
+pub trait Report {
+    /// There is a place for the job. Returns when that is on disk: what will be pushed to must
+    /// be known to whoever comes after us.
+    fn provisioned(&self, resource: Resource);
+    /// The job was handed over to its machine.
+    fn pushed(&self, resource: Resource);
+    /// The job was seen running.
+    fn running(&self);
+    /// The job is over; this much of it is left to be settled.
+    fn ended(&self, left: Job);
+}
+
+/// Why a job does not go on.
+pub(super) enum Interruption {
+    /// The service stops; the next start goes on from here.
+    Stopped,
+    /// The coordinator expects nothing more, for this reason.
+    Over(String),
+    Failed(Failure),
+}
+
+impl From<Stopped> for Interruption {
+    fn from(_: Stopped) -> Self {
+        Self::Stopped
+    }
+}
+
+impl From<Failure> for Interruption {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<Halt> for Interruption {
+    fn from(halt: Halt) -> Self {
+        match halt {
+            Halt::Stopped => Self::Stopped,
+            Halt::Failed(failure) => Self::Failed(failure),
+        }
+    }
+}
+
+/// A list at Clever Cloud shows a new application after seconds: this long after the first look a
+/// machine that was created in doubt can't hide any more.
+const LIST_LAG: Duration = Duration::from_secs(10);
+/// Decommissioning is tried again and again, at least this often.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// From here on a machine that can't be deleted is an error in the log, not a warning.
+const LOUD_AFTER: u32 = 5;
+/// The coordinator has given up on the job long before (GitLab page, section 11).
+const VERDICT_PATIENCE: Duration = Duration::from_secs(24 * 3600);
+
+/// One job, from its grant, or from where the last process left it, until nothing of it is left.
+///
+/// # Errors
+/// [`Stopped`] when the service stops before: the state file has what the next start needs.
+pub fn live(job: &mut Job, world: &World<'_>) -> Result<(), Stopped> {
+    if !matches!(job.phase, Phase::Ended) {
+        let interruption = serve_without_panic(job, world);
+        let keep_machine = end(job, world, interruption)?;
+        if keep_machine {
+            job.resource = None;
+            job.doubt = Doubt::None;
+        }
+        world.report.ended(job.clone());
+    }
+    tell_verdict(job, world)?;
+    if job.may_have_a_machine() {
+        decommission(job, world)?;
+        world.report.ended(job.clone());
+    }
+    deliver_verdict(job, world)
+}
+
+/// Brings the job to a machine and watches until it is over.
+fn serve(job: &mut Job, world: &World<'_>) -> Result<(), Interruption> {
+    if let Phase::Pending(payload) = &job.phase {
+        let payload = payload.clone();
+        payload.check().map_err(|why| unreadable(&why))?;
+        greet(job, world)?;
+        if world.launches.await_turn(world.stop)? {
+            greet(job, world)?;
+        }
+        let resource = world.executor.provision(
+            &world.name,
+            &payload,
+            job.resource.as_ref(),
+            &mut job.doubt,
+            world.stop,
+        )?;
+        job.resource = Some(resource.clone());
+        world.report.provisioned(resource.clone());
+        let resource = world
+            .executor
+            .launch(&world.name, &resource, &payload, world.stop)?;
+        job.resource = Some(resource.clone());
+        world.report.pushed(resource);
+        await_start(job, payload.project, world)?;
+        job.phase = Phase::Launched;
+        world.report.running();
+    }
+    await_end(job, world)
+}
+
+/// A panic is our fault, and only this job's: it fails properly, and its machine goes.
+fn serve_without_panic(job: &mut Job, world: &World<'_>) -> Interruption {
+    match catch_unwind(AssertUnwindSafe(|| serve(job, world))) {
+        Ok(Ok(())) => Interruption::Over("it has finished".to_owned()),
+        Ok(Err(interruption)) => interruption,
+        Err(_) => {
+            // Whatever was going on may have been done.
+            job.doubt = Doubt::MayExist;
+            Interruption::Failed(Failure {
+                user: "This runner made a mistake while it prepared the job's machine. Please \
+                       tell its administrator."
+                    .to_owned(),
+                admin: "a worker panicked; the message is above. Please report it as a bug"
+                    .to_owned(),
+            })
+        }
+    }
+}
+
+/// Says what happened, and whether the machine is to be left alone.
+fn end(job: &mut Job, world: &World<'_>, interruption: Interruption) -> Result<bool, Stopped> {
+    let keep = match interruption {
+        Interruption::Stopped => return Err(Stopped),
+        Interruption::Over(why) => {
+            log::info!("over: {why}");
+            world.policy.keep_finished
+        }
+        Interruption::Failed(failure) => {
+            log::error!("failed to launch: {}", failure.admin);
+            job.verdict = Some(failure.user);
+            !world.policy.decommission_launch_failures
+        }
+    };
+    job.phase = Phase::Ended;
+    if keep && job.may_have_a_machine() {
+        log::warn!(
+            "machine {} is kept, as configured; it is for you to delete",
+            world.name
+        );
+    }
+    Ok(keep)
+}
+
+/// Makes the job's machine go away, however long it takes.
+fn decommission(job: &mut Job, world: &World<'_>) -> Result<(), Stopped> {
+    let started = Instant::now();
+    decommission_once(job, world)?;
+    if job.doubt == Doubt::MayExist {
+        world.stop.wait(LIST_LAG)?;
+        decommission_once(job, world)?;
+    }
+    log::info!(
+        "machine {} is gone, after {:.1?}",
+        world.name,
+        started.elapsed()
+    );
+    job.resource = None;
+    job.doubt = Doubt::None;
+    Ok(())
+}
+
+fn decommission_once(job: &Job, world: &World<'_>) -> Result<(), Stopped> {
+    let mut backoff = Backoff::new(Duration::from_secs(1), LONGEST_PAUSE);
+    loop {
+        let tried = catch_unwind(AssertUnwindSafe(|| {
+            world
+                .executor
+                .decommission(&world.name, job.resource.as_ref(), job.doubt)
+        }));
+        let why = match tried {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(why)) => why,
+            Err(_) => "a panic; the message is above".to_owned(),
+        };
+        let pause = backoff.pause();
+        let (tries, name) = (backoff.failures(), &world.name);
+        let level = if tries < LOUD_AFTER {
+            log::Level::Warn
+        } else {
+            log::Level::Error
+        };
+        log::log!(
+            level,
+            "decommissioning {name}, try {tries}: {why}; trying again in {pause:.0?}"
+        );
+        world.stop.wait(pause)?;
+    }
+}
+
+/// Tries once to tell the user and the coordinator of a failure, if there is one to tell.
+fn tell_verdict(job: &mut Job, world: &World<'_>) -> Result<(), Stopped> {
+    let Some(text) = &job.verdict else {
+        return Ok(());
+    };
+    world.stop.check()?;
+    let red = format!("\x1b[31m{text}\x1b[0m\n");
+    match world.coordinator.append_log(&job.credentials, &red) {
+        Appended::Done => {}
+        Appended::Refused(why) => log::info!("the job takes no message any more: {why}"),
+        Appended::Later(why) => log::warn!("writing to the job's log: {why}"),
+    }
+    match world.coordinator.fail(&job.credentials) {
+        Delivery::Done => job.verdict = None,
+        Delivery::Refused(why) => {
+            log::warn!("the coordinator does not take the verdict `failed`: {why}");
+            job.verdict = None;
+        }
+        Delivery::Later(why) => log::warn!("telling the coordinator that the job failed: {why}"),
+    }
+    Ok(())
+}
+
+/// Tells it again until it has arrived. The machine is gone by then, so this costs nobody anything.
+fn deliver_verdict(job: &mut Job, world: &World<'_>) -> Result<(), Stopped> {
+    let until = Instant::now() + VERDICT_PATIENCE;
+    let mut backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(30));
+    while job.verdict.is_some() && Instant::now() < until {
+        world.stop.wait(backoff.pause())?;
+        tell_verdict(job, world)?;
+    }
+    Ok(())
+}
+
+fn unreadable(why: &str) -> Failure {
+    Failure {
+        user: "The job's definition can't be read by this runner: it is nested too deeply."
+            .to_owned(),
+        admin: format!("the job's payload can't be handed on: {why}"),
+    }
+}

@@ -1,0 +1,72 @@
+//! A job as this program knows it: whose it is, how to speak for it, and where it runs.
+
+pub mod life;
+pub mod payload;
+mod watch;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::executor::{Doubt, Resource};
+use crate::secret::Secret;
+use payload::Payload;
+
+/// A job's number at its coordinator. Two coordinators may use the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobId(pub u64);
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What every call about a job needs: the job's own token is all that its coordinator asks for.
+#[derive(Clone, Debug)]
+pub struct JobCredentials {
+    pub id: JobId,
+    pub token: Secret,
+}
+
+/// A job that we answer for, from its grant until nothing of it is left.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub credentials: JobCredentials,
+    pub phase: Phase,
+    /// Where it runs, as soon as there is such a place.
+    pub resource: Option<Resource>,
+    /// Whether there may be a machine that `resource` doesn't tell of.
+    pub doubt: Doubt,
+    /// A failure that its coordinator has not been told yet, in the words for the job's log.
+    pub verdict: Option<String>,
+}
+
+/// How far a job has come. What happens in each phase is in [`life`].
+#[derive(Clone, Debug)]
+pub enum Phase {
+    /// Granted, and not seen running yet. The payload is needed for as long.
+    Pending(Arc<Payload>),
+    /// Seen running.
+    Launched,
+    /// Over, as far as the coordinator goes; its machine may still be there.
+    Ended,
+}
+
+impl Job {
+    #[must_use]
+    pub fn granted(payload: Payload) -> Self {
+        Self {
+            credentials: payload.credentials.clone(),
+            phase: Phase::Pending(Arc::new(payload)),
+            resource: None,
+            doubt: Doubt::None,
+            verdict: None,
+        }
+    }
+
+    /// Whether there may be something that costs money.
+    #[must_use]
+    pub fn may_have_a_machine(&self) -> bool {
+        self.resource.is_some() || self.doubt == Doubt::MayExist
+    }
+}

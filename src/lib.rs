@@ -1,0 +1,32 @@
+//! Gives every CI job of a GitLab or Heptapod instance a Clever Cloud virtual machine of its own,
+//! and deletes it when the job is over.
+//!
+//! Start reading at [`job::life`]: it is the product. [`dispatcher`] is the main thread around it,
+//! [`coordinator`] and [`executor`] are the two worlds that it speaks to, and [`config`] is what
+//! the operator wrote. A room uses only the rooms below it:
+//!
+//! ```text
+//! cli
+//! dispatcher      polls, admits, spawns, applies events, keeps the state file
+//! job             one job's life
+//! executor        where jobs run          coordinator   what we say to GitLab
+//! deploy          the push
+//! config          what the operator wrote
+//! http, process, secret, weight, shutdown, backoff, launches, logger
+//! ```
+
+pub mod backoff;
+pub mod cli;
+pub mod config;
+pub mod coordinator;
+pub mod deploy;
+pub mod dispatcher;
+pub mod executor;
+pub mod http;
+pub mod job;
+pub mod launches;
+pub mod logger;
+pub mod process;
+pub mod secret;
+pub mod shutdown;
+pub mod weight;
