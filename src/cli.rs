@@ -25,19 +25,25 @@ Options:
       --poll-interval N        deprecated: set `check_interval` in the configuration
       --job-progress-poll-interval N
                                deprecated: set `job_progress_poll_interval`
+      --print-config           print a sample configuration
+      --print-unit             print a systemd unit
   -h, --help                   this text
   -V, --version                the version
 
 Exit codes: 0 after SIGTERM or SIGINT, 2 for a bad configuration, 1 for other trouble at start.
 ";
 
+/// What must be installed besides the binary: one file to copy, nothing else to find.
+const SAMPLE_CONFIGURATION: &str = include_str!("install/paas-runner.toml");
+const SYSTEMD_UNIT: &str = include_str!("install/heptapod-paas-runner.service");
+
 /// A bad configuration, or a bad command line.
 const BAD_CONFIGURATION: u8 = 2;
 
 #[derive(Debug, PartialEq)]
 enum Command {
-    Help,
-    Version,
+    /// Print this and be done.
+    Print(String),
     Run(Box<Arguments>),
 }
 
@@ -54,12 +60,8 @@ struct Arguments {
 /// The program `heptapod-paas-runner`.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match parse(arguments) {
-        Ok(Command::Help) => {
-            print!("{HELP}");
-            ExitCode::SUCCESS
-        }
-        Ok(Command::Version) => {
-            println!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+        Ok(Command::Print(text)) => {
+            print!("{text}");
             ExitCode::SUCCESS
         }
         Ok(Command::Run(arguments)) => run(&arguments),
@@ -135,8 +137,13 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, lexop
     let mut parser = lexopt::Parser::from_args(arguments);
     while let Some(argument) = parser.next()? {
         match argument {
-            Short('h') | Long("help") => return Ok(Command::Help),
-            Short('V') | Long("version") => return Ok(Command::Version),
+            Short('h') | Long("help") => return Ok(Command::Print(HELP.to_owned())),
+            Short('V') | Long("version") => {
+                let version = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"), "\n");
+                return Ok(Command::Print(version.to_owned()));
+            }
+            Long("print-config") => return Ok(Command::Print(SAMPLE_CONFIGURATION.to_owned())),
+            Long("print-unit") => return Ok(Command::Print(SYSTEMD_UNIT.to_owned())),
             Short('l') | Long("logging-level") => {
                 parsed.level = level(&parser.value()?.string()?)?;
             }
