@@ -87,6 +87,9 @@ fn run(arguments: &Arguments) -> ExitCode {
         env!("CARGO_PKG_VERSION"),
         shown(&arguments.config)
     );
+    for warning in &config.warnings {
+        log::warn!("{}: {warning}", shown(&arguments.config));
+    }
     let options = Options {
         poll_cycles: arguments.poll_cycles,
         debug_signal: arguments.debug_signal,

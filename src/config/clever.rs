@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::runner::address;
+use super::secrets::Secrets;
 use super::written::Section;
 use crate::secret::Secret;
 
@@ -24,12 +25,25 @@ pub struct CleverSettings {
     pub git_user: Secret,
     /// The application's environment.
     pub environment: Vec<(String, String)>,
-    pub organization: String,
-    pub token: Secret,
+    pub tenancy: Tenancy,
+}
+
+/// Who pays.
+#[derive(Clone, Debug)]
+pub enum Tenancy {
+    /// One organization for all jobs.
+    Single { organization: String, token: Secret },
+    /// Each job's top-level group has an organization of its own, in its custom attributes.
+    ByGroup {
+        /// A token of the coordinator that may read the attributes of all groups.
+        attributes_token: Secret,
+        organization_attribute: String,
+        token_attribute: String,
+    },
 }
 
 impl CleverSettings {
-    pub(super) fn read(section: &Section<'_>) -> Self {
+    pub(super) fn read(section: &Section<'_>, secrets: &Secrets) -> Self {
         let text = |key: &'static str, default: &str| {
             let written = section.string(&[key]).filter(|text| !text.is_empty());
             written.unwrap_or_else(|| default.to_owned())
@@ -58,14 +72,54 @@ impl CleverSettings {
             ),
             git_user: Secret::new(text("cc_auth_user", "Jenkins")),
             environment: environment(section),
-            organization: section.required_string(
+            tenancy: Tenancy::read(section, secrets),
+        }
+    }
+}
+
+impl Tenancy {
+    fn read(section: &Section<'_>, secrets: &Secrets) -> Self {
+        let text = |key: &'static str| section.string(&[key]);
+        let attribute = |key: &'static str, default: &str| {
+            let written = text(key).filter(|name| !name.is_empty());
+            written.unwrap_or_else(|| default.to_owned())
+        };
+        // Asked for in both modes, so that each is a known key in the other.
+        let organization_attribute = attribute("cc_orga_id_attribute", "cc_orga_id");
+        let token_attribute = attribute("cc_orga_token_attribute", "cc_orga_token");
+        if section.flag(&["cc_multi_tenant"], false) {
+            let _ = (text("cc_orga_id"), text("cc_token"));
+            let attributes_token = section.required_secret(
+                "cc_gitlab_namespace_attributes_token",
+                "with `cc_multi_tenant`, an administrator's token that may read group attributes",
+                secrets,
+            );
+            return Self::ByGroup {
+                attributes_token,
+                organization_attribute,
+                token_attribute,
+            };
+        }
+        let _ = text("cc_gitlab_namespace_attributes_token");
+        let organization = section.required_string(
+            "cc_orga_id",
+            "the organization that pays for the machines, \"orga_…\" in the Clever Cloud console",
+        );
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if !organization.chars().all(plain) {
+            section.problem_at(
                 "cc_orga_id",
-                "the organization that pays for the machines, \"orga_…\" in the Clever Cloud console",
-            ),
-            token: Secret::new(section.required_string(
-                "cc_token",
-                "the token that may create and delete that organization's applications",
-            )),
+                "`cc_orga_id` must be an id such as \"orga_…\"",
+            );
+        }
+        let token = section.required_secret(
+            "cc_token",
+            "the token that may create and delete that organization's applications",
+            secrets,
+        );
+        Self::Single {
+            organization,
+            token,
         }
     }
 }

@@ -6,6 +6,8 @@
 
 use toml::{Table, Value};
 
+use crate::secret::Secret;
+
 /// Whatever begins so is ours.
 const OUR_PREFIXES: [&str; 2] = ["cc_", "paas_"];
 
@@ -18,7 +20,7 @@ const OUR_KEYS: [&str; 4] = [
 ];
 
 /// The text of the machine's `runner.toml`: one `[[runners]]` section for the docker executor.
-pub(super) fn inner_configuration(section: &Table) -> String {
+pub(super) fn inner_configuration(section: &Table, token: &Secret) -> String {
     let mut runner = Table::new();
     for (key, value) in section {
         let ours = OUR_PREFIXES.iter().any(|prefix| key.starts_with(prefix))
@@ -28,6 +30,7 @@ pub(super) fn inner_configuration(section: &Table) -> String {
         }
     }
     runner.insert("executor".to_owned(), Value::String("docker".to_owned()));
+    runner.insert("token".to_owned(), Value::String(token.reveal().to_owned()));
     let mut file = Table::new();
     file.insert(
         "runners".to_owned(),
@@ -39,6 +42,7 @@ pub(super) fn inner_configuration(section: &Table) -> String {
 #[cfg(test)]
 mod tests {
     use super::inner_configuration;
+    use crate::secret::Secret;
 
     #[test]
     fn a_machine_gets_the_inner_runners_settings_and_none_of_ours() {
@@ -59,7 +63,7 @@ mod tests {
             "#,
         )
         .unwrap();
-        let inner = inner_configuration(&section);
+        let inner = inner_configuration(&section, &Secret::new("glrt-short"));
         assert!(
             !inner.contains("secret") && !inner.contains("quota"),
             "{inner}"

@@ -8,6 +8,9 @@
 mod clever;
 mod forward;
 mod runner;
+mod secrets;
+mod token;
+mod unknown;
 mod written;
 
 use std::fmt;
@@ -18,8 +21,9 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
-pub use clever::CleverSettings;
+pub use clever::{CleverSettings, Tenancy};
 pub use runner::{ExecutorSettings, RunnerSettings, TraceWatch};
+pub use token::RunnerName;
 use written::{Problem, Section, Written, line_and_column};
 
 /// The whole configuration, checked.
@@ -46,6 +50,8 @@ pub struct Config {
     pub decommission_launch_failures: bool,
     pub log_statistics: bool,
     pub runners: Vec<RunnerSettings>,
+    /// What looks like a mistake but is none that must stop us.
+    pub warnings: Vec<String>,
 }
 
 /// The quota is the weight of so many jobs of one flavor of one runner.
@@ -155,11 +161,12 @@ impl Config {
     }
 
     fn read(global: &Section<'_>, verbatim: &toml::Table) -> Self {
-        let runners = runner::read_all(global, verbatim);
-        let quota = QuotaSettings::read(global, &runners);
+        let mut warnings = Vec::new();
+        let runners = runner::read_all(global, verbatim, &mut warnings);
+        let quota = QuotaSettings::read(global, &runners, &mut warnings);
         let progress_interval =
             global.seconds(&["job_progress_poll_interval", "job_progress_interval"]);
-        Self {
+        let mut config = Self {
             concurrent: limit(global, &["concurrent", "concurrency"], 50),
             check_interval: global
                 .seconds(&["check_interval"])
@@ -189,12 +196,16 @@ impl Config {
             ),
             log_statistics: global.flag(&["paas_log_statistics"], true),
             runners,
-        }
+            warnings: Vec::new(),
+        };
+        warnings.extend(unknown::in_our_section(global));
+        config.warnings = warnings;
+        config
     }
 }
 
 impl QuotaSettings {
-    fn read(global: &Section<'_>, runners: &[RunnerSettings]) -> Self {
+    fn read(global: &Section<'_>, runners: &[RunnerSettings], warnings: &mut Vec<String>) -> Self {
         let Some(section) = global.section(&["quota_computation"]) else {
             global.problem(
                 "[quota_computation] is missing: it says how much may run at once, as \
@@ -224,6 +235,7 @@ impl QuotaSettings {
         }
         let keys = ["allowed_fraction_per_runner", "per_runner_quota_fraction"];
         let fraction = section.share(&keys).unwrap_or(1.0);
+        warnings.extend(unknown::in_our_section(&section));
         Self::of(&runner, &flavor, count.unwrap_or_default(), fraction)
     }
 

@@ -6,6 +6,9 @@ use ureq::http::Uri;
 
 use super::clever::CleverSettings;
 use super::forward;
+use super::secrets::Secrets;
+use super::token::short_token;
+use super::unknown;
 use super::written::Section;
 use crate::secret::Secret;
 
@@ -42,21 +45,11 @@ pub struct TraceWatch {
     pub step: Duration,
 }
 
-impl RunnerSettings {
-    /// What distinguishes this runner in the names of machines and in the state file: the first 8
-    /// characters of its token, as in the Python runner.
-    #[must_use]
-    pub fn unique_name(&self) -> &str {
-        let token = self.token.reveal();
-        let end = token
-            .char_indices()
-            .nth(8)
-            .map_or(token.len(), |(at, _)| at);
-        &token[..end]
-    }
-}
-
-pub(super) fn read_all(global: &Section<'_>, verbatim: &toml::Table) -> Vec<RunnerSettings> {
+pub(super) fn read_all(
+    global: &Section<'_>,
+    verbatim: &toml::Table,
+    warnings: &mut Vec<String>,
+) -> Vec<RunnerSettings> {
     let sections = global.sections("runners");
     if sections.is_empty() {
         global.problem("there is no [[runners]] section: add one per runner of a coordinator");
@@ -68,7 +61,9 @@ pub(super) fn read_all(global: &Section<'_>, verbatim: &toml::Table) -> Vec<Runn
         let Some(original) = original.as_table() else {
             continue;
         };
-        let Some(runner) = read(section, original) else {
+        let runner = read(section, original);
+        warnings.extend(unknown::in_shared_section(section));
+        let Some(runner) = runner else {
             continue;
         };
         if runners.iter().any(|other| other.name == runner.name) {
@@ -96,10 +91,11 @@ fn read(section: &Section<'_>, original: &toml::Table) -> Option<RunnerSettings>
         "url",
         &section.required_string("url", "the coordinator's address"),
     );
-    let token = section.required_string("token", "the runner's authentication token");
+    let secrets = secrets_of(section);
+    let token = section.required_secret("token", "the runner's authentication token", &secrets);
     let executor = section.required_string("executor", "such as \"clever-docker\"");
     let executor = match executor.as_str() {
-        "clever-docker" => ExecutorSettings::CleverDocker(CleverSettings::read(section)),
+        "clever-docker" => ExecutorSettings::CleverDocker(CleverSettings::read(section, &secrets)),
         "" => return None,
         other => {
             let text = format!("unknown executor {other:?}; the one on offer is \"clever-docker\"");
@@ -107,16 +103,31 @@ fn read(section: &Section<'_>, original: &toml::Table) -> Option<RunnerSettings>
             return None;
         }
     };
+    let shown_token = if section.flag(&["paas_forward_runner_token"], false) {
+        token.clone()
+    } else {
+        short_token(&token)
+    };
     let main_image = section.string(&["heptapod_runner_main_image"]);
     Some(RunnerSettings {
         quota_max_fraction: section.share(&["quota_max_fraction"]).unwrap_or(1.0),
-        trace_watch: TraceWatch::read(section),
+        trace_watch: TraceWatch::read(section, &secrets),
         main_image: main_image.unwrap_or_else(|| MAIN_IMAGE.to_owned()),
-        inner_configuration: forward::inner_configuration(original),
+        inner_configuration: forward::inner_configuration(original, &shown_token),
         name,
         url,
-        token: Secret::new(token),
+        token,
         executor,
+    })
+}
+
+fn secrets_of(section: &Section<'_>) -> Secrets {
+    let Some(path) = section.string(&["secrets_file"]) else {
+        return Secrets::none();
+    };
+    Secrets::load(path.as_ref()).unwrap_or_else(|why| {
+        section.problem_at("secrets_file", format!("`secrets_file`: {why}"));
+        Secrets::none()
     })
 }
 
@@ -137,7 +148,7 @@ pub(super) fn address(section: &Section<'_>, key: &str, text: &str) -> String {
 }
 
 impl TraceWatch {
-    fn read(section: &Section<'_>) -> Self {
+    fn read(section: &Section<'_>, secrets: &Secrets) -> Self {
         let table = section.section(&["paas_job_trace_watch", "job_trace_watch"]);
         let seconds = |keys: &[&'static str], default| {
             table
@@ -149,9 +160,7 @@ impl TraceWatch {
             timeout: seconds(&["timeout_seconds", "timout_seconds"], 300),
             // With the job's own token a look is cheap, and it also tells of a cancellation.
             step: seconds(&["poll_step"], if table.is_some() { 10 } else { 5 }),
-            token: table
-                .and_then(|table| table.string(&["token"]))
-                .map(Secret::new),
+            token: table.and_then(|table| table.secret(&["token"], secrets)),
         }
     }
 }

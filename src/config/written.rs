@@ -5,12 +5,16 @@
 //! with a stand-in, so that all problems are told at once. It knows no key by itself.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+use super::secrets::Secrets;
+use crate::secret::Secret;
 
 /// Something the operator has to change.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +77,7 @@ pub struct Section<'a> {
     table: &'a DeTable<'a>,
     span: Range<usize>,
     title: String,
+    known: RefCell<BTreeSet<&'static str>>,
 }
 
 impl<'a> Section<'a> {
@@ -88,11 +93,13 @@ impl<'a> Section<'a> {
             table,
             span,
             title: title.into(),
+            known: RefCell::default(),
         }
     }
 
     /// The value of the first of `keys` that is written; the others are older spellings of it.
     fn find(&self, keys: &[&'static str]) -> Option<(&'static str, &'a Spanned<DeValue<'a>>)> {
+        self.known.borrow_mut().extend(keys);
         keys.iter()
             .find_map(|key| Some((*key, self.table.get(*key)?)))
     }
@@ -122,6 +129,22 @@ impl<'a> Section<'a> {
             self.problem(format!("`{key}` is missing in {}: {why}", self.title));
         }
         found.unwrap_or_default()
+    }
+
+    /// A text that is a secret, or says where one is.
+    pub fn secret(&self, keys: &[&'static str], secrets: &Secrets) -> Option<Secret> {
+        let (key, written) = (self.find(keys)?.0, self.string(keys)?);
+        let resolved = secrets.resolve(&written);
+        if let Err(why) = &resolved {
+            self.problem_at(key, format!("`{key}` can't be used: {why}"));
+        }
+        resolved.ok()
+    }
+
+    pub fn required_secret(&self, key: &'static str, why: &str, secrets: &Secrets) -> Secret {
+        let written = self.required_string(key, why);
+        let found = (!written.is_empty()).then(|| self.secret(&[key], secrets));
+        found.flatten().unwrap_or_else(|| Secret::new(""))
     }
 
     pub fn flag(&self, keys: &[&'static str], default: bool) -> bool {
@@ -192,6 +215,26 @@ impl<'a> Section<'a> {
             Some((key.get_ref().to_string(), text))
         });
         entries.collect()
+    }
+
+    /// Keys that were asked for.
+    pub fn known_keys(&self) -> Vec<&'static str> {
+        self.known.borrow().iter().copied().collect()
+    }
+
+    /// Keys that nobody asked for, with their lines.
+    pub fn unknown_keys(&self) -> Vec<(String, usize)> {
+        let known = self.known.borrow();
+        let keys = self.table.keys();
+        let unknown = keys.filter(|key| !known.contains(key.get_ref().as_ref()));
+        let line = |key: &Spanned<_>| line_and_column(self.written.text, key.span().start).0;
+        unknown
+            .map(|key| (key.get_ref().to_string(), line(key)))
+            .collect()
+    }
+
+    pub fn title(&self) -> &str {
+        &self.title
     }
 
     /// A problem with the section as a whole.

@@ -4,6 +4,7 @@
 //! follows from the status, in this program's words. It decides nothing: what to do about a
 //! cancelled job, or when to ask again, is for the caller.
 
+mod groups;
 mod request;
 mod trace;
 
@@ -13,6 +14,7 @@ use ureq::http::Method;
 use crate::http::{Answer, Call, Http};
 use crate::job::JobCredentials;
 
+pub use groups::{Attributes, NoAttributes};
 pub use request::{Grant, RunnerIdentity};
 pub use trace::{Appended, LogProbe};
 

@@ -20,7 +20,7 @@ impl BuildContext {
         Self {
             files: [
                 ("Dockerfile", dockerfile(image).into_bytes()),
-                ("job.json", payload.raw().get().as_bytes().to_vec()),
+                ("job.json", payload.for_machine().into_bytes()),
                 ("runner.toml", runner_toml.as_bytes().to_vec()),
             ],
         }

@@ -32,7 +32,7 @@ use self::runner::Runner;
 use self::signals::Request;
 use self::state::{StateFile, Tracked, beside};
 use self::worker::{Shop, work};
-use crate::config::Config;
+use crate::config::{Config, QuotaSettings, RunnerName};
 use crate::deploy::git::Workshop;
 use crate::executor::Resource;
 use crate::http::Http;
@@ -80,8 +80,7 @@ impl fmt::Display for ServiceError {
 /// A job, among all of this program.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct JobKey {
-    /// The unique name of its runner.
-    runner: String,
+    runner: RunnerName,
     id: JobId,
 }
 
@@ -109,8 +108,11 @@ enum Progress {
     },
     Pushed(Resource),
     Running,
-    /// What is left to be settled.
-    Ended(Box<Job>),
+    /// What is left to be settled; `saved` as above.
+    Ended {
+        left: Box<Job>,
+        saved: Sender<()>,
+    },
     Finished,
     /// The service stops; the state file has what the next start needs.
     HandedOver,
@@ -208,17 +210,17 @@ impl Dispatcher {
     /// Goes on with the jobs of the last process.
     fn restore(&mut self, jobs: Vec<Tracked>) {
         let total = jobs.len();
-        for tracked in jobs {
+        for mut tracked in jobs {
             let id = tracked.job.credentials.id;
+            let runner = self.runner_of(&tracked).cloned();
+            if let Some(runner) = &runner {
+                tracked.runner = runner.unique_name.clone();
+            }
             let key = JobKey {
                 runner: tracked.runner.clone(),
                 id,
             };
-            let runner = self
-                .runners
-                .iter()
-                .find(|runner| runner.unique_name == key.runner);
-            if let Some(runner) = runner.cloned() {
+            if let Some(runner) = runner {
                 let pending = matches!(tracked.job.phase, Phase::Pending(_));
                 let seat = self.quota.seat(runner.index, tracked.weight, pending);
                 self.to_start
@@ -227,7 +229,7 @@ impl Dispatcher {
                 log::error!(
                     "job={id}: its runner {} is not in the configuration any more; it is kept in \
                      the state file, and its machine is left as it is",
-                    key.runner
+                    key.runner.former
                 );
             }
             self.tracked.insert(key, tracked);
@@ -237,8 +239,23 @@ impl Dispatcher {
         }
     }
 
+    /// The runner that a job of the state file belongs to. The Python runner's file gives only the
+    /// first characters of its token, which several runners may share: then the first of them.
+    fn runner_of(&self, tracked: &Tracked) -> Option<&Arc<Runner>> {
+        let name = &tracked.runner;
+        let unique = self
+            .runners
+            .iter()
+            .find(|runner| runner.unique_name == *name);
+        let mut alike = self
+            .runners
+            .iter()
+            .filter(|runner| name.unique.is_empty() && runner.unique_name.former == name.former);
+        unique.or_else(|| alike.next())
+    }
+
     /// The quota depends on what Clever Cloud offers, which may take a while to learn.
-    fn weigh_reference(&self, reference: crate::config::QuotaSettings) {
+    fn weigh_reference(&self, reference: QuotaSettings) {
         let events = self.shop.events.clone();
         let stop = self.shop.stop.clone();
         let named = |runner: &&Arc<Runner>| runner.name == reference.reference_runner;
@@ -371,7 +388,10 @@ impl Dispatcher {
             }
             (Progress::Pushed(resource), Some(job)) => job.resource = Some(resource),
             (Progress::Running, Some(job)) => job.phase = Phase::Launched,
-            (Progress::Ended(left), Some(job)) => *job = *left,
+            (Progress::Ended { left, saved }, Some(job)) => {
+                *job = *left;
+                self.to_release.push(saved);
+            }
             (Progress::Finished, _) => {
                 self.tracked.remove(key);
                 self.workers -= 1;

@@ -5,7 +5,7 @@ use std::fs;
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::config::{ExecutorSettings, RunnerSettings, TraceWatch};
+use crate::config::{ExecutorSettings, RunnerName, RunnerSettings, TraceWatch};
 use crate::coordinator::{Coordinator, RunnerIdentity};
 use crate::deploy::git::Workshop;
 use crate::executor::Executor;
@@ -16,7 +16,7 @@ pub struct Runner {
     /// Its place in the configuration.
     pub index: usize,
     pub name: String,
-    pub unique_name: String,
+    pub unique_name: RunnerName,
     pub identity: RunnerIdentity,
     pub coordinator: Coordinator,
     pub executor: Box<dyn Executor>,
@@ -27,7 +27,7 @@ pub struct Runner {
 impl Runner {
     #[must_use]
     pub fn new(index: usize, settings: RunnerSettings, http: &Http, workshop: &Workshop) -> Self {
-        let unique_name = settings.unique_name().to_owned();
+        let coordinator = Coordinator::new(http.clone(), &settings.url);
         let inner = InnerRunner {
             image: settings.main_image,
             configuration: settings.inner_configuration,
@@ -36,19 +36,20 @@ impl Runner {
             ExecutorSettings::CleverDocker(clever) => Box::new(CleverDocker::new(
                 clever,
                 http.clone(),
+                coordinator.clone(),
                 workshop.clone(),
                 inner,
             )),
         };
         Self {
             index,
-            coordinator: Coordinator::new(http.clone(), &settings.url),
+            unique_name: RunnerName::of(&settings.token),
             identity: RunnerIdentity {
                 token: settings.token,
                 system_id: system_id(),
             },
             name: settings.name,
-            unique_name,
+            coordinator,
             executor,
             trace_watch: settings.trace_watch,
             max_fraction: settings.quota_max_fraction,

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::config::RunnerName;
 use crate::executor::{Doubt, Resource};
 use crate::job::payload::Payload;
 use crate::job::{Job, JobCredentials, JobId, Phase};
@@ -24,8 +25,9 @@ use crate::weight::Weight;
 /// A job in the file: whose it is, and what it weighs until its machine is gone.
 #[derive(Clone, Debug)]
 pub struct Tracked {
-    /// The unique name of its runner, which need not be in the configuration any more.
-    pub runner: String,
+    /// Its runner, which need not be in the configuration any more. The unique part is empty when
+    /// the Python runner wrote the file, which does not know it.
+    pub runner: RunnerName,
     pub weight: Weight,
     pub job: Job,
 }
@@ -66,13 +68,15 @@ const fn one() -> f64 {
     1.0
 }
 
-/// What is left to be done for a job beyond what a handle can say.
+/// What a handle has no room for.
 #[derive(Deserialize, Serialize)]
-struct Unsettled {
+struct Supplement {
     runner_name: String,
+    unique_runner_name: String,
     job_id: u64,
     token: String,
     expected_weight: f64,
+    tenant: Option<String>,
     /// Whether a machine of the job's name may exist that isn't known.
     machine_in_doubt: bool,
     /// A failure that the coordinator was not told yet.
@@ -82,7 +86,7 @@ struct Unsettled {
 #[derive(Default, Deserialize, Serialize)]
 struct Ours {
     #[serde(default)]
-    unsettled: Vec<Unsettled>,
+    jobs: Vec<Supplement>,
 }
 
 impl StateFile {
@@ -211,8 +215,8 @@ impl State {
         if let Some(ours) = file.get(OUR_KEY) {
             let ours: Ours =
                 serde_json::from_str(ours.get()).map_err(|error| format!("{OUR_KEY}: {error}"))?;
-            for unsettled in ours.unsettled {
-                unsettled.apply(&mut tracked);
+            for supplement in ours.jobs {
+                supplement.apply(&mut tracked);
             }
         }
         Ok(Self {
@@ -238,20 +242,27 @@ impl Handle {
     fn of(tracked: &Tracked) -> Self {
         let resource = tracked.job.resource.as_ref();
         Self {
-            runner_name: tracked.runner.clone(),
+            runner_name: tracked.runner.former.clone(),
             job_id: tracked.job.credentials.id.0,
             token: tracked.job.credentials.token.reveal().to_owned(),
-            trace_offset: 0,
+            trace_offset: tracked.job.log_length,
             expected_weight: tracked.weight.as_f64(),
             paas_resource: resource.map(|resource| resource.raw().to_owned()),
         }
     }
 
     fn tracked(self, phase: Phase) -> Tracked {
+        let tenant = match &phase {
+            Phase::Pending(payload) => payload.tenant().map(str::to_owned),
+            Phase::Launched | Phase::Ended => None,
+        };
         // A creation may have been under way when the other process ended.
         let unseen = matches!(phase, Phase::Pending(_)) && self.paas_resource.is_none();
         Tracked {
-            runner: self.runner_name,
+            runner: RunnerName {
+                unique: String::new(),
+                former: self.runner_name,
+            },
             weight: Weight::from_f64(self.expected_weight),
             job: Job {
                 credentials: JobCredentials {
@@ -259,6 +270,8 @@ impl Handle {
                     token: Secret::new(self.token),
                 },
                 phase,
+                tenant,
+                log_length: self.trace_offset,
                 resource: self.paas_resource.map(Resource::new),
                 doubt: if unseen { Doubt::MayExist } else { Doubt::None },
                 verdict: None,
@@ -267,32 +280,32 @@ impl Handle {
     }
 }
 
-impl Unsettled {
+impl Supplement {
+    /// Nothing, when the handle says it all.
     fn of(tracked: &Tracked) -> Option<Self> {
-        let machine_in_doubt = tracked.job.doubt == Doubt::MayExist;
-        (machine_in_doubt || tracked.job.verdict.is_some()).then(|| Self {
-            runner_name: tracked.runner.clone(),
-            job_id: tracked.job.credentials.id.0,
-            token: tracked.job.credentials.token.reveal().to_owned(),
+        let (runner, job) = (&tracked.runner, &tracked.job);
+        let machine_in_doubt = job.doubt == Doubt::MayExist;
+        let needed = machine_in_doubt || job.verdict.is_some() || runner.unique != runner.former;
+        needed.then(|| Self {
+            runner_name: runner.former.clone(),
+            unique_runner_name: runner.unique.clone(),
+            job_id: job.credentials.id.0,
+            token: job.credentials.token.reveal().to_owned(),
             expected_weight: tracked.weight.as_f64(),
+            tenant: job.tenant.clone(),
             machine_in_doubt,
-            verdict: tracked.job.verdict.clone(),
+            verdict: job.verdict.clone(),
         })
     }
 
+    /// Completes the job's handle, or stands for one that had no place in the lists.
     fn apply(self, tracked: &mut Vec<Tracked>) {
-        let doubt = if self.machine_in_doubt {
-            Doubt::MayExist
-        } else {
-            Doubt::None
+        let (id, token) = (JobId(self.job_id), Secret::new(self.token.as_str()));
+        let same = |known: &Tracked| {
+            known.job.credentials.id == id && known.job.credentials.token == token
         };
-        let known = tracked.iter_mut().find(|known| {
-            known.runner == self.runner_name && known.job.credentials.id.0 == self.job_id
-        });
-        if let Some(known) = known {
-            known.job.verdict = self.verdict;
-            known.job.doubt = doubt;
-        } else {
+        let place = tracked.iter().position(same).unwrap_or(tracked.len());
+        if place == tracked.len() {
             let handle = Handle {
                 runner_name: self.runner_name,
                 job_id: self.job_id,
@@ -301,10 +314,14 @@ impl Unsettled {
                 expected_weight: self.expected_weight,
                 paas_resource: None,
             };
-            let mut settling = handle.tracked(Phase::Ended);
-            settling.job.verdict = self.verdict;
-            settling.job.doubt = doubt;
-            tracked.push(settling);
+            tracked.push(handle.tracked(Phase::Ended));
+        }
+        let known = &mut tracked[place];
+        known.runner.unique = self.unique_runner_name;
+        known.job.verdict = self.verdict;
+        known.job.tenant = self.tenant.or(known.job.tenant.take());
+        if self.machine_in_doubt {
+            known.job.doubt = Doubt::MayExist;
         }
     }
 }
@@ -339,8 +356,8 @@ fn serialize<'a>(
             Phase::Ended => {}
         }
         file.heptapod_paas_runner
-            .unsettled
-            .extend(Unsettled::of(tracked));
+            .jobs
+            .extend(Supplement::of(tracked));
     }
     serde_json::to_string(&file)
 }

@@ -49,7 +49,7 @@ pub fn log_tracked<'a>(tracked: impl Iterator<Item = &'a Tracked>, quota: &Quota
         } else {
             ""
         };
-        let (id, runner, weight) = (job.credentials.id, &tracked.runner, tracked.weight);
+        let (id, runner, weight) = (job.credentials.id, &tracked.runner.unique, tracked.weight);
         log::warn!(
             "job={id} runner={runner}: tracked as {phase}, {machine}, weight {weight}{verdict}"
         );

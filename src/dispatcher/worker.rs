@@ -64,12 +64,19 @@ impl Teller {
     }
 }
 
+impl Teller {
+    /// Returns when the dispatcher has written it down, or can't.
+    fn tell_and_wait(&self, progress: impl FnOnce(Sender<()>) -> Progress) {
+        let (saved, wait) = bounded(0);
+        self.tell(progress(saved));
+        // Nothing is sent; the other end is dropped.
+        let _ = wait.recv();
+    }
+}
+
 impl Report for Teller {
     fn provisioned(&self, resource: Resource) {
-        let (saved, wait) = bounded(0);
-        self.tell(Progress::Provisioned { resource, saved });
-        // The other end is dropped when the state file is written, or can't be.
-        let _ = wait.recv();
+        self.tell_and_wait(|saved| Progress::Provisioned { resource, saved });
     }
 
     fn pushed(&self, resource: Resource) {
@@ -91,6 +98,7 @@ impl Report for Teller {
         } else {
             self.seat.take();
         }
-        self.tell(Progress::Ended(Box::new(left)));
+        let left = Box::new(left);
+        self.tell_and_wait(|saved| Progress::Ended { left, saved });
     }
 }

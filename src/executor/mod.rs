@@ -10,30 +10,44 @@ use std::fmt;
 
 use serde_json::value::RawValue;
 
+use crate::config::RunnerName;
 use crate::job::JobId;
 use crate::job::payload::Payload;
 use crate::shutdown::{Stop, Stopped};
 use crate::weight::Weight;
 
 /// What a machine is called, everywhere: `hpd-job-<runner's unique name>-<job>`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct MachineName(String);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MachineName {
+    name: String,
+    /// By the Python runner's rule; machines of that name may still be there.
+    former: String,
+}
 
 impl MachineName {
     #[must_use]
-    pub fn of(runner: &str, job: JobId) -> Self {
-        Self(format!("hpd-job-{runner}-{job}"))
+    pub fn of(runner: &RunnerName, job: JobId) -> Self {
+        Self {
+            name: format!("hpd-job-{}-{job}", runner.unique),
+            former: format!("hpd-job-{}-{job}", runner.former),
+        }
     }
 
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.name
+    }
+
+    /// Whether a machine that is called `name` is this one.
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
+        name == self.name || name == self.former
     }
 }
 
 impl fmt::Display for MachineName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.name.fmt(f)
     }
 }
 
@@ -137,13 +151,14 @@ pub trait Executor: Send + Sync {
     ) -> Result<Resource, Halt>;
 
     /// Makes the machine, or all machines of this name when there is doubt, go away. One try;
-    /// success means that it is seen to be gone.
+    /// success means that it is seen to be gone. `tenant` is the job's top-level group.
     ///
     /// # Errors
     /// A text for the operator; to be tried again.
     fn decommission(
         &self,
         name: &MachineName,
+        tenant: Option<&str>,
         known: Option<&Resource>,
         doubt: Doubt,
     ) -> Result<(), String>;

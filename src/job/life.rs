@@ -51,7 +51,8 @@ pub trait Report {
     fn pushed(&self, resource: Resource);
     /// The job was seen running.
     fn running(&self);
-    /// The job is over; this much of it is left to be settled.
+    /// The job is over; this much of it is left to be settled. Returns when that is on disk: once
+    /// somebody was told of a failure, nobody must take the job for one that runs.
     fn ended(&self, left: Job);
 }
 
@@ -134,11 +135,13 @@ fn serve(job: &mut Job, world: &World<'_>) -> Result<(), Interruption> {
             world.stop,
         )?;
         job.resource = Some(resource.clone());
+        log::info!("machine {} is provisioned", world.name);
         world.report.provisioned(resource.clone());
         let resource = world
             .executor
             .launch(&world.name, &resource, &payload, world.stop)?;
         job.resource = Some(resource.clone());
+        log::info!("handed over; waiting until it runs");
         world.report.pushed(resource);
         await_start(job, payload.project, world)?;
         job.phase = Phase::Launched;
@@ -212,9 +215,10 @@ fn decommission_once(job: &Job, world: &World<'_>) -> Result<(), Stopped> {
     let mut backoff = Backoff::new(Duration::from_secs(1), LONGEST_PAUSE);
     loop {
         let tried = catch_unwind(AssertUnwindSafe(|| {
+            let (tenant, known) = (job.tenant.as_deref(), job.resource.as_ref());
             world
                 .executor
-                .decommission(&world.name, job.resource.as_ref(), job.doubt)
+                .decommission(&world.name, tenant, known, job.doubt)
         }));
         let why = match tried {
             Ok(Ok(())) => return Ok(()),

@@ -1,5 +1,6 @@
 //! A job as this program knows it: whose it is, how to speak for it, and where it runs.
 
+mod dependency_proxy;
 pub mod life;
 pub mod payload;
 mod watch;
@@ -33,6 +34,10 @@ pub struct JobCredentials {
 pub struct Job {
     pub credentials: JobCredentials,
     pub phase: Phase,
+    /// The top-level group of its project.
+    pub tenant: Option<String>,
+    /// How much stood in its log before its machine could write to it.
+    pub log_length: u64,
     /// Where it runs, as soon as there is such a place.
     pub resource: Option<Resource>,
     /// Whether there may be a machine that `resource` doesn't tell of.
@@ -57,6 +62,8 @@ impl Job {
     pub fn granted(payload: Payload) -> Self {
         Self {
             credentials: payload.credentials.clone(),
+            tenant: payload.tenant().map(str::to_owned),
+            log_length: 0,
             phase: Phase::Pending(Arc::new(payload)),
             resource: None,
             doubt: Doubt::None,

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{JobCredentials, JobId};
+use super::{JobCredentials, JobId, dependency_proxy};
 use crate::secret::Secret;
 
 /// A granted job.
@@ -30,8 +30,9 @@ struct Variable {
 }
 
 /// The variables that we act on; the others stay in the text alone.
-const READ_VARIABLES: [&str; 1] = [FLAVOR];
+const READ_VARIABLES: [&str; 2] = [FLAVOR, ROOT_NAMESPACE];
 const FLAVOR: &str = "CI_CLEVER_CLOUD_FLAVOR";
+const ROOT_NAMESPACE: &str = "CI_PROJECT_ROOT_NAMESPACE";
 
 impl Payload {
     /// # Errors
@@ -82,6 +83,13 @@ impl Payload {
         self.variable(FLAVOR).filter(|flavor| !flavor.is_empty())
     }
 
+    /// The path of the top-level group that the job's project belongs to.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&str> {
+        self.variable(ROOT_NAMESPACE)
+            .filter(|group| !group.is_empty())
+    }
+
     fn variable(&self, key: &str) -> Option<&str> {
         let last = self
             .variables
@@ -89,6 +97,16 @@ impl Payload {
             .rev()
             .find(|variable| variable.key == key)?;
         Some(&last.value)
+    }
+
+    /// The job as it is handed on: as it came, but for images that come through the dependency
+    /// proxy.
+    #[must_use]
+    pub fn for_machine(&self) -> String {
+        let rewritten = serde_json::from_str(self.text.get()).ok().and_then(|mut tree| {
+            dependency_proxy::rewrite(&mut tree).then(|| tree.to_string())
+        });
+        rewritten.unwrap_or_else(|| self.text.get().to_owned())
     }
 
     /// Whether programs that build a tree of it can read the payload.

@@ -45,7 +45,7 @@ pub(super) fn await_start(
     loop {
         match has_started(job, project, world) {
             LogProbe::Grown => {
-                log::info!("running, {:.1?} after it was handed over", since.elapsed());
+                log::info!("running, seen after {:.1?}", since.elapsed());
                 return Ok(());
             }
             LogProbe::Ended(Standing::Canceling) => return Err(canceled()),
@@ -68,7 +68,7 @@ fn has_started(job: &Job, project: Option<u64>, world: &World<'_>) -> LogProbe {
     if let (Some(token), Some(project)) = (&world.trace_watch.token, project) {
         match world
             .coordinator
-            .read_log(&job.credentials, project, token, 0)
+            .read_log(&job.credentials, project, token, job.log_length)
         {
             LogProbe::Unchanged => match world.coordinator.look(&job.credentials) {
                 Standing::Active | Standing::Unknown(_) => return LogProbe::Unchanged,
@@ -80,7 +80,7 @@ fn has_started(job: &Job, project: Option<u64>, world: &World<'_>) -> LogProbe {
             other => return other,
         }
     }
-    world.coordinator.probe_log(&job.credentials, 0)
+    world.coordinator.probe_log(&job.credentials, job.log_length)
 }
 
 /// Waits until the coordinator has the job's result.

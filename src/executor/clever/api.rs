@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use ureq::http::Method;
 
+use crate::executor::{Failure, MachineName};
 use crate::http::{Answer, Call, Http, NoAnswer};
 use crate::secret::Secret;
 
@@ -19,7 +20,7 @@ const LIST_LIMIT: u64 = 64 << 20;
 const NO_SUCH_INSTANCE: i64 = 9017;
 
 /// The organization that pays, and the token that may create and delete its applications.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     pub organization: String,
     pub token: Secret,
@@ -61,6 +62,10 @@ pub enum ApiError {
     Garbled,
     /// What the call needs could not be learnt, so it was not made.
     Unprepared(String),
+    /// A deletion that was accepted, and of which nothing is seen.
+    StillThere,
+    /// Nobody pays for this.
+    NoAccount(Failure),
 }
 
 impl fmt::Display for ApiError {
@@ -70,6 +75,8 @@ impl fmt::Display for ApiError {
             Self::Status { text, .. } => f.write_str(text),
             Self::Garbled => f.write_str("a success without a readable answer"),
             Self::Unprepared(why) => f.write_str(why),
+            Self::StillThere => f.write_str("the application is still there after its deletion"),
+            Self::NoAccount(failure) => f.write_str(&failure.admin),
         }
     }
 }
@@ -81,14 +88,15 @@ impl ApiError {
             Self::Silence(error) => error.may_have_been_done,
             Self::Status { status, .. } => *status >= 500 || *status == 408,
             Self::Garbled => true,
-            Self::Unprepared(_) => false,
+            Self::Unprepared(_) | Self::StillThere | Self::NoAccount(_) => false,
         }
     }
 
     /// Whether the same call may work later.
     pub const fn may_pass(&self) -> bool {
         match self {
-            Self::Silence(_) | Self::Garbled | Self::Unprepared(_) => true,
+            Self::Silence(_) | Self::Garbled | Self::Unprepared(_) | Self::StillThere => true,
+            Self::NoAccount(_) => false,
             Self::Status { status, .. } => matches!(status, 408 | 409 | 425 | 429 | 500..=599),
         }
     }
@@ -225,7 +233,11 @@ impl Api {
 
     /// All applications of this name that are not on their way out, oldest first. A list may lag
     /// behind a creation by seconds (3.11), and holds foreign applications of any shape.
-    pub fn find(&self, account: &Account, name: &str) -> Result<Vec<Application>, ApiError> {
+    pub fn find(
+        &self,
+        account: &Account,
+        name: &MachineName,
+    ) -> Result<Vec<Application>, ApiError> {
         let url = self.applications(account);
         let list = self.ask(account, usual(Method::GET, &url).at_most(LIST_LIMIT))?;
         let mut found: Vec<_> = list
@@ -233,7 +245,7 @@ impl Api {
             .ok_or(ApiError::Garbled)?
             .iter()
             .filter_map(Application::read)
-            .filter(|application| application.name == name && !application.is_going())
+            .filter(|application| name.is(&application.name) && !application.is_going())
             .collect();
         found.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
         Ok(found)

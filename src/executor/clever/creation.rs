@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::api::{ApiError, Application, Wanted};
+use super::api::{Account, ApiError, Application, Wanted};
 use super::flavors::Flavor;
-use super::{CleverDocker, failure};
+use super::{CleverDocker, words};
 use crate::backoff::Backoff;
 use crate::executor::{Doubt, Halt, MachineName};
 use crate::shutdown::{Stop, Stopped};
@@ -21,10 +21,11 @@ const LOOKS: [Duration; 4] = [
 
 impl CleverDocker {
     /// The application of this name: the one that a lost answer or an earlier process left, else
-    /// a new one. `doubt` is raised before anything can be lost.
+    /// a new one. `doubt` is raised when there may be one more than the one that is given back.
     pub(super) fn find_or_create(
         &self,
         name: &MachineName,
+        tenant: Option<&str>,
         flavor: &Flavor,
         doubt: &mut Doubt,
         stop: &Stop,
@@ -33,7 +34,7 @@ impl CleverDocker {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(20));
         let mut refreshed = false;
         loop {
-            let error = match self.find_else_create(name, flavor, *doubt, stop)? {
+            let error = match self.find_else_create(name, tenant, flavor, *doubt, stop)? {
                 Ok(application) => return Ok(application),
                 Err(error) => error,
             };
@@ -46,9 +47,9 @@ impl CleverDocker {
                 refreshed = true;
                 continue;
             }
-            let what = format!("creating application {name} {}", self.place());
+            let what = format!("creating application {name} at {}", self.settings.api_url);
             if !error.may_pass() || Instant::now() >= until {
-                return Err(Halt::Failed(failure(&what, &error)));
+                return Err(words::not_created(&what, &error).into());
             }
             let pause = error.retry_after().unwrap_or_else(|| backoff.pause());
             log::warn!("{what}: {error}; trying again in {pause:.0?}");
@@ -59,29 +60,35 @@ impl CleverDocker {
     fn find_else_create(
         &self,
         name: &MachineName,
+        tenant: Option<&str>,
         flavor: &Flavor,
         doubt: Doubt,
         stop: &Stop,
     ) -> Result<Result<Application, ApiError>, Stopped> {
         if doubt == Doubt::MayExist {
-            match self.search(name, stop)? {
+            match self.search(name, tenant, stop)? {
                 Ok(None) => {}
-                Ok(Some(application)) => return Ok(self.adopt(name, application)),
+                Ok(Some(application)) => return Ok(self.adopt(name, tenant, application)),
                 Err(error) => return Ok(Err(error)),
             }
         }
-        Ok(self.create(name, flavor))
+        let create = |account: &Account| self.create(account, name, flavor);
+        Ok(self.tenants.with_account(tenant, create))
     }
 
     /// Looks for an application that may have been created, long enough for a list that lags.
     fn search(
         &self,
         name: &MachineName,
+        tenant: Option<&str>,
         stop: &Stop,
     ) -> Result<Result<Option<Application>, ApiError>, Stopped> {
         for pause in LOOKS {
             stop.wait(pause)?;
-            match self.api.find(&self.account, name.as_str()) {
+            match self
+                .tenants
+                .with_account(tenant, |account| self.api.find(account, name))
+            {
                 Ok(found) if found.is_empty() => {}
                 found => return Ok(found.map(|found| found.into_iter().next())),
             }
@@ -91,17 +98,29 @@ impl CleverDocker {
 
     /// Takes over an application whose creation nobody saw finished. The Python runner sends the
     /// environment after the creation, so it may lack one.
-    fn adopt(&self, name: &MachineName, found: Application) -> Result<Application, ApiError> {
+    fn adopt(
+        &self,
+        name: &MachineName,
+        tenant: Option<&str>,
+        found: Application,
+    ) -> Result<Application, ApiError> {
         log::info!(
             "going on with application {name} ({}), which exists already",
             found.id
         );
-        self.api
-            .set_environment(&self.account, &found.id, &self.settings.environment)?;
+        let environment = &self.settings.environment;
+        self.tenants.with_account(tenant, |account| {
+            self.api.set_environment(account, &found.id, environment)
+        })?;
         Ok(found)
     }
 
-    fn create(&self, name: &MachineName, flavor: &Flavor) -> Result<Application, ApiError> {
+    fn create(
+        &self,
+        account: &Account,
+        name: &MachineName,
+        flavor: &Flavor,
+    ) -> Result<Application, ApiError> {
         let version = self
             .catalogue
             .instance_version()
@@ -114,6 +133,6 @@ impl CleverDocker {
             flavor: &format!("{}{}", self.settings.flavor_prefix, flavor.name),
             environment: &self.settings.environment,
         };
-        self.api.create(&self.account, &wanted)
+        self.api.create(account, &wanted)
     }
 }

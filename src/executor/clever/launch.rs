@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{CleverDocker, remote};
+use super::{CleverDocker, remote, words};
 use crate::backoff::Backoff;
 use crate::deploy::BuildContext;
 use crate::deploy::git::{PushError, Pushed, Remote};
@@ -19,13 +19,17 @@ impl CleverDocker {
     pub(super) fn await_repository(
         &self,
         name: &MachineName,
+        tenant: Option<&str>,
         id: &str,
         stop: &Stop,
     ) -> Result<String, Halt> {
         let until = Instant::now() + self.settings.repository_timeout;
         let mut step = FIRST_STEP.min(self.settings.repository_step);
         loop {
-            let last = match self.api.get(&self.account, id) {
+            let last = match self
+                .tenants
+                .with_account(tenant, |account| self.api.get(account, id))
+            {
                 Ok(application) if application.has_repository() => {
                     return Ok(self.push_url(name, application.push_url)?);
                 }
@@ -38,7 +42,7 @@ impl CleverDocker {
                     "its git repository is not there after {patience:.0?} \
                      (cc_deployment_repo_timeout): {last}"
                 );
-                return Err(self.unusable(name, &why).into());
+                return Err(words::unusable(name, &why).into());
             }
             stop.wait(step)?;
             step = (step * 2).min(self.settings.repository_step);
@@ -46,7 +50,7 @@ impl CleverDocker {
     }
 
     fn push_url(&self, name: &MachineName, url: Option<String>) -> Result<String, Failure> {
-        let url = url.ok_or_else(|| self.unusable(name, "it has no HTTP address to push to"))?;
+        let url = url.ok_or_else(|| words::unusable(name, "it has no HTTP address to push to"))?;
         if remote::is_trusted(&url, &self.settings.api_url) {
             return Ok(url);
         }
@@ -55,9 +59,10 @@ impl CleverDocker {
             "its git repository is said to be at {host:?}, which is neither one of Clever Cloud's \
              over https nor where cc_api_url is; the token is not sent there"
         );
-        Err(self.unusable(name, &why))
+        Err(words::unusable(name, &why))
     }
 
+    /// Hands the job over. A branch that exists was pushed by us before.
     pub(super) fn push(
         &self,
         name: &MachineName,
@@ -66,14 +71,9 @@ impl CleverDocker {
         stop: &Stop,
     ) -> Result<(), Halt> {
         let context = BuildContext::new(&self.inner.image, &self.inner.configuration, payload);
-        let remote = Remote {
-            url,
-            user: &self.settings.git_user,
-            password: &self.account.token,
-        };
         let mut backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(10));
         loop {
-            let error = match self.workshop.push(name.as_str(), &context, &remote) {
+            let error = match self.push_once(name, url, payload.tenant(), &context) {
                 Ok(Pushed::Now) => return Ok(()),
                 Ok(Pushed::Before) => {
                     log::warn!("{name} was pushed before; waiting for the machine of that push");
@@ -82,8 +82,13 @@ impl CleverDocker {
                 Err(error) => error,
             };
             let pause = backoff.pause();
-            if !error.may_pass || backoff.failures() >= PUSH_ATTEMPTS {
-                return Err(push_failure(name, &error).into());
+            // A tenant's token may have been changed a moment ago.
+            let renewable = error.credentials_refused && self.tenants.are_many();
+            if renewable {
+                self.tenants.forget(payload.tenant());
+            }
+            if !(error.may_pass || renewable) || backoff.failures() >= PUSH_ATTEMPTS {
+                return Err(words::not_pushed(name, &error).into());
             }
             log::warn!(
                 "pushing {name}: {}; trying again in {pause:.0?}",
@@ -93,26 +98,23 @@ impl CleverDocker {
         }
     }
 
-    pub(super) fn unusable(&self, name: &MachineName, why: &str) -> Failure {
-        Failure {
-            user: "Clever Cloud did not prepare a machine for this job in time. Please retry it \
-                   later."
-                .to_owned(),
-            admin: format!("application {name} {} can't be used: {why}", self.place()),
-        }
-    }
-}
-
-fn push_failure(name: &MachineName, error: &PushError) -> Failure {
-    let hint = if error.credentials_refused {
-        "; check cc_token and cc_auth_user"
-    } else {
-        ""
-    };
-    Failure {
-        user: "The job could not be handed over to its machine. Please retry it later, and tell \
-               the runner's administrator if that does not help."
-            .to_owned(),
-        admin: format!("pushing {name}: {}{hint}", error.text),
+    fn push_once(
+        &self,
+        name: &MachineName,
+        url: &str,
+        tenant: Option<&str>,
+        context: &BuildContext,
+    ) -> Result<Pushed, PushError> {
+        let account = self.tenants.account(tenant).map_err(|error| PushError {
+            text: error.to_string(),
+            may_pass: error.may_pass(),
+            credentials_refused: false,
+        })?;
+        let remote = Remote {
+            url,
+            user: &self.settings.git_user,
+            password: &account.token,
+        };
+        self.workshop.push(name.as_str(), context, &remote)
     }
 }

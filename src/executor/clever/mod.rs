@@ -10,14 +10,18 @@ mod creation;
 mod flavors;
 mod launch;
 mod remote;
+mod tenants;
+mod words;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::to_raw_value;
 
 use self::api::{Account, Api, ApiError, is_plain};
 use self::flavors::{Catalogue, Flavor};
+use self::tenants::Tenants;
 use super::{Doubt, Executor, Failure, Halt, MachineName, Resource};
 use crate::config::CleverSettings;
+use crate::coordinator::Coordinator;
 use crate::deploy::git::Workshop;
 use crate::http::Http;
 use crate::job::payload::Payload;
@@ -26,7 +30,7 @@ use crate::weight::Weight;
 
 pub struct CleverDocker {
     settings: CleverSettings,
-    account: Account,
+    tenants: Tenants,
     api: Api,
     catalogue: Catalogue,
     workshop: Workshop,
@@ -56,18 +60,16 @@ struct Remembered {
 }
 
 impl CleverDocker {
-    /// Pushes are prepared in `workshop`.
+    /// Pushes are prepared in `workshop`; the coordinator knows who pays, if that is not always
+    /// the same.
     #[must_use]
     pub fn new(
         settings: CleverSettings,
         http: Http,
+        coordinator: Coordinator,
         workshop: Workshop,
         inner: InnerRunner,
     ) -> Self {
-        let account = Account {
-            organization: settings.organization.clone(),
-            token: settings.token.clone(),
-        };
         let catalogue = Catalogue::new(
             http.clone(),
             &settings.api_url,
@@ -76,7 +78,7 @@ impl CleverDocker {
         );
         Self {
             api: Api::new(http, &settings.api_url),
-            account,
+            tenants: Tenants::new(settings.tenancy.clone(), coordinator),
             catalogue,
             workshop,
             inner,
@@ -86,21 +88,13 @@ impl CleverDocker {
 
     /// The flavor that a job asks for, or the default one.
     fn flavor_of(&self, payload: &Payload) -> Result<Flavor, Failure> {
-        let offered = self.offered().map_err(|why| Failure {
-            user: "This runner can't learn which machine sizes are on offer right now. Please \
-                   retry the job later."
-                .to_owned(),
-            admin: format!("cannot learn which flavors are on offer: {why}"),
-        })?;
+        let offered = self.offered().map_err(|why| words::flavors_unknown(&why))?;
         let wanted = payload.flavor().unwrap_or(&self.settings.default_flavor);
-        offered
-            .iter()
-            .find(|flavor| flavor.name == wanted)
-            .cloned()
-            .ok_or_else(|| {
-                let names: Vec<_> = offered.iter().map(|flavor| flavor.name.as_str()).collect();
-                no_such_flavor(wanted, payload.flavor().is_some(), &names.join(", "))
-            })
+        let found = offered.iter().find(|flavor| flavor.name == wanted).cloned();
+        found.ok_or_else(|| {
+            let names: Vec<_> = offered.iter().map(|flavor| flavor.name.as_str()).collect();
+            words::no_such_flavor(wanted, payload.flavor().is_some(), &names.join(", "))
+        })
     }
 
     /// The flavors that a job may ask for: none above the configured maximum.
@@ -122,54 +116,14 @@ impl CleverDocker {
         Ok(flavors)
     }
 
-    /// Where things happen, for messages to the operator.
-    fn place(&self) -> String {
-        format!(
-            "in {} at {}",
-            self.account.organization, self.settings.api_url
-        )
-    }
-
-    fn delete(&self, id: &str) -> Result<(), String> {
-        let what = || format!("application {id} {}", self.place());
-        self.api.delete(&self.account, id).map_err(|error| {
-            let hint = if error.is_refused_credentials() {
-                "; does cc_token have the Manager role? A Developer may create but not delete"
-            } else {
-                ""
-            };
-            format!("deleting {}: {error}{hint}", what())
-        })?;
-        match self.api.get(&self.account, id) {
+    /// Deletes one application and makes sure that it is gone.
+    fn delete(&self, account: &Account, id: &str) -> Result<(), ApiError> {
+        self.api.delete(account, id)?;
+        match self.api.get(account, id) {
             Ok(application) if application.is_going() => Ok(()),
-            Ok(_) => Err(format!("{} is still there after its deletion", what())),
+            Ok(_) => Err(ApiError::StillThere),
             Err(error) if error.is_not_there() => Ok(()),
-            Err(error) => Err(format!("making sure that {} is gone: {error}", what())),
-        }
-    }
-}
-
-fn no_such_flavor(wanted: &str, asked_for: bool, names: &str) -> Failure {
-    let shown: String = wanted
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(40)
-        .collect();
-    if asked_for {
-        Failure {
-            user: format!(
-                "CI_CLEVER_CLOUD_FLAVOR is `{shown}`; this runner offers {names}. Please change \
-                 the variable in the job's definition."
-            ),
-            admin: format!("the job asks for flavor {shown:?}; on offer are {names}"),
-        }
-    } else {
-        Failure {
-            user: "This runner's default machine size is not on offer. Please tell its \
-                   administrator, or choose one with the variable CI_CLEVER_CLOUD_FLAVOR: "
-                .to_owned()
-                + names,
-            admin: format!("cc_default_flavor is {shown:?}, but on offer are {names}"),
+            Err(error) => Err(error),
         }
     }
 }
@@ -206,11 +160,14 @@ impl Executor for CleverDocker {
         if let Some(known) = known {
             return Ok(known.clone());
         }
-        let flavor = self.flavor_of(payload).map_err(Halt::Failed)?;
-        let application = self.find_or_create(name, &flavor, doubt, stop)?;
+        let flavor = self.flavor_of(payload)?;
+        let tenant = payload.tenant();
+        let application = self.find_or_create(name, tenant, &flavor, doubt, stop)?;
         let remembered = Remembered {
             id: application.id,
-            gitlab_namespace: None,
+            gitlab_namespace: tenant
+                .filter(|_| self.tenants.are_many())
+                .map(str::to_owned),
             weight: Some(flavor.weight.as_f64()),
             launched: false,
             deploy_url: application.push_url,
@@ -226,9 +183,12 @@ impl Executor for CleverDocker {
         stop: &Stop,
     ) -> Result<Resource, Halt> {
         let remembered = Remembered::read(resource).ok_or_else(|| {
-            self.unusable(name, "the state file does not say which application it is")
+            words::unusable(name, "the state file does not say which application it is")
         })?;
-        let url = self.await_repository(name, &remembered.id, stop)?;
+        if remembered.launched {
+            return Ok(resource.clone());
+        }
+        let url = self.await_repository(name, payload.tenant(), &remembered.id, stop)?;
         self.push(name, &url, payload, stop)?;
         let launched = Remembered {
             launched: true,
@@ -241,22 +201,26 @@ impl Executor for CleverDocker {
     fn decommission(
         &self,
         name: &MachineName,
+        tenant: Option<&str>,
         known: Option<&Resource>,
         doubt: Doubt,
     ) -> Result<(), String> {
-        let mut ids: Vec<_> = known
-            .and_then(Remembered::read)
-            .map(|app| app.id)
-            .into_iter()
-            .collect();
-        if doubt == Doubt::MayExist {
-            let found = self.api.find(&self.account, name.as_str());
-            let found =
-                found.map_err(|error| format!("looking for {name} {}: {error}", self.place()))?;
-            ids.extend(found.into_iter().map(|application| application.id));
-            ids.dedup();
-        }
-        ids.iter().try_for_each(|id| self.delete(id))
+        let remembered = known.and_then(Remembered::read);
+        let tenant = remembered
+            .as_ref()
+            .and_then(|app| app.gitlab_namespace.as_deref())
+            .or(tenant);
+        self.tenants
+            .with_account(tenant, |account| {
+                let mut ids: Vec<_> = remembered.iter().map(|app| app.id.clone()).collect();
+                if doubt == Doubt::MayExist {
+                    let found = self.api.find(account, name)?;
+                    ids.extend(found.into_iter().map(|application| application.id));
+                    ids.dedup();
+                }
+                ids.iter().try_for_each(|id| self.delete(account, id))
+            })
+            .map_err(|error| words::not_deleted(&self.settings.api_url, &error))
     }
 }
 
@@ -270,30 +234,5 @@ impl Remembered {
     fn write(&self) -> Resource {
         // A struct of texts and numbers always has a JSON form.
         Resource::new(to_raw_value(self).unwrap_or_default())
-    }
-}
-
-/// What both readers are told when Clever Cloud would not do something.
-fn failure(what: &str, error: &ApiError) -> Failure {
-    let (user, hint) = if error.is_refused_credentials() {
-        (
-            "Clever Cloud refused this runner's credentials. Please tell its administrator.",
-            "; check cc_token and cc_orga_id",
-        )
-    } else if error.may_pass() {
-        (
-            "Clever Cloud could not provide a machine for this job in time. Please retry it later.",
-            "",
-        )
-    } else {
-        (
-            "Clever Cloud refused to provide a machine for this job. Please tell the runner's \
-             administrator.",
-            "",
-        )
-    };
-    Failure {
-        user: user.to_owned(),
-        admin: format!("{what}: {error}{hint}"),
     }
 }

@@ -1,0 +1,171 @@
+//! Whose machines these are: the organization and token for a job.
+//!
+//! With several tenants both come from the custom attributes of the job's own top-level group,
+//! every time: two tenants never meet. What was learnt is remembered for a short while, and
+//! forgotten at once when Clever Cloud refuses it.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::api::{Account, ApiError, is_plain};
+use crate::config::Tenancy;
+use crate::coordinator::{Coordinator, NoAttributes};
+use crate::executor::Failure;
+use crate::secret::Secret;
+
+const REMEMBERED_FOR: Duration = Duration::from_secs(60);
+
+pub struct Tenants {
+    tenancy: Tenancy,
+    coordinator: Coordinator,
+    remembered: Mutex<HashMap<String, (Account, Instant)>>,
+}
+
+impl Tenants {
+    pub fn new(tenancy: Tenancy, coordinator: Coordinator) -> Self {
+        Self {
+            tenancy,
+            coordinator,
+            remembered: Mutex::default(),
+        }
+    }
+
+    /// Whether each group has an account of its own.
+    pub const fn are_many(&self) -> bool {
+        matches!(self.tenancy, Tenancy::ByGroup { .. })
+    }
+
+    /// Does something with the account of `group`, which matters only if there are many. When the
+    /// account's token is refused and another one is found, it is done once more with that.
+    pub fn with_account<T>(
+        &self,
+        group: Option<&str>,
+        act: impl Fn(&Account) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        let account = self.account(group)?;
+        let error = match act(&account) {
+            Err(error) if error.is_refused_credentials() && self.are_many() => error,
+            result => return result,
+        };
+        self.forget(group);
+        let renewed = self.account(group)?;
+        if renewed == account {
+            return Err(error);
+        }
+        act(&renewed)
+    }
+
+    pub fn account(&self, group: Option<&str>) -> Result<Account, ApiError> {
+        let (attributes_token, id_key, token_key) = match &self.tenancy {
+            Tenancy::Single {
+                organization,
+                token,
+            } => {
+                return Ok(Account {
+                    organization: organization.clone(),
+                    token: token.clone(),
+                });
+            }
+            Tenancy::ByGroup {
+                attributes_token,
+                organization_attribute,
+                token_attribute,
+            } => (attributes_token, organization_attribute, token_attribute),
+        };
+        let group = group.ok_or_else(|| {
+            let why = "the job does not say which group it belongs to (CI_PROJECT_ROOT_NAMESPACE)";
+            ApiError::NoAccount(no_account(why))
+        })?;
+        if let Some(account) = self.recall(group) {
+            return Ok(account);
+        }
+        let account = self.look_up(group, attributes_token, id_key, token_key)?;
+        let mut remembered = self
+            .remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        remembered.insert(group.to_owned(), (account.clone(), Instant::now()));
+        Ok(account)
+    }
+
+    pub fn forget(&self, group: Option<&str>) {
+        let mut remembered = self
+            .remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        remembered.retain(|known, _| Some(known.as_str()) != group);
+    }
+
+    fn recall(&self, group: &str) -> Option<Account> {
+        let mut remembered = self
+            .remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        remembered.retain(|_, (_, since)| since.elapsed() < REMEMBERED_FOR);
+        remembered.get(group).map(|(account, _)| account.clone())
+    }
+
+    fn look_up(
+        &self,
+        group: &str,
+        attributes_token: &Secret,
+        id_key: &str,
+        token_key: &str,
+    ) -> Result<Account, ApiError> {
+        let attributes = match self.coordinator.group_attributes(group, attributes_token) {
+            Ok(attributes) => attributes,
+            Err(NoAttributes::Trouble(why)) => {
+                let what = format!("reading the attributes of group {group}: {why}");
+                return Err(ApiError::Unprepared(what));
+            }
+            Err(NoAttributes::NoSuchGroup) => {
+                let why = format!("{group} is not a group, so it has no Clever Cloud organization");
+                return Err(ApiError::NoAccount(no_account(&why)));
+            }
+            Err(NoAttributes::Refused(why)) => {
+                return Err(ApiError::NoAccount(Failure {
+                    user: "This runner may not learn which Clever Cloud organization pays for \
+                           this job. Please tell its administrator."
+                        .to_owned(),
+                    admin: format!(
+                        "reading the attributes of group {group}: {why}; \
+                         cc_gitlab_namespace_attributes_token must be an administrator's"
+                    ),
+                }));
+            }
+        };
+        let find = |key: &str| {
+            let found = attributes.iter().find(|(known, _)| known == key);
+            found
+                .map(|(_, value)| value)
+                .filter(|value| !value.reveal().is_empty())
+        };
+        let organization = find(id_key)
+            .map(|id| id.reveal().to_owned())
+            .filter(|id| is_plain(id));
+        let organization = organization.ok_or_else(|| lacks(group, id_key))?;
+        let token = find(token_key)
+            .ok_or_else(|| lacks(group, token_key))?
+            .clone();
+        Ok(Account {
+            organization,
+            token,
+        })
+    }
+}
+
+fn lacks(group: &str, key: &str) -> ApiError {
+    let why = format!("group {group} has no usable custom attribute `{key}`");
+    ApiError::NoAccount(no_account(&why))
+}
+
+fn no_account(why: &str) -> Failure {
+    Failure {
+        user: format!(
+            "There is no Clever Cloud organization to pay for this job: {why}. Please tell the \
+             owner of the group."
+        ),
+        admin: why.to_owned(),
+    }
+}

@@ -1,0 +1,96 @@
+//! What is said when something at Clever Cloud went wrong: to the job's author, and to the operator.
+
+use super::api::ApiError;
+use crate::deploy::git::PushError;
+use crate::executor::{Failure, MachineName};
+
+/// Clever Cloud would not create an application.
+pub fn not_created(what: &str, error: &ApiError) -> Failure {
+    let (user, hint) = match error {
+        ApiError::NoAccount(failure) => return failure.clone(),
+        error if error.is_refused_credentials() => (
+            "Clever Cloud refused this runner's credentials. Please tell its administrator.",
+            "; check the organization and its token",
+        ),
+        error if error.may_pass() => (
+            "Clever Cloud could not provide a machine for this job in time. Please retry it later.",
+            "",
+        ),
+        _ => (
+            "Clever Cloud refused to provide a machine for this job. Please tell the runner's \
+             administrator.",
+            "",
+        ),
+    };
+    Failure {
+        user: user.to_owned(),
+        admin: format!("{what}: {error}{hint}"),
+    }
+}
+
+/// An application is there, but nothing can be pushed to it.
+pub fn unusable(name: &MachineName, why: &str) -> Failure {
+    Failure {
+        user: "Clever Cloud did not prepare a machine for this job in time. Please retry it later."
+            .to_owned(),
+        admin: format!("application {name} can't be used: {why}"),
+    }
+}
+
+pub fn not_pushed(name: &MachineName, error: &PushError) -> Failure {
+    let hint = if error.credentials_refused {
+        "; check the organization's token and cc_auth_user"
+    } else {
+        ""
+    };
+    Failure {
+        user: "The job could not be handed over to its machine. Please retry it later, and tell \
+               the runner's administrator if that does not help."
+            .to_owned(),
+        admin: format!("pushing {name}: {}{hint}", error.text),
+    }
+}
+
+pub fn not_deleted(api_url: &str, error: &ApiError) -> String {
+    let hint = if error.is_refused_credentials() {
+        "; does the token have the Manager role? A Developer may create but not delete"
+    } else {
+        ""
+    };
+    format!("{api_url}: {error}{hint}")
+}
+
+pub fn flavors_unknown(why: &str) -> Failure {
+    Failure {
+        user: "This runner can't learn which machine sizes are on offer right now. Please retry \
+               the job later."
+            .to_owned(),
+        admin: format!("cannot learn which flavors are on offer: {why}"),
+    }
+}
+
+/// `asked_for`: by the job, not by our configuration.
+pub fn no_such_flavor(wanted: &str, asked_for: bool, offered: &str) -> Failure {
+    let shown: String = wanted
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(40)
+        .collect();
+    if asked_for {
+        Failure {
+            user: format!(
+                "CI_CLEVER_CLOUD_FLAVOR is `{shown}`; this runner offers {offered}. Please change \
+                 the variable in the job's definition."
+            ),
+            admin: format!("the job asks for flavor {shown:?}; on offer are {offered}"),
+        }
+    } else {
+        Failure {
+            user: format!(
+                "This runner's default machine size is not on offer. Please tell its \
+                 administrator, or set the variable CI_CLEVER_CLOUD_FLAVOR to one of {offered}."
+            ),
+            admin: format!("cc_default_flavor is {shown:?}, but on offer are {offered}"),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The API's front door: who calls, which way the request goes. Clever page, 1 and 3.1.
+
+use std::sync::Arc;
+
+use super::model::Organization;
+use super::render::message;
+use super::settings::Role;
+use super::world::World;
+use super::{applications, deployments, products};
+use crate::http::{Request, Response, Service};
+use crate::ids::uuid;
+use crate::journal::Source;
+
+pub(super) struct Api {
+    pub world: Arc<World>,
+}
+
+impl Service for Api {
+    fn handle(&self, request: &Request) -> Response {
+        let path: Vec<&str> = request.path.trim_matches('/').split('/').collect();
+        self.check_form(request);
+        let response = match path.as_slice() {
+            ["v2", "organisations", organization, rest @ ..] => {
+                self.in_organization(request, organization, rest)
+            }
+            _ if request.method == "GET" => products::handle(&self.world, request, &path),
+            _ => self.no_such_call(request),
+        };
+        response.with("Sozu-Id", uuid())
+    }
+
+    fn source(&self) -> Source {
+        Source::Clever
+    }
+}
+
+impl Api {
+    /// What no client should send, whatever the answer.
+    fn check_form(&self, request: &Request) {
+        let method = request.method.as_str();
+        let call = format!("{method} {}", request.path);
+        if !request.body.is_empty() && matches!(method, "GET" | "DELETE") {
+            self.complain(format!("{call} came with a body"));
+        }
+        if !request.body.is_empty() && request.media_type().as_deref() != Some("application/json") {
+            self.complain(format!("{call} came with a body that is not called JSON"));
+        }
+    }
+
+    fn in_organization(&self, request: &Request, organization: &str, rest: &[&str]) -> Response {
+        let role = match self.authorize(request, organization) {
+            Ok(role) => role,
+            Err(refusal) => return refusal,
+        };
+        let deletes = request.method == "DELETE" && matches!(rest, ["applications", _]);
+        if role == Role::Accounting || (deletes && role == Role::Developer) {
+            return message(403, 4003, "You don't have the right to do that");
+        }
+        let world = &self.world;
+        match (request.method.as_str(), rest) {
+            (method, ["applications"]) => match method {
+                "GET" => applications::list(world, organization),
+                "POST" => applications::create(world, organization, request),
+                _ => self.no_such_call(request),
+            },
+            (_, ["applications", id, rest @ ..]) => {
+                if let Err(refusal) = self.check_owner(organization, id) {
+                    return refusal;
+                }
+                applications::handle(world, request, id, rest)
+                    .or_else(|| deployments::handle(world, request, id, rest))
+                    .unwrap_or_else(|| self.no_such_call(request))
+            }
+            ("GET", ["deployments"]) => deployments::of_all(world, organization, request),
+            _ => self.no_such_call(request),
+        }
+    }
+
+    /// The caller's role in the organization.
+    fn authorize(&self, request: &Request, organization: &str) -> Result<Role, Response> {
+        let not_connected = || message(401, 2001, "Not connected");
+        let token = request
+            .header("Authorization")
+            .and_then(bearer)
+            .ok_or_else(not_connected)?;
+        let (known, role) = {
+            let state = self.world.state();
+            let role = state
+                .organization(organization)
+                .and_then(|organization| organization.role_of(token));
+            let owner = |it: &Organization| it.role_of(token).is_some();
+            (state.organizations.iter().any(owner), role)
+        };
+        if let Some(role) = role {
+            return Ok(role);
+        }
+        if !known {
+            return Err(not_connected());
+        }
+        self.complain(format!(
+            "{organization} was spoken to with another organization's token"
+        ));
+        Err(message(403, 4003, "You don't have the right to do that"))
+    }
+
+    /// 4002 is not about credentials: the application is not this organization's.
+    fn check_owner(&self, organization: &str, id: &str) -> Result<(), Response> {
+        let owner = {
+            let mut state = self.world.state();
+            state.application(id).map(|application| application.organization.clone())
+        };
+        if owner.is_some_and(|owner| owner != organization) {
+            self.complain(format!("{id} was looked for at {organization}, which does not own it"));
+            return Err(message(403, 4002, "This application id is not yours"));
+        }
+        Ok(())
+    }
+
+    fn no_such_call(&self, request: &Request) -> Response {
+        self.complain(format!("{} {} does not exist", request.method, request.path));
+        Response::empty(404)
+    }
+
+    fn complain(&self, what: String) {
+        self.world.complain(Source::Clever, what);
+    }
+}
+
+/// The token, whichever scheme carries it.
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, rest) = header.split_once(' ')?;
+    match scheme {
+        "token" | "Bearer" => Some(rest.trim()),
+        "OAuth" => rest.split("oauth_token=\"").nth(1)?.split('"').next(),
+        _ => None,
+    }
+}

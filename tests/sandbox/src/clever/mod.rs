@@ -1,0 +1,256 @@
+//! A Clever Cloud: its API, its git remote, and the machines that come of a push.
+//!
+//! A [`Clever`] owns it all; dropping it stops the machines, closes the servers and waits until
+//! everything has ended. Modules: [`api`] is the front door with `products`, `applications` and
+//! `deployments` behind it; `wanted` reads requests and `render` writes answers; `world` is the
+//! memory they share, `model` its contents, `hosting` what follows a push, `door` who may push. It
+//! may not know coordinators or jobs: those are the machines' business.
+
+mod api;
+mod applications;
+mod deployments;
+mod door;
+mod flavors;
+mod hosting;
+mod model;
+mod products;
+mod render;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod views;
+mod wanted;
+mod world;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use self::api::Api;
+use self::model::Organization;
+use crate::fault::Faults;
+use crate::git;
+use crate::git_remote::GitRemote;
+use crate::http::{Server, Service};
+use crate::journal::Journal;
+use crate::machine::MachineBehaviour;
+
+pub(crate) use self::door::{Admission, Visitor};
+pub(crate) use self::hosting::{Order, Outcome};
+pub(crate) use self::model::InstanceState;
+pub(crate) use self::world::World;
+pub use self::flavors::usual_flavors;
+pub use self::settings::{CleverSettings, Hook, Latencies, Quirks, Role};
+pub use self::views::{AppView, BillLine, DeploymentView, InstanceView};
+
+pub struct Clever {
+    world: Arc<World>,
+    /// The API and the git remote; `None` once they are closed.
+    servers: Option<[Server; 2]>,
+    faults: [Faults; 2],
+    _folder: Option<TempDir>,
+}
+
+const API: usize = 0;
+const GIT: usize = 1;
+
+impl Clever {
+    /// # Panics
+    /// When there is no folder to work in, no port to listen on, or no `git http-backend`.
+    #[must_use]
+    pub fn start(settings: CleverSettings) -> Self {
+        let backend = git::http_backend().unwrap_or_else(|why| panic!("no git remote: {why}"));
+        let (folder, own) = match &settings.work_dir {
+            Some(folder) => (folder.clone(), None),
+            None => {
+                let own = tempfile::Builder::new().prefix("sandbox-clever-").tempdir();
+                let own = own.expect("cannot create a temporary folder");
+                (own.path().to_owned(), Some(own))
+            }
+        };
+        let world = World::new(&settings, folder).expect("cannot prepare the work folder");
+        let world = Arc::new(world);
+        let faults = [Faults::new(), Faults::new()];
+        let serve = |service: Arc<dyn Service>, faults: &Faults| {
+            Server::start(service, faults.clone(), settings.journal.clone())
+                .expect("cannot listen on loopback")
+        };
+        let api = Api {
+            world: Arc::clone(&world),
+        };
+        let git = GitRemote {
+            world: Arc::clone(&world),
+            backend,
+        };
+        let servers = [
+            serve(Arc::new(api), &faults[API]),
+            serve(Arc::new(git), &faults[GIT]),
+        ];
+        let git_url = format!("http://{}", servers[GIT].address());
+        let _ = world.git_url.set(git_url);
+        Self {
+            world,
+            servers: Some(servers),
+            faults,
+            _folder: own,
+        }
+    }
+
+    fn server(&self, which: usize) -> &Server {
+        let servers = self.servers.as_ref();
+        &servers.expect("the servers stay until the end")[which]
+    }
+
+    /// What a client calls `cc_api_url`.
+    #[must_use]
+    pub fn api_url(&self) -> String {
+        format!("http://{}/v2", self.server(API).address())
+    }
+
+    /// The beginning of every application's `httpUrl`.
+    #[must_use]
+    pub fn git_url(&self) -> String {
+        format!("http://{}", self.server(GIT).address())
+    }
+
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.world.journal
+    }
+
+    /// Of the API.
+    #[must_use]
+    pub const fn faults(&self) -> &Faults {
+        &self.faults[API]
+    }
+
+    #[must_use]
+    pub const fn git_faults(&self) -> &Faults {
+        &self.faults[GIT]
+    }
+
+    /// From now on the API refuses connections.
+    pub fn suspend(&self) {
+        self.server(API).suspend();
+    }
+
+    pub fn resume(&self) {
+        self.server(API).resume();
+    }
+
+    /// From now on the git remote refuses connections.
+    pub fn suspend_git(&self) {
+        self.server(GIT).suspend();
+    }
+
+    pub fn resume_git(&self) {
+        self.server(GIT).resume();
+    }
+
+    /// An organization with a token; called again for the same id, another token.
+    pub fn add_organization(&self, id: &str, token: &str, role: Role) {
+        let token = (token.to_owned(), role);
+        let mut state = self.world.state();
+        let mut organizations = state.organizations.iter_mut();
+        if let Some(organization) = organizations.find(|it| it.id == id) {
+            organization.tokens.push(token);
+        } else {
+            state.organizations.push(Organization {
+                id: id.to_owned(),
+                tokens: vec![token],
+            });
+        }
+    }
+
+    /// From now on this token is refused.
+    pub fn revoke_token(&self, token: &str) {
+        for organization in &mut self.world.state().organizations {
+            organization.tokens.retain(|(own, _)| own != token);
+        }
+    }
+
+    /// A new version of the machine type replaces the current one. Returns it.
+    pub fn rotate_instance_version(&self) -> String {
+        let mut state = self.world.state();
+        let version: u64 = state.instance_version.parse().unwrap_or(20_250_211);
+        state.instance_version = (version + 1).to_string();
+        state.instance_version.clone()
+    }
+
+    /// What `GET /products/flavors?context=heptapod-runner` answers from now on.
+    pub fn set_flavors(&self, flavors: Vec<Value>) {
+        self.world.state().flavors = flavors;
+    }
+
+    /// Departs from the usual: `clever.set_quirks(|quirks| quirks.hook = Hook::Refuses)`.
+    pub fn set_quirks(&self, change: impl FnOnce(&mut Quirks)) {
+        change(&mut self.world.state().quirks);
+    }
+
+    /// Of machines ordered from now on.
+    pub fn set_machine_behaviour(&self, behaviour: MachineBehaviour) {
+        self.world.state().behaviour = behaviour;
+    }
+
+    /// Of machines of applications whose name ends so (`-4711` for a job's).
+    pub fn set_machine_behaviour_of(&self, name_end: &str, behaviour: MachineBehaviour) {
+        let behaviour = (name_end.to_owned(), behaviour);
+        self.world.state().behaviours.push(behaviour);
+    }
+
+    /// Puts an application there as if a client had created it: litter, a neighbour's, one left by
+    /// a crash. Its repository follows as usual. Returns its id.
+    ///
+    /// # Panics
+    /// When the body is none that the API would take, or this world has ended.
+    #[must_use]
+    pub fn plant_application(&self, organization: &str, body: &Value) -> String {
+        let spec = wanted::new_application(body, &self.world.state());
+        let (spec, _) = spec.unwrap_or_else(|refusal| panic!("refused: {refusal:?}"));
+        let id = self.world.create(organization, spec);
+        id.expect("this world has not ended")
+    }
+
+    /// Those that are not gone; deleted ones linger.
+    #[must_use]
+    pub fn applications(&self) -> Vec<AppView> {
+        let mut all = self.ever_created();
+        all.retain(|application| !application.is_gone);
+        all
+    }
+
+    /// All that ever were, oldest first.
+    #[must_use]
+    pub fn ever_created(&self) -> Vec<AppView> {
+        self.world.views()
+    }
+
+    /// The newest of this name, gone or not.
+    #[must_use]
+    pub fn application(&self, name: &str) -> Option<AppView> {
+        let all = self.ever_created();
+        all.into_iter().rev().find(|application| application.name == name)
+    }
+
+    /// VMs that somebody pays for now.
+    #[must_use]
+    pub fn running_machines(&self) -> usize {
+        let bill = self.bill();
+        bill.iter().filter(|line| line.is_running).count()
+    }
+
+    /// One line for each VM there ever was.
+    #[must_use]
+    pub fn bill(&self) -> Vec<BillLine> {
+        self.world.bill()
+    }
+}
+
+impl Drop for Clever {
+    fn drop(&mut self) {
+        self.world.stop_all();
+        self.servers = None;
+        self.world.join();
+    }
+}

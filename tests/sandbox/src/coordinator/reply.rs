@@ -1,0 +1,108 @@
+//! The shapes of a coordinator's answers, and reading the parameters of its calls.
+
+use serde_json::{Map, Value, json};
+
+use crate::http::{Request, Response};
+
+/// A refusal is an answer too: handlers leave early with it.
+pub type Reply = Result<Response, Response>;
+
+/// The parameters of a call as Rails sees them: of its body, JSON or a form, and of its query.
+pub struct Params(pub Map<String, Value>);
+
+/// `{"message":"403 Forbidden - why"}`
+pub fn refusal(status: u16, why: Option<&str>) -> Response {
+    let text = match status {
+        400 => "400 Bad request",
+        401 => "401 Unauthorized",
+        403 => "403 Forbidden",
+        404 => "404 Not Found",
+        409 => "409 Conflict",
+        _ => "500 Internal Server Error",
+    };
+    let message = match why {
+        Some(why) => format!("{text} - {why}"),
+        None => text.to_owned(),
+    };
+    Response::json(status, &json!({"message": message}))
+}
+
+/// `{"message":"404 Project Not Found"}` and the like, for what has words of its own.
+pub fn message(status: u16, text: &str) -> Response {
+    Response::json(status, &json!({"message": text}))
+}
+
+/// What parameter validation says.
+pub fn invalid(why: &str) -> Response {
+    Response::json(400, &json!({"error": why}))
+}
+
+/// The status number as text, as PUT and PATCH answer.
+pub fn number(status: u16) -> Response {
+    Response::json(status, &json!(status))
+}
+
+impl Params {
+    /// # Errors
+    /// 400 when the body is not what its `Content-Type` says.
+    pub fn of(request: &Request) -> Result<Self, Response> {
+        let mut params = Map::new();
+        match request.media_type().as_deref() {
+            _ if request.body.is_empty() => {}
+            Some("application/json") => match request.json() {
+                Some(Value::Object(body)) => params = body,
+                _ => return Err(invalid("Invalid JSON")),
+            },
+            Some("application/x-www-form-urlencoded") => {
+                for (key, value) in request.form() {
+                    params.insert(key, Value::String(value));
+                }
+            }
+            _ => {}
+        }
+        if let Some(token) = request.parameter("token") {
+            params.entry("token").or_insert(Value::String(token));
+        }
+        Ok(Self(params))
+    }
+
+    /// # Errors
+    /// 400 when it is there and no string.
+    pub fn string(&self, name: &str) -> Result<Option<&str>, Response> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(value)) => Ok(Some(value)),
+            Some(_) => Err(invalid(&format!("{name} is invalid"))),
+        }
+    }
+
+    /// # Errors
+    /// 400 when it is missing or no string.
+    pub fn required(&self, name: &str) -> Result<&str, Response> {
+        self.string(name)?
+            .ok_or_else(|| invalid(&format!("{name} is missing")))
+    }
+
+    /// # Errors
+    /// 400 when it is there and no whole number.
+    pub fn integer(&self, name: &str) -> Result<Option<i64>, Response> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => value
+                .as_i64()
+                .or_else(|| value.as_str()?.parse().ok())
+                .map(Some)
+                .ok_or_else(|| invalid(&format!("{name} is invalid"))),
+        }
+    }
+
+    /// # Errors
+    /// 400 when it is there and no object.
+    pub fn object(&self, name: &str) -> Result<Option<&Map<String, Value>>, Response> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Object(object)) => Ok(Some(object)),
+            Some(_) => Err(invalid(&format!("{name} is invalid"))),
+        }
+    }
+}

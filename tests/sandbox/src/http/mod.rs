@@ -1,0 +1,13 @@
+//! An HTTP/1.1 server for the services of this world, and the messages they exchange.
+//!
+//! Just enough of the protocol for real clients (an HTTP library, `git`): kept connections, bodies
+//! with a length or in chunks, `Expect: 100-continue`. It carries out the fault plan and writes
+//! every request into the journal. It may not know what a path means.
+
+mod answer;
+mod message;
+mod server;
+mod wire;
+
+pub use message::{Request, Response, decode};
+pub use server::{Passage, Server, Service};

@@ -1,0 +1,15 @@
+//! A world for tests and the demo: coordinators, a Clever Cloud, its git remote and its machines.
+//!
+//! Everything is real HTTP on loopback and lives in this process; nothing is mocked inside the
+//! program under test. The world is as strict as the services it stands for: what they refuse, it
+//! refuses, and what a client should not have done is written down as a complaint in the
+//! [`Journal`]. Trouble is planned with [`Faults`]. It may not know the program under test.
+
+pub mod fault;
+pub mod http;
+pub mod journal;
+pub mod stop;
+
+pub use fault::{Fault, Faults, Gate, Rule};
+pub use http::{Passage, Request, Response, Server, Service};
+pub use journal::{AppPhase, Entry, Journal, Kind, Source};
