@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
-use crate::config::Config;
+use crate::config::{Config, level_named};
 use crate::dispatcher::{self, Options, ServiceError};
 use crate::logger;
 
@@ -19,7 +19,7 @@ Usage: heptapod-paas-runner [OPTIONS] CONFIG
   CONFIG                       the configuration file, paas-runner.toml
 
 Options:
-  -l, --logging-level LEVEL    DEBUG, INFO, WARNING or ERROR [default: INFO]
+  -l, --logging-level LEVEL    DEBUG, INFO, WARNING or ERROR [default: `log_level`, INFO]
       --debug-signal           log the tracked jobs and the counters on SIGUSR1
       --poll-cycles N          stop after N polling cycles (for tests)
       --poll-interval N        deprecated: set `check_interval` in the configuration
@@ -50,7 +50,7 @@ enum Command {
 #[derive(Debug, PartialEq)]
 struct Arguments {
     config: PathBuf,
-    level: LevelFilter,
+    level: Option<LevelFilter>,
     debug_signal: bool,
     poll_cycles: Option<u64>,
     check_interval: Option<Duration>,
@@ -80,7 +80,10 @@ fn run(arguments: &Arguments) -> ExitCode {
             return ExitCode::from(BAD_CONFIGURATION);
         }
     };
-    logger::start(arguments.level);
+    logger::start(
+        arguments.level.unwrap_or(config.log_level),
+        config.log_format,
+    );
     override_intervals(&mut config, arguments);
     log::info!(
         "version {}, with {}",
@@ -131,7 +134,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, lexop
     let mut config: Option<PathBuf> = None;
     let mut parsed = Arguments {
         config: PathBuf::new(),
-        level: LevelFilter::Info,
+        level: None,
         debug_signal: false,
         poll_cycles: None,
         check_interval: None,
@@ -148,7 +151,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, lexop
             Long("print-config") => return Ok(Command::Print(SAMPLE_CONFIGURATION.to_owned())),
             Long("print-unit") => return Ok(Command::Print(SYSTEMD_UNIT.to_owned())),
             Short('l') | Long("logging-level") => {
-                parsed.level = level(&parser.value()?.string()?)?;
+                parsed.level = Some(level(&parser.value()?.string()?)?);
             }
             Long("debug-signal") => parsed.debug_signal = true,
             Long("poll-cycles") => parsed.poll_cycles = Some(parser.value()?.parse()?),
@@ -165,15 +168,8 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, lexop
 }
 
 fn level(name: &str) -> Result<LevelFilter, String> {
-    match name.to_ascii_uppercase().as_str() {
-        "DEBUG" => Ok(LevelFilter::Debug),
-        "INFO" => Ok(LevelFilter::Info),
-        "WARNING" => Ok(LevelFilter::Warn),
-        "ERROR" => Ok(LevelFilter::Error),
-        _ => Err(format!(
-            "unknown logging level {name:?}: DEBUG, INFO, WARNING or ERROR"
-        )),
-    }
+    level_named(name)
+        .ok_or_else(|| format!("unknown logging level {name:?}: DEBUG, INFO, WARNING or ERROR"))
 }
 
 fn seconds(value: &OsString) -> Result<Duration, lexopt::Error> {
@@ -201,7 +197,7 @@ mod tests {
         };
         assert_eq!(arguments.config.to_str(), Some("paas.toml"));
         assert_eq!(arguments.poll_cycles, Some(3));
-        assert_eq!(arguments.level, LevelFilter::Warn);
+        assert_eq!(arguments.level, Some(LevelFilter::Warn));
         assert!(arguments.debug_signal);
     }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use ureq::AsSendBody;
 use ureq::http::{HeaderMap, Method, Request, Response};
+use ureq::tls::{RootCerts, TlsConfig};
 
 use crate::backoff::Backoff;
 use crate::secret::Secret;
@@ -139,15 +140,10 @@ impl<'a> Call<'a> {
     }
 }
 
-impl Default for Http {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Http {
+    /// Proxies are taken from the environment (`HTTPS_PROXY`, `NO_PROXY` and their like).
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(trusted: RootCerts) -> Self {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -157,6 +153,7 @@ impl Http {
                 env!("CARGO_PKG_VERSION"),
                 " (linux)"
             ))
+            .tls_config(TlsConfig::builder().root_certs(trusted).build())
             .timeout_connect(Some(CONNECT_TIMEOUT))
             // Each connection holds both buffers for as long as it is kept: the defaults of
             // 128 KiB would be most of this program's memory.

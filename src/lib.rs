@@ -9,10 +9,11 @@
 //! cli
 //! dispatcher      polls, admits, spawns, applies events, keeps the state file
 //! job             one job's life
-//! executor        where jobs run          coordinator   what we say to GitLab
-//! deploy          the push
+//! executor        where jobs run
+//! deploy          the push                coordinator   what we say to GitLab
+//! payload         what a coordinator sent
 //! config          what the operator wrote
-//! http, process, secret, weight, shutdown, backoff, launches, logger
+//! http, trust, process, secret, weight, shutdown, backoff, launches, logger
 //! ```
 
 pub mod backoff;
@@ -26,7 +27,9 @@ pub mod http;
 pub mod job;
 pub mod launches;
 pub mod logger;
+pub mod payload;
 pub mod process;
 pub mod secret;
 pub mod shutdown;
+pub mod trust;
 pub mod weight;

@@ -1,41 +1,123 @@
 //! The log: one line per change, each with the job that it is about.
 //!
-//! `env_logger` decides what is shown; this decides how it looks. A thread that works for a job
-//! says so once, with [`about`], and all its lines begin with `job=… runner=…`: the story of a
-//! job can be read with `grep job=4711`.
+//! `env_logger` decides what is shown; this decides how it looks. A thread that works for a job or
+//! a runner says so once, with [`about`], and all its lines tell it: the story of a job can be read
+//! with `grep job=4711`. Under systemd the journal has its own time stamps and priorities.
 
 use std::cell::RefCell;
-use std::io::Write;
+use std::env;
+use std::io::{self, Write};
 use std::time::SystemTime;
 
 use env_logger::fmt::Formatter;
-use log::{LevelFilter, Record};
+use log::{Level, LevelFilter, Record};
+use serde_json::json;
 
-thread_local! {
-    static SUBJECT: RefCell<String> = const { RefCell::new(String::new()) };
+/// `log_format`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    #[default]
+    Text,
+    Json,
 }
 
-/// All that this thread logs from now on is about `subject`, such as `job=4711 runner=ci`.
-pub fn about(subject: impl Into<String>) {
-    SUBJECT.with_borrow_mut(|current| *current = subject.into());
+/// What a line is about.
+#[derive(Clone, Debug, Default)]
+pub struct Subject {
+    /// Its number at the coordinator.
+    pub job: Option<u64>,
+    /// The runner's name in the configuration.
+    pub runner: Option<String>,
+}
+
+thread_local! {
+    static SUBJECT: RefCell<Subject> = RefCell::default();
+}
+
+/// All that this thread logs from now on is about `subject`.
+pub fn about(subject: Subject) {
+    SUBJECT.set(subject);
+}
+
+/// What `tell` logs is about this job.
+pub fn about_job(job: u64, runner: &str, tell: impl FnOnce()) {
+    let subject = Subject {
+        job: Some(job),
+        runner: Some(runner.to_owned()),
+    };
+    let before = SUBJECT.replace(subject);
+    tell();
+    about(before);
 }
 
 /// Starts logging to standard error. A second call changes nothing.
-pub fn start(level: LevelFilter) {
+pub fn start(level: LevelFilter, format: Format) {
+    // systemd says so when standard error goes to its journal.
+    let to_journal = env::var_os("JOURNAL_STREAM").is_some();
     let _ = env_logger::Builder::new()
         // What libraries below us say is about connections, not about jobs.
         .filter_level(level.min(LevelFilter::Warn))
         .filter_module("heptapod_paas_runner", level)
-        .format(write_line)
+        .format(move |out, record| {
+            SUBJECT.with_borrow(|subject| match format {
+                Format::Json => write_json(out, record, subject),
+                Format::Text if to_journal => write_journal(out, record, subject),
+                Format::Text => write_text(out, record, subject),
+            })
+        })
         .try_init();
     std::panic::set_hook(Box::new(|panic| log::error!("panic: {panic}")));
 }
 
-fn write_line(out: &mut Formatter, record: &Record<'_>) -> std::io::Result<()> {
+fn write_text(out: &mut Formatter, record: &Record<'_>, subject: &Subject) -> io::Result<()> {
     let now = humantime::format_rfc3339_seconds(SystemTime::now());
-    let level = record.level();
-    SUBJECT.with_borrow(|subject| {
-        let gap = if subject.is_empty() { "" } else { ": " };
-        writeln!(out, "{now} {level:<5} {subject}{gap}{}", record.args())
-    })
+    writeln!(
+        out,
+        "{now} {:<5} {}{}",
+        record.level(),
+        prefix(subject),
+        record.args()
+    )
+}
+
+/// sd-daemon(3): the number in front is the priority.
+fn write_journal(out: &mut Formatter, record: &Record<'_>, subject: &Subject) -> io::Result<()> {
+    let priority = match record.level() {
+        Level::Error => 3,
+        Level::Warn => 4,
+        Level::Info => 6,
+        Level::Debug | Level::Trace => 7,
+    };
+    // A line break would begin a line without priority.
+    let text = record.args().to_string().replace('\n', " ");
+    writeln!(out, "<{priority}>{}{text}", prefix(subject))
+}
+
+fn write_json(out: &mut Formatter, record: &Record<'_>, subject: &Subject) -> io::Result<()> {
+    let mut line = json!({
+        "time": humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+        "level": record.level().as_str().to_ascii_lowercase(),
+    });
+    if let Some(job) = subject.job {
+        line["job"] = job.into();
+    }
+    if let Some(runner) = &subject.runner {
+        line["runner"] = runner.as_str().into();
+    }
+    line["message"] = record.args().to_string().into();
+    writeln!(out, "{line}")
+}
+
+fn prefix(subject: &Subject) -> String {
+    let job = subject.job.map(|job| format!("job={job}"));
+    let runner = subject
+        .runner
+        .as_ref()
+        .map(|runner| format!("runner={runner}"));
+    let parts: Vec<_> = job.into_iter().chain(runner).collect();
+    if parts.is_empty() {
+        String::new()
+    } else {
+        parts.join(" ") + ": "
+    }
 }

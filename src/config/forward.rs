@@ -19,8 +19,12 @@ const OUR_KEYS: [&str; 4] = [
     "secrets_file",
 ];
 
+/// Where the coordinator's own certificate authorities are on a machine.
+const AUTHORITIES: &str = "/etc/heptapod-runner/ca.crt";
+
 /// The text of the machine's `runner.toml`: one `[[runners]]` section for the docker executor.
-pub(super) fn inner_configuration(section: &Table, token: &Secret) -> String {
+/// `authorities`: a file of them travels along.
+pub(super) fn inner_configuration(section: &Table, token: &Secret, authorities: bool) -> String {
     let mut runner = Table::new();
     for (key, value) in section {
         let ours = OUR_PREFIXES.iter().any(|prefix| key.starts_with(prefix))
@@ -31,6 +35,10 @@ pub(super) fn inner_configuration(section: &Table, token: &Secret) -> String {
     }
     runner.insert("executor".to_owned(), Value::String("docker".to_owned()));
     runner.insert("token".to_owned(), Value::String(token.reveal().to_owned()));
+    if authorities {
+        let path = Value::String(AUTHORITIES.to_owned());
+        runner.insert("tls-ca-file".to_owned(), path);
+    }
     let mut file = Table::new();
     file.insert(
         "runners".to_owned(),
@@ -63,7 +71,7 @@ mod tests {
             "#,
         )
         .unwrap();
-        let inner = inner_configuration(&section, &Secret::new("glrt-short"));
+        let inner = inner_configuration(&section, &Secret::new("glrt-short"), false);
         assert!(
             !inner.contains("secret") && !inner.contains("quota"),
             "{inner}"

@@ -19,8 +19,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use log::LevelFilter;
 use toml::de::DeTable;
 
+use crate::logger::Format;
 pub use clever::{CleverSettings, Tenancy};
 pub use runner::{ExecutorSettings, RunnerSettings, TraceWatch};
 pub use token::RunnerName;
@@ -49,6 +51,8 @@ pub struct Config {
     pub keep_finished: bool,
     pub decommission_launch_failures: bool,
     pub log_statistics: bool,
+    pub log_level: LevelFilter,
+    pub log_format: Format,
     pub runners: Vec<RunnerSettings>,
     /// What looks like a mistake but is none that must stop us.
     pub warnings: Vec<String>,
@@ -195,6 +199,8 @@ impl Config {
                 true,
             ),
             log_statistics: global.flag(&["paas_log_statistics"], true),
+            log_level: log_level(global),
+            log_format: log_format(global),
             runners,
             warnings: Vec::new(),
         };
@@ -245,6 +251,43 @@ impl QuotaSettings {
             reference_flavor: flavor.to_owned(),
             reference_jobs_count: count,
             allowed_fraction_per_runner: fraction,
+        }
+    }
+}
+
+/// The names of levels, in any case; those of the Python runner and of gitlab-runner.
+#[must_use]
+pub fn level_named(name: &str) -> Option<LevelFilter> {
+    match name.to_ascii_uppercase().as_str() {
+        "DEBUG" => Some(LevelFilter::Debug),
+        "INFO" => Some(LevelFilter::Info),
+        "WARNING" | "WARN" => Some(LevelFilter::Warn),
+        "ERROR" | "CRITICAL" | "FATAL" => Some(LevelFilter::Error),
+        _ => None,
+    }
+}
+
+fn log_level(global: &Section<'_>) -> LevelFilter {
+    let Some(name) = global.string(&["log_level"]) else {
+        return LevelFilter::Info;
+    };
+    level_named(&name).unwrap_or_else(|| {
+        global.problem_at(
+            "log_level",
+            "`log_level` must be debug, info, warning or error",
+        );
+        LevelFilter::Info
+    })
+}
+
+fn log_format(global: &Section<'_>) -> Format {
+    match global.string(&["log_format"]).as_deref() {
+        // gitlab-runner's own default is a kind of text.
+        None | Some("text" | "runner") => Format::Text,
+        Some("json") => Format::Json,
+        Some(_) => {
+            global.problem_at("log_format", "`log_format` must be \"text\" or \"json\"");
+            Format::Text
         }
     }
 }

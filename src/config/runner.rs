@@ -1,5 +1,6 @@
 //! One `[[runners]]` section: a runner of one coordinator, and the executor behind it.
 
+use std::fs;
 use std::time::Duration;
 
 use ureq::http::Uri;
@@ -11,6 +12,7 @@ use super::token::short_token;
 use super::unknown;
 use super::written::Section;
 use crate::secret::Secret;
+use crate::trust::has_certificates;
 
 /// The base image of the pushed Dockerfile: Heptapod's fork of gitlab-runner, which alone has the
 /// `exec-fetched-job` command.
@@ -27,6 +29,8 @@ pub struct RunnerSettings {
     pub trace_watch: TraceWatch,
     pub main_image: String,
     pub executor: ExecutorSettings,
+    /// The text of `tls-ca-file`: authorities of the coordinator that the system doesn't know.
+    pub authorities: Option<String>,
     /// What the inner runner on the machine gets as its `runner.toml`.
     pub inner_configuration: String,
 }
@@ -61,7 +65,7 @@ pub(super) fn read_all(
         let Some(original) = original.as_table() else {
             continue;
         };
-        let runner = read(section, original);
+        let runner = read(section, original, warnings);
         warnings.extend(unknown::in_shared_section(section));
         let Some(runner) = runner else {
             continue;
@@ -84,7 +88,11 @@ pub(super) fn read_all(
     runners
 }
 
-fn read(section: &Section<'_>, original: &toml::Table) -> Option<RunnerSettings> {
+fn read(
+    section: &Section<'_>,
+    original: &toml::Table,
+    warnings: &mut Vec<String>,
+) -> Option<RunnerSettings> {
     let name = section.required_string("name", "what this runner is called in logs");
     let url = address(
         section,
@@ -108,17 +116,40 @@ fn read(section: &Section<'_>, original: &toml::Table) -> Option<RunnerSettings>
     } else {
         short_token(&token)
     };
+    let authorities = authorities(section, warnings);
     let main_image = section.string(&["heptapod_runner_main_image"]);
     Some(RunnerSettings {
         quota_max_fraction: section.share(&["quota_max_fraction"]).unwrap_or(1.0),
         trace_watch: TraceWatch::read(section, &secrets),
         main_image: main_image.unwrap_or_else(|| MAIN_IMAGE.to_owned()),
-        inner_configuration: forward::inner_configuration(original, &shown_token),
+        inner_configuration: forward::inner_configuration(
+            original,
+            &shown_token,
+            authorities.is_some(),
+        ),
+        authorities,
         name,
         url,
         token,
         executor,
     })
+}
+
+/// gitlab-runner's own key: it is for us as well as for the machine.
+fn authorities(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<String> {
+    let path = section
+        .string(&["tls-ca-file"])
+        .filter(|path| !path.is_empty())?;
+    let pem = fs::read_to_string(&path)
+        .ok()
+        .filter(|pem| has_certificates(pem));
+    if pem.is_none() {
+        warnings.push(format!(
+            "`tls-ca-file` of {}: there is no certificate in {path}; going on without it",
+            section.title()
+        ));
+    }
+    pem
 }
 
 fn secrets_of(section: &Section<'_>) -> Secrets {

@@ -12,7 +12,7 @@ use serde_json::json;
 use ureq::http::Method;
 
 use crate::http::{Answer, Call, Http};
-use crate::job::JobCredentials;
+use crate::payload::JobCredentials;
 
 pub use groups::{Attributes, NoAttributes};
 pub use request::{Grant, RunnerIdentity};

@@ -10,7 +10,7 @@ use ureq::http::Method;
 
 use super::Coordinator;
 use crate::http::Call;
-use crate::job::payload::Payload;
+use crate::payload::Payload;
 use crate::secret::Secret;
 
 /// gitlab-runner waits as long for the first byte of an answer; a long poll is held for 50 s.

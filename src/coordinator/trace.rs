@@ -7,7 +7,7 @@ use ureq::http::Method;
 
 use super::{Coordinator, Standing, standing};
 use crate::http::Call;
-use crate::job::JobCredentials;
+use crate::payload::JobCredentials;
 use crate::secret::Secret;
 
 /// The whole log comes with every look by a user's token; more than this is "it has grown" too.

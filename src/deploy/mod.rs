@@ -6,24 +6,33 @@
 
 pub mod git;
 
-use crate::job::payload::Payload;
+use crate::payload::Payload;
 
-/// The three files of a job, ready to be pushed.
+/// What runs on every machine of a runner.
+pub struct InnerRunner {
+    pub image: String,
+    /// The text of its `runner.toml`.
+    pub configuration: String,
+    /// Certificate authorities that its image doesn't know, in PEM form.
+    pub authorities: Option<String>,
+}
+
+/// The files of a job, ready to be pushed.
 pub struct BuildContext {
-    files: [(&'static str, Vec<u8>); 3],
+    files: Vec<(&'static str, Vec<u8>)>,
 }
 
 impl BuildContext {
-    /// `image` is the inner runner's image, `runner_toml` its configuration.
     #[must_use]
-    pub fn new(image: &str, runner_toml: &str, payload: &Payload) -> Self {
-        Self {
-            files: [
-                ("Dockerfile", dockerfile(image).into_bytes()),
-                ("job.json", payload.for_machine().into_bytes()),
-                ("runner.toml", runner_toml.as_bytes().to_vec()),
-            ],
-        }
+    pub fn new(inner: &InnerRunner, payload: &Payload) -> Self {
+        let mut files = vec![
+            ("Dockerfile", dockerfile(inner).into_bytes()),
+            ("job.json", payload.for_machine().into_bytes()),
+            ("runner.toml", inner.configuration.clone().into_bytes()),
+        ];
+        let authorities = inner.authorities.as_ref();
+        files.extend(authorities.map(|pem| ("ca.crt", pem.clone().into_bytes())));
+        Self { files }
     }
 
     /// Name and content of each file.
@@ -35,10 +44,16 @@ impl BuildContext {
 }
 
 /// Debug output of the inner runner goes to the machine's own log, where an administrator looks.
-fn dockerfile(image: &str) -> String {
+fn dockerfile(inner: &InnerRunner) -> String {
+    let image = &inner.image;
+    let more = if inner.authorities.is_some() {
+        " ca.crt"
+    } else {
+        ""
+    };
     format!(
         r#"FROM {image}
-COPY runner.toml job.json /etc/heptapod-runner/
+COPY runner.toml job.json{more} /etc/heptapod-runner/
 ENV DEBUG="true"
 ENTRYPOINT ["/usr/bin/gitlab-runner", "exec-fetched-job", "--config", "/etc/heptapod-runner/runner.toml", "/etc/heptapod-runner/job.json"]
 "#

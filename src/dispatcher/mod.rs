@@ -37,11 +37,12 @@ use crate::deploy::git::Workshop;
 use crate::executor::Resource;
 use crate::http::Http;
 use crate::job::life::Policy;
-use crate::job::payload::Payload;
-use crate::job::{Job, JobId, Phase};
+use crate::job::{Job, Phase};
 use crate::launches::Launches;
-use crate::logger;
+use crate::logger::{self, Subject};
+use crate::payload::{JobId, Payload};
 use crate::shutdown::{self, Stopper};
+use crate::trust;
 use crate::weight::Weight;
 
 /// Requests and pushes under way are waited for at a stop; service managers wait two minutes.
@@ -155,7 +156,7 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
     let (events, incoming) = unbounded();
     let reference = config.quota;
     let statistics = config.log_statistics.then_some(config.check_interval);
-    let http = Http::new();
+    let http = Http::new(trust::roots(None));
     let runners: Vec<_> = config
         .runners
         .into_iter()
@@ -226,11 +227,12 @@ impl Dispatcher {
                 self.to_start
                     .push((key.clone(), tracked.job.clone(), runner, seat));
             } else {
-                log::error!(
-                    "job={id}: its runner {} is not in the configuration any more; it is kept in \
-                     the state file, and its machine is left as it is",
-                    key.runner.former
-                );
+                logger::about_job(id.0, &key.runner.former, || {
+                    log::error!(
+                        "this runner is not in the configuration any more; the job is kept in the \
+                         state file, and its machine is left as it is"
+                    );
+                });
             }
             self.tracked.insert(key, tracked);
         }
@@ -356,17 +358,14 @@ impl Dispatcher {
             id,
         };
         if self.tracked.contains_key(&key) {
-            log::error!(
-                "job={id} runner={}: granted again while we have it; ignored",
-                runner.name
-            );
+            logger::about_job(id.0, &runner.name, || {
+                log::error!("granted again while we have it; ignored");
+            });
             return;
         }
-        log::info!(
-            "job={id} runner={}: granted, with a weight of {}",
-            runner.name,
-            seat.weight()
-        );
+        logger::about_job(id.0, &runner.name, || {
+            log::info!("granted, with a weight of {}", seat.weight());
+        });
         let job = Job::granted(payload);
         let tracked = Tracked {
             runner: key.runner.clone(),
@@ -437,7 +436,10 @@ impl Dispatcher {
             };
             self.pollers += 1;
             spawn(&format!("poll-{}", runner.index), move || {
-                logger::about(format!("runner={}", poller.runner.name));
+                logger::about(Subject {
+                    job: None,
+                    runner: Some(poller.runner.name.clone()),
+                });
                 poller.run();
                 let _ = poller.events.send(Event::PollerDone);
             });

@@ -7,10 +7,12 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::config::{ExecutorSettings, RunnerName, RunnerSettings, TraceWatch};
 use crate::coordinator::{Coordinator, RunnerIdentity};
+use crate::deploy::InnerRunner;
 use crate::deploy::git::Workshop;
 use crate::executor::Executor;
-use crate::executor::clever::{CleverDocker, InnerRunner};
+use crate::executor::clever::CleverDocker;
 use crate::http::Http;
+use crate::trust;
 
 pub struct Runner {
     /// Its place in the configuration.
@@ -27,10 +29,15 @@ pub struct Runner {
 impl Runner {
     #[must_use]
     pub fn new(index: usize, settings: RunnerSettings, http: &Http, workshop: &Workshop) -> Self {
-        let coordinator = Coordinator::new(http.clone(), &settings.url);
+        // The coordinator may have authorities of its own; Clever Cloud hasn't.
+        let own = settings.authorities.as_deref();
+        let coordinator_http =
+            own.map_or_else(|| http.clone(), |pem| Http::new(trust::roots(Some(pem))));
+        let coordinator = Coordinator::new(coordinator_http, &settings.url);
         let inner = InnerRunner {
             image: settings.main_image,
             configuration: settings.inner_configuration,
+            authorities: settings.authorities,
         };
         let executor: Box<dyn Executor> = match settings.executor {
             ExecutorSettings::CleverDocker(clever) => Box::new(CleverDocker::new(

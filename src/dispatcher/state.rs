@@ -17,8 +17,8 @@ use serde_json::value::RawValue;
 
 use crate::config::RunnerName;
 use crate::executor::{Doubt, Resource};
-use crate::job::payload::Payload;
-use crate::job::{Job, JobCredentials, JobId, Phase};
+use crate::job::{Job, Phase};
+use crate::payload::{JobCredentials, JobId, Payload};
 use crate::secret::Secret;
 use crate::weight::Weight;
 

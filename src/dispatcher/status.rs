@@ -1,12 +1,14 @@
 //! What the service tells about itself: a line of statistics, and on request all that it tracks.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::quota::Quota;
 use super::runner::Runner;
 use super::state::Tracked;
 use crate::job::Phase;
-use std::sync::Arc;
+use crate::logger;
 
 /// The line that monitoring of the Python runner reads, with the same keys.
 pub fn log_statistics(quota: &Quota, runners: &[Arc<Runner>]) {
@@ -49,10 +51,12 @@ pub fn log_tracked<'a>(tracked: impl Iterator<Item = &'a Tracked>, quota: &Quota
         } else {
             ""
         };
-        let (id, runner, weight) = (job.credentials.id, &tracked.runner.unique, tracked.weight);
-        log::warn!(
-            "job={id} runner={runner}: tracked as {phase}, {machine}, weight {weight}{verdict}"
-        );
+        logger::about_job(job.credentials.id.0, &tracked.runner.unique, || {
+            log::warn!(
+                "tracked as {phase}, {machine}, weight {}{verdict}",
+                tracked.weight
+            );
+        });
     }
     let usage = quota.usage();
     log::warn!(

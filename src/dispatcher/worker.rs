@@ -12,7 +12,7 @@ use crate::executor::{MachineName, Resource};
 use crate::job::Job;
 use crate::job::life::{Policy, Report, World, live};
 use crate::launches::Launches;
-use crate::logger;
+use crate::logger::{self, Subject};
 use crate::shutdown::Stop;
 
 /// What all workers share.
@@ -26,7 +26,10 @@ pub struct Shop {
 
 /// Runs the life of `job` to its end, or until the service stops.
 pub fn work(key: &JobKey, mut job: Job, runner: &Runner, seat: Seat, shop: &Shop) {
-    logger::about(format!("job={} runner={}", key.id, runner.name));
+    logger::about(Subject {
+        job: Some(key.id.0),
+        runner: Some(runner.name.clone()),
+    });
     let teller = Teller {
         key: key.clone(),
         events: shop.events.clone(),

@@ -11,8 +11,8 @@ use std::fmt;
 use serde_json::value::RawValue;
 
 use crate::config::RunnerName;
-use crate::job::JobId;
-use crate::job::payload::Payload;
+use crate::payload::JobId;
+use crate::payload::Payload;
 use crate::shutdown::{Stop, Stopped};
 use crate::weight::Weight;
 

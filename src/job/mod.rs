@@ -1,33 +1,12 @@
-//! A job as this program knows it: whose it is, how to speak for it, and where it runs.
+//! A job as this program knows it: how to speak for it, how far it has come, and where it runs.
 
-mod dependency_proxy;
 pub mod life;
-pub mod payload;
 mod watch;
 
-use std::fmt;
 use std::sync::Arc;
 
 use crate::executor::{Doubt, Resource};
-use crate::secret::Secret;
-use payload::Payload;
-
-/// A job's number at its coordinator. Two coordinators may use the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct JobId(pub u64);
-
-impl fmt::Display for JobId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// What every call about a job needs: the job's own token is all that its coordinator asks for.
-#[derive(Clone, Debug)]
-pub struct JobCredentials {
-    pub id: JobId,
-    pub token: Secret,
-}
+use crate::payload::{JobCredentials, Payload};
 
 /// A job that we answer for, from its grant until nothing of it is left.
 #[derive(Clone, Debug)]

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use super::Job;
 use super::life::{Interruption, World};
-use super::{Job, JobCredentials};
 use crate::backoff::Backoff;
 use crate::coordinator::{LogProbe, Standing};
 use crate::executor::Failure;
+use crate::payload::JobCredentials;
 
 /// A 401 can be the lag of a database replica: how long to wait before believing a second one.
 const REPLICA_LAG: Duration = Duration::from_secs(3);
@@ -80,7 +81,9 @@ fn has_started(job: &Job, project: Option<u64>, world: &World<'_>) -> LogProbe {
             other => return other,
         }
     }
-    world.coordinator.probe_log(&job.credentials, job.log_length)
+    world
+        .coordinator
+        .probe_log(&job.credentials, job.log_length)
 }
 
 /// Waits until the coordinator has the job's result.

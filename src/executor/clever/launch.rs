@@ -7,7 +7,7 @@ use crate::backoff::Backoff;
 use crate::deploy::BuildContext;
 use crate::deploy::git::{PushError, Pushed, Remote};
 use crate::executor::{Failure, Halt, MachineName};
-use crate::job::payload::Payload;
+use crate::payload::Payload;
 use crate::shutdown::Stop;
 
 const PUSH_ATTEMPTS: u32 = 3;
@@ -70,7 +70,7 @@ impl CleverDocker {
         payload: &Payload,
         stop: &Stop,
     ) -> Result<(), Halt> {
-        let context = BuildContext::new(&self.inner.image, &self.inner.configuration, payload);
+        let context = BuildContext::new(&self.inner, payload);
         let mut backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(10));
         loop {
             let error = match self.push_once(name, url, payload.tenant(), &context) {

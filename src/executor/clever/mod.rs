@@ -22,9 +22,10 @@ use self::tenants::Tenants;
 use super::{Doubt, Executor, Failure, Halt, MachineName, Resource};
 use crate::config::CleverSettings;
 use crate::coordinator::Coordinator;
+use crate::deploy::InnerRunner;
 use crate::deploy::git::Workshop;
 use crate::http::Http;
-use crate::job::payload::Payload;
+use crate::payload::Payload;
 use crate::shutdown::Stop;
 use crate::weight::Weight;
 
@@ -35,13 +36,6 @@ pub struct CleverDocker {
     catalogue: Catalogue,
     workshop: Workshop,
     inner: InnerRunner,
-}
-
-/// What runs on a machine.
-pub struct InnerRunner {
-    pub image: String,
-    /// The text of its `runner.toml`.
-    pub configuration: String,
 }
 
 /// What the state file remembers of an application. The Python runner reads the same, and ignores

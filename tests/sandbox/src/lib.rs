@@ -5,11 +5,17 @@
 //! refuses, and what a client should not have done is written down as a complaint in the
 //! [`Journal`]. Trouble is planned with [`Faults`]. It may not know the program under test.
 
+pub mod coordinator;
 pub mod fault;
 pub mod http;
+mod ids;
 pub mod journal;
 pub mod stop;
 
+pub use coordinator::{
+    Access, Action, Coordinator, CoordinatorSettings, Deadlines, Era, JobCall, JobId, JobRequest,
+    JobSpec, JobStatus, JobView, Registration, RunnerSpec, Variable,
+};
 pub use fault::{Fault, Faults, Gate, Rule};
 pub use http::{Passage, Request, Response, Server, Service};
 pub use journal::{AppPhase, Entry, Journal, Kind, Source};

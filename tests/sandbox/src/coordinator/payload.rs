@@ -187,7 +187,10 @@ pub fn needed_features(spec: &JobSpec) -> Vec<&'static str> {
     if git_ref.is_some_and(|git_ref| git_ref.starts_with("refs/merge-requests/")) {
         needed.push("refspecs");
     }
-    let mut steps = extra("steps").and_then(Value::as_array).into_iter().flatten();
+    let mut steps = extra("steps")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
     if steps.any(|step| step.get("name").is_some_and(|name| name == "release")) {
         needed.push("multi_build_steps");
     }

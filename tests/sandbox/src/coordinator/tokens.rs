@@ -1,6 +1,6 @@
 //! Tokens in their usual shapes, each given out once; and times as GitLab writes them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -37,8 +37,8 @@ fn word(length: usize) -> String {
 }
 
 /// `2026-08-20T09:00:01Z`
-pub fn now_iso() -> String {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+pub fn iso_of(at: Instant) -> String {
+    let since = (SystemTime::now() - at.elapsed()).duration_since(UNIX_EPOCH);
     iso(since.map_or(0, |since| since.as_secs()))
 }
 

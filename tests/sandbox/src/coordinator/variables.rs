@@ -1,5 +1,7 @@
 //! The variables of a job: the predefined ones in GitLab's order, then the user's own.
 
+use std::time::Instant;
+
 use serde_json::Value;
 
 use super::job::Job;
@@ -27,11 +29,14 @@ fn about_the_job(job: &Job, site: &Site) -> Vec<Variable> {
     let project_url = format!("{}/{}", site.url, spec.project);
     vec![
         Variable::user("CI_PIPELINE_ID", PIPELINE.to_string()),
-        Variable::user("CI_PIPELINE_URL", format!("{project_url}/-/pipelines/{PIPELINE}")),
+        Variable::user(
+            "CI_PIPELINE_URL",
+            format!("{project_url}/-/pipelines/{PIPELINE}"),
+        ),
         Variable::user("CI_JOB_ID", id.to_string()),
         Variable::user("CI_JOB_URL", format!("{project_url}/-/jobs/{id}")),
         Variable::secret("CI_JOB_TOKEN", token),
-        Variable::user("CI_JOB_STARTED_AT", tokens::now_iso()),
+        Variable::user("CI_JOB_STARTED_AT", tokens::iso_of(Instant::now())),
         Variable::user("CI_REGISTRY_USER", "gitlab-ci-token"),
         Variable::secret("CI_REGISTRY_PASSWORD", token),
         Variable {
@@ -77,7 +82,9 @@ fn about_the_project(job: &Job, project_id: u64, site: &Site) -> Vec<Variable> {
 /// They are there for every project, also where the proxy can't serve it.
 fn about_the_proxy(job: &Job, site: &Site) -> Vec<Variable> {
     let path = job.spec.project.as_str();
-    let namespace = path.rsplit_once('/').map_or(path, |(namespace, _)| namespace);
+    let namespace = path
+        .rsplit_once('/')
+        .map_or(path, |(namespace, _)| namespace);
     let prefix = |group: &str| {
         let group = group.to_lowercase();
         format!("{}/{group}/dependency_proxy/containers", site.authority())
@@ -85,7 +92,10 @@ fn about_the_proxy(job: &Job, site: &Site) -> Vec<Variable> {
     vec![
         Variable::user("CI_DEPENDENCY_PROXY_SERVER", site.authority()),
         Variable::user("CI_DEPENDENCY_PROXY_GROUP_IMAGE_PREFIX", prefix(root(path))),
-        Variable::user("CI_DEPENDENCY_PROXY_DIRECT_GROUP_IMAGE_PREFIX", prefix(namespace)),
+        Variable::user(
+            "CI_DEPENDENCY_PROXY_DIRECT_GROUP_IMAGE_PREFIX",
+            prefix(namespace),
+        ),
     ]
 }
 

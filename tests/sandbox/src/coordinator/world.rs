@@ -163,13 +163,12 @@ impl World {
             .cancel_gracefully
             .unwrap_or(job.cancels_gracefully);
         match job.view.status {
-            JobStatus::Pending => self.set_status(job, JobStatus::Canceled, None),
             JobStatus::Running if graceful => self.set_status(job, JobStatus::Canceling, None),
-            JobStatus::Running => self.set_status(job, JobStatus::Canceled, None),
-            JobStatus::Canceling
-            | JobStatus::Canceled
-            | JobStatus::Failed
-            | JobStatus::Success => {}
+            JobStatus::Pending | JobStatus::Running => {
+                self.set_status(job, JobStatus::Canceled, None);
+            }
+            JobStatus::Canceling | JobStatus::Canceled | JobStatus::Failed | JobStatus::Success => {
+            }
         }
     }
 
@@ -301,6 +300,17 @@ impl State {
         self.jobs
             .values_mut()
             .find(|job| job.view.token == token && !job.erased)
+    }
+
+    /// `named` is an id or a full path.
+    pub fn project_path(&self, named: &str) -> Option<String> {
+        let place = named.parse::<u64>().ok();
+        let place = place.and_then(|id| usize::try_from(id.checked_sub(FIRST_PROJECT)?).ok());
+        let path = match place {
+            Some(place) => self.projects.get(place),
+            None => self.projects.iter().find(|path| *path == named),
+        };
+        path.cloned()
     }
 
     pub fn project_id(&mut self, path: &str) -> u64 {

@@ -7,6 +7,8 @@
 mod answer;
 mod message;
 mod server;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use message::{Request, Response, decode};

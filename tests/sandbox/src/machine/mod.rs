@@ -13,6 +13,7 @@ mod line;
 mod log;
 mod payload;
 mod script;
+mod session;
 mod shell;
 
 use std::collections::BTreeMap;

@@ -19,7 +19,11 @@ const MOST_REFERENCES: usize = 1000;
 /// Renames what lives on Docker Hub. False when there is nothing to rename.
 pub fn rewrite(payload: &mut Value) -> bool {
     let variables = Variables::of(payload);
-    let Some(prefix) = variables.values.get(PREFIX).filter(|prefix| !prefix.is_empty()).cloned()
+    let Some(prefix) = variables
+        .values
+        .get(PREFIX)
+        .filter(|prefix| !prefix.is_empty())
+        .cloned()
     else {
         return false;
     };
@@ -42,7 +46,10 @@ fn rename(image: &mut Value, prefix: &str, variables: &Variables) -> Option<Stri
     let written = image.get("name")?.as_str()?;
     let name = variables.expand(written).filter(|name| !name.is_empty())?;
     // Renamed before, by a process that is gone.
-    if name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/')) {
+    if name
+        .strip_prefix(prefix)
+        .is_some_and(|rest| rest.starts_with('/'))
+    {
         return None;
     }
     let on_hub = path_on_docker_hub(&name)?;
@@ -52,7 +59,10 @@ fn rename(image: &mut Value, prefix: &str, variables: &Variables) -> Option<Stri
 
 /// A service that is reached by its image's name must keep that name.
 fn give_alias(service: &mut Value, original: &str) {
-    let has_alias = service.get("alias").and_then(Value::as_str).is_some_and(|a| !a.is_empty());
+    let has_alias = service
+        .get("alias")
+        .and_then(Value::as_str)
+        .is_some_and(|a| !a.is_empty());
     if !has_alias {
         let without_digest = original.split_once('@').map_or(original, |(name, _)| name);
         let without_tag = match without_digest.rsplit_once(':') {
@@ -66,9 +76,7 @@ fn give_alias(service: &mut Value, original: &str) {
 /// The normalised path of an image that lives on Docker Hub; nothing for other registries.
 fn path_on_docker_hub(name: &str) -> Option<String> {
     let path = match name.split_once('/') {
-        Some((first, rest)) if is_domain(first) => {
-            DOCKER_HUB.contains(&first).then_some(rest)?
-        }
+        Some((first, rest)) if is_domain(first) => DOCKER_HUB.contains(&first).then_some(rest)?,
         _ => name,
     };
     if path.contains('/') {
@@ -119,7 +127,10 @@ impl Variables {
             text = rest;
             so_far.references += 1;
             let sane = so_far.text.len() <= LONGEST_NAME && so_far.references <= MOST_REFERENCES;
-            let value = self.values.get(key).filter(|_| !so_far.within.contains(&key));
+            let value = self
+                .values
+                .get(key)
+                .filter(|_| !so_far.within.contains(&key));
             if let Some(value) = sane.then_some(value)? {
                 so_far.within.push(key);
                 self.expand_into(value, so_far)?;
@@ -149,7 +160,9 @@ fn reference(after_dollar: &str) -> Option<(&str, &str)> {
         (!key.contains('\n')).then(|| (key.trim_matches(['{', '}']), &inner[end + 1..]))
     } else {
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let end = after_dollar.find(|c| !is_name(c)).unwrap_or(after_dollar.len());
+        let end = after_dollar
+            .find(|c| !is_name(c))
+            .unwrap_or(after_dollar.len());
         (end > 0).then(|| after_dollar.split_at(end))
     }
 }
@@ -185,7 +198,8 @@ mod tests {
             .collect();
         variables.push(json!({"key": "PONG", "value": "$PING-pong"}));
         variables.push(json!({"key": "CI_DEPENDENCY_PROXY_GROUP_IMAGE_PREFIX", "value": "old"}));
-        variables.push(json!({"key": "CI_DEPENDENCY_PROXY_GROUP_IMAGE_PREFIX", "value": "h:1/g/p"}));
+        variables
+            .push(json!({"key": "CI_DEPENDENCY_PROXY_GROUP_IMAGE_PREFIX", "value": "h:1/g/p"}));
         json!({"image": {"name": name}, "services": [{"name": name}], "variables": variables})
     }
 
@@ -233,16 +247,30 @@ mod tests {
     #[test]
     fn other_registries_and_what_is_not_understood_pass_through() {
         for name in [
-            "quay.io/x/y:1", "localhost/x", "myhost:5000/x", "MyHost/x", "$FULL", "$REG/$IMG",
-            "docker.io:443/x/y", "registry-1.docker.io/library/python", "h:1/g/p/library/python",
-            "", "$UNKNOWN",
+            "quay.io/x/y:1",
+            "localhost/x",
+            "myhost:5000/x",
+            "MyHost/x",
+            "$FULL",
+            "$REG/$IMG",
+            "docker.io:443/x/y",
+            "registry-1.docker.io/library/python",
+            "h:1/g/p/library/python",
+            "",
+            "$UNKNOWN",
         ] {
             let mut job = payload(name);
             let before = job.clone();
             assert!(!rewrite(&mut job), "{name}");
             assert_eq!(job, before, "{name}");
         }
-        for odd in [json!(null), json!({}), json!("text"), json!({"name": null}), json!(3)] {
+        for odd in [
+            json!(null),
+            json!({}),
+            json!("text"),
+            json!({"name": null}),
+            json!(3),
+        ] {
             let mut job = payload("quay.io/x");
             job["image"] = odd.clone();
             job["services"] = json!([odd.clone(), odd]);
@@ -268,7 +296,9 @@ mod tests {
     fn model(name: &str) -> Option<String> {
         let parts: Vec<_> = name.splitn(2, '/').collect();
         let domain = |part: &str| {
-            part.contains('.') || part.contains(':') || part == "localhost"
+            part.contains('.')
+                || part.contains(':')
+                || part == "localhost"
                 || part.chars().any(char::is_uppercase)
         };
         let rest = match parts.as_slice() {
@@ -277,7 +307,11 @@ mod tests {
             [first, _] if domain(first) => return None,
             _ => name.to_owned(),
         };
-        Some(if rest.contains('/') { rest } else { format!("library/{rest}") })
+        Some(if rest.contains('/') {
+            rest
+        } else {
+            format!("library/{rest}")
+        })
     }
 
     proptest! {

@@ -4,13 +4,32 @@
 //! big numbers and unknown keys pass through unchanged, and a payload that is nested too deeply
 //! for a tree can still be refused in proper form. GitLab page, 1.7.
 
+mod dependency_proxy;
+
 use std::collections::HashMap;
+use std::fmt;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{JobCredentials, JobId, dependency_proxy};
 use crate::secret::Secret;
+
+/// A job's number at its coordinator. Two coordinators may use the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobId(pub u64);
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What every call about a job needs: the job's own token is all that its coordinator asks for.
+#[derive(Clone, Debug)]
+pub struct JobCredentials {
+    pub id: JobId,
+    pub token: Secret,
+}
 
 /// A granted job.
 #[derive(Clone, Debug)]
@@ -103,9 +122,9 @@ impl Payload {
     /// proxy.
     #[must_use]
     pub fn for_machine(&self) -> String {
-        let rewritten = serde_json::from_str(self.text.get()).ok().and_then(|mut tree| {
-            dependency_proxy::rewrite(&mut tree).then(|| tree.to_string())
-        });
+        let rewritten = serde_json::from_str(self.text.get())
+            .ok()
+            .and_then(|mut tree| dependency_proxy::rewrite(&mut tree).then(|| tree.to_string()));
         rewritten.unwrap_or_else(|| self.text.get().to_owned())
     }
 
