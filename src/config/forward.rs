@@ -23,12 +23,18 @@ const OUR_KEYS: [&str; 4] = [
 const AUTHORITIES: &str = "/etc/heptapod-runner/ca.crt";
 
 /// The text of the machine's `runner.toml`: one `[[runners]]` section for the docker executor.
-/// `authorities`: a file of them travels along.
-pub(super) fn inner_configuration(section: &Table, token: &Secret, authorities: bool) -> String {
+/// `executors`: keys that are the executor's. `authorities`: a file of them travels along.
+pub(super) fn inner_configuration(
+    section: &Table,
+    executors: &[&str],
+    token: &Secret,
+    authorities: bool,
+) -> String {
     let mut runner = Table::new();
     for (key, value) in section {
         let ours = OUR_PREFIXES.iter().any(|prefix| key.starts_with(prefix))
-            || OUR_KEYS.contains(&key.as_str());
+            || OUR_KEYS.contains(&key.as_str())
+            || executors.contains(&key.as_str());
         if !ours {
             runner.insert(key.clone(), value.clone());
         }
@@ -62,6 +68,7 @@ mod tests {
             paas_job_trace_watch = { token = "admin-secret" }
             job_trace_watch = { token = "admin-secret" }
             quota_max_fraction = 0.5
+            host = "unix:///secret/engine"
             since = 2024-02-03T04:05:06Z
             [docker]
             volumes = ["/cache"]
@@ -71,7 +78,7 @@ mod tests {
             "#,
         )
         .unwrap();
-        let inner = inner_configuration(&section, &Secret::new("glrt-short"), false);
+        let inner = inner_configuration(&section, &["host"], &Secret::new("glrt-short"), false);
         assert!(
             !inner.contains("secret") && !inner.contains("quota"),
             "{inner}"

@@ -7,6 +7,7 @@
 
 mod clever;
 mod forward;
+mod local_docker;
 mod runner;
 mod secrets;
 mod token;
@@ -24,6 +25,7 @@ use toml::de::DeTable;
 
 use crate::logger::Format;
 pub use clever::{CleverSettings, Tenancy};
+pub use local_docker::LocalDockerSettings;
 pub use runner::{ExecutorSettings, RunnerSettings, TraceWatch};
 pub use token::RunnerName;
 use written::{Problem, Section, Written, line_and_column};

@@ -7,6 +7,7 @@ use ureq::http::Uri;
 
 use super::clever::CleverSettings;
 use super::forward;
+use super::local_docker::LocalDockerSettings;
 use super::secrets::Secrets;
 use super::token::short_token;
 use super::unknown;
@@ -36,8 +37,20 @@ pub struct RunnerSettings {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one per runner")]
 pub enum ExecutorSettings {
     CleverDocker(CleverSettings),
+    LocalDocker(LocalDockerSettings),
+}
+
+impl ExecutorSettings {
+    /// Keys without a prefix that belong to the executor and not to the inner runner.
+    const fn own_keys(&self) -> &'static [&'static str] {
+        match self {
+            Self::CleverDocker(_) => &[],
+            Self::LocalDocker(_) => &["host"],
+        }
+    }
 }
 
 /// How a launched job is watched until its log grows.
@@ -104,9 +117,12 @@ fn read(
     let executor = section.required_string("executor", "such as \"clever-docker\"");
     let executor = match executor.as_str() {
         "clever-docker" => ExecutorSettings::CleverDocker(CleverSettings::read(section, &secrets)),
+        "local-docker" => ExecutorSettings::LocalDocker(LocalDockerSettings::read(section)),
         "" => return None,
         other => {
-            let text = format!("unknown executor {other:?}; the one on offer is \"clever-docker\"");
+            let text = format!(
+                "unknown executor {other:?}; on offer are \"clever-docker\" and \"local-docker\""
+            );
             section.problem_at("executor", text);
             return None;
         }
@@ -124,6 +140,7 @@ fn read(
         main_image: main_image.unwrap_or_else(|| MAIN_IMAGE.to_owned()),
         inner_configuration: forward::inner_configuration(
             original,
+            executor.own_keys(),
             &shown_token,
             authorities.is_some(),
         ),

@@ -102,11 +102,12 @@ impl Workshop {
         context: &BuildContext,
         remote: &Remote<'_>,
     ) -> Result<Pushed, PushError> {
-        let repository = Repository::create(self.0.join(name)).map_err(|error| PushError {
+        let folder = Folder::create(self.0.join(name)).map_err(|error| PushError {
             text: format!("cannot prepare the push in {}: {error}", self.0.display()),
             may_pass: true,
             credentials_refused: false,
         })?;
+        let repository = Repository(folder);
         let result = repository
             .fill(context)
             .and_then(|()| repository.push(remote));
@@ -114,6 +115,19 @@ impl Workshop {
             text: remote.password.scrub(&remote.user.scrub(&error.text)),
             ..error
         })
+    }
+
+    /// Writes the context's files into a folder of their own, for a program that wants files.
+    /// `name` must be unique as with a push.
+    ///
+    /// # Errors
+    /// When they can't be written.
+    pub fn lay_out(&self, name: &str, context: &BuildContext) -> io::Result<Folder> {
+        let folder = Folder::create(self.0.join(name))?;
+        for (name, content) in context.files() {
+            fs::write(folder.path().join(name), content)?;
+        }
+        Ok(folder)
     }
 
     /// Removes the folder, at the end of the service.
@@ -126,21 +140,31 @@ fn private_dir(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().mode(0o700).create(path)
 }
 
-/// A bare repository that is gone when this is dropped: it holds the job's secrets.
-struct Repository(PathBuf);
+/// A private folder that is gone when this is dropped: it holds the job's secrets.
+pub struct Folder(PathBuf);
 
-impl Drop for Repository {
+impl Drop for Folder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
-impl Repository {
+impl Folder {
     fn create(path: PathBuf) -> io::Result<Self> {
         private_dir(&path)?;
         Ok(Self(path))
     }
 
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+/// A bare repository.
+struct Repository(Folder);
+
+impl Repository {
     fn fill(&self, context: &BuildContext) -> Result<(), PushError> {
         self.git(
             ["init", "--quiet", "--bare", "--template="],
@@ -187,8 +211,8 @@ impl Repository {
         let run = Run {
             program: "git",
             arguments: &arguments,
-            environment: &environment(&self.0, configuration),
-            folder: &self.0,
+            environment: &environment(self.0.path(), configuration),
+            folder: self.0.path(),
             input,
             timeout,
         };

@@ -11,6 +11,7 @@ use crate::deploy::InnerRunner;
 use crate::deploy::git::Workshop;
 use crate::executor::Executor;
 use crate::executor::clever::CleverDocker;
+use crate::executor::local_docker::LocalDocker;
 use crate::http::Http;
 use crate::trust;
 
@@ -47,6 +48,9 @@ impl Runner {
                 workshop.clone(),
                 inner,
             )),
+            ExecutorSettings::LocalDocker(local) => {
+                Box::new(LocalDocker::new(local, workshop.clone(), inner))
+            }
         };
         Self {
             index,

@@ -5,6 +5,7 @@
 //! bears the job's [`MachineName`], so that it can be found again by whoever comes after a crash.
 
 pub mod clever;
+pub mod local_docker;
 
 use std::fmt;
 

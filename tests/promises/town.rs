@@ -1,25 +1,28 @@
 //! A world for one test: a coordinator, a Clever Cloud, a folder, and the real program as a process.
 //!
-//! A [`Town`] writes the configuration, starts the program, kills it, starts it again, and knows
-//! what must be true at the end of every test: nothing is left, and nobody complained. Waiting is
-//! for events, with a generous end.
+//! A [`Town`] writes the configuration, starts the program, kills it and starts it again, and
+//! knows what must be true at the end of every test. It waits for events, with a generous end.
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::ExitStatus;
 use std::time::Duration;
 
-use sandbox::clever::{Clever, CleverSettings, Latencies, Role};
-use sandbox::coordinator::{Coordinator, CoordinatorSettings, JobId, JobSpec, JobView};
-use sandbox::journal::Journal;
+use sandbox::clever::{AppView, Clever, CleverSettings};
+use sandbox::clever::Role;
+use sandbox::{
+    AppPhase, Coordinator, CoordinatorSettings, JobId, JobSpec, JobStatus, JobView, Journal, Kind,
+    RunnerSpec,
+};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::service::Service;
 
 /// Far longer than anything here takes, even on a busy computer.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub const RUNNER_TOKEN: &str = "kvzWdEMoTESTtoken000";
+pub const RUNNER_NAME: &str = "kvzWdEMo";
 pub const ORGANIZATION: &str = "orga_07cf2ef0-c9ad-4f04-b492-94c164f95c76";
 pub const CLEVER_TOKEN: &str = "bb52e490-d47e-47a4-b190-73e23eb17111";
 
@@ -27,8 +30,176 @@ pub struct Town {
     pub journal: Journal,
     pub coordinator: Coordinator,
     pub clever: Clever,
-    pub service: Option<Service>,
     pub folder: TempDir,
-    global: String,
-    runner: String,
+    /// Lines before the first section, after the usual ones.
+    pub global: String,
+    /// Lines of the runner's section, after the usual ones.
+    pub runner: String,
+    /// Whole sections behind it.
+    pub more: String,
+    pub quota_jobs: u32,
+    /// What the program sees of its environment besides the usual.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Town {
+    pub fn new() -> Self {
+        Self::with(|_| {}, |_| {})
+    }
+
+    pub fn with(
+        coordinator: impl FnOnce(&mut CoordinatorSettings),
+        clever: impl FnOnce(&mut CleverSettings),
+    ) -> Self {
+        let journal = Journal::new();
+        let mut coordinator_settings = CoordinatorSettings::new("heptapod", journal.clone());
+        coordinator(&mut coordinator_settings);
+        let mut clever_settings = CleverSettings::new(journal.clone());
+        clever(&mut clever_settings);
+        let town = Self {
+            coordinator: Coordinator::start(coordinator_settings).unwrap(),
+            clever: Clever::start(clever_settings),
+            journal,
+            folder: tempfile::tempdir().unwrap(),
+            global: String::new(),
+            runner: String::new(),
+            more: String::new(),
+            quota_jobs: 8,
+            environment: Vec::new(),
+        };
+        town.coordinator.add_runner(RunnerSpec::new(RUNNER_TOKEN));
+        town.clever.add_organization(ORGANIZATION, CLEVER_TOKEN, Role::Manager);
+        town
+    }
+
+    pub fn state_path(&self) -> PathBuf {
+        self.folder.path().join("state.json")
+    }
+
+    pub fn config_path(&self) -> PathBuf {
+        self.folder.path().join("paas-runner.toml")
+    }
+
+    pub fn state(&self) -> Value {
+        serde_json::from_slice(&fs::read(self.state_path()).unwrap()).unwrap()
+    }
+
+    /// The configuration as it is written before every start. All is quick, so that tests are.
+    pub fn configuration(&self) -> String {
+        format!(
+            r#"state_file = {state:?}
+check_interval = 0.1
+job_progress_poll_interval = 0.2
+paas_log_statistics = false
+{global}
+[quota_computation]
+reference_runner = "ci"
+reference_flavor = "3XL"
+reference_jobs_count = {quota}
+[[runners]]
+name = "ci"
+url = "{coordinator}"
+token = "{RUNNER_TOKEN}"
+executor = "clever-docker"
+cc_api_url = "{clever}"
+cc_orga_id = "{ORGANIZATION}"
+cc_token = "{CLEVER_TOKEN}"
+{runner}
+[runners.paas_job_trace_watch]
+poll_step = 0.1
+timeout_seconds = 30
+[runners.cc_extra_env]
+CC_ENABLE_HEPTAPOD_RUNNER = "true"
+[runners.docker]
+image = "debian:stable-slim"
+{more}
+"#,
+            state = self.state_path(),
+            global = self.global,
+            quota = self.quota_jobs,
+            coordinator = self.coordinator.url(),
+            clever = self.clever.api_url(),
+            runner = self.runner,
+            more = self.more,
+        )
+    }
+
+    pub fn start(&self) -> Service {
+        self.start_with(&[])
+    }
+
+    pub fn start_with(&self, options: &[&str]) -> Service {
+        fs::write(self.config_path(), self.configuration()).unwrap();
+        let mut arguments: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+        arguments.push(self.config_path().display().to_string());
+        Service::start(&arguments, &self.environment)
+    }
+
+    pub fn submit(&self, name: &str, script: &str) -> JobId {
+        self.coordinator.submit(JobSpec::new(name, [script]).flavor("XS"))
+    }
+
+    pub fn await_end(&self, job: JobId) -> JobView {
+        self.await_status(job, JobStatus::is_over)
+    }
+
+    pub fn await_status(&self, job: JobId, wanted: impl Fn(JobStatus) -> bool) -> JobView {
+        self.coordinator
+            .wait_for_status(job, PATIENCE, wanted)
+            .unwrap_or_else(|| self.give_up(&format!("job {job} is {}", self.coordinator.job(job).status)))
+    }
+
+    pub fn await_phase(&self, job: JobId, phase: AppPhase) {
+        let wanted = self.machine_name(job);
+        let reached = self.journal.wait_for(PATIENCE, |entries| {
+            entries.iter().find_map(|entry| match &entry.kind {
+                Kind::Application { name, state } => {
+                    (*name == wanted && *state == phase).then_some(())
+                }
+                _ => None,
+            })
+        });
+        reached.unwrap_or_else(|| self.give_up(&format!("{wanted} never was {phase:?}")));
+    }
+
+    pub fn machine_name(&self, job: JobId) -> String {
+        format!("hpd-job-{RUNNER_NAME}-{job}")
+    }
+
+    pub fn machine(&self, job: JobId) -> Option<AppView> {
+        self.clever.application(&self.machine_name(job))
+    }
+
+    /// Nothing is left that costs or clutters.
+    pub fn await_no_machines(&self) {
+        let none = || self.clever.applications().iter().all(AppView::is_deleted);
+        if !self.journal.wait_until(PATIENCE, || none() && self.clever.running_machines() == 0) {
+            self.give_up(&format!("left: {:?}", self.clever.applications()));
+        }
+    }
+
+    /// What must be true at the end of every test in which nothing was broken on purpose.
+    pub fn check_manners(&self) {
+        let complaints = self.journal.complaints();
+        assert!(complaints.is_empty(), "{complaints:#?}");
+    }
+
+    pub fn give_up(&self, why: &str) -> ! {
+        for entry in self.journal.entries() {
+            eprintln!("{:?}: {}", entry.source, entry.what);
+        }
+        panic!("{why}");
+    }
+}
+
+/// One `POST` of an application, one push: nothing was started twice.
+pub fn assert_started_once(town: &Town, job: JobId) {
+    let name = town.machine_name(job);
+    let created = town.clever.ever_created();
+    let machines: usize = created
+        .iter()
+        .filter(|app| app.name == name)
+        .map(|app| app.instances.len())
+        .sum();
+    assert_eq!(machines, 1, "machines of {name}");
 }

@@ -5,13 +5,23 @@
 //! refuses, and what a client should not have done is written down as a complaint in the
 //! [`Journal`]. Trouble is planned with [`Faults`]. It may not know the program under test.
 
+pub mod clever;
+#[cfg(test)]
+mod client;
 pub mod coordinator;
 pub mod fault;
+mod git;
+mod git_remote;
 pub mod http;
 mod ids;
 pub mod journal;
+pub mod machine;
 pub mod stop;
 
+pub use clever::{
+    AppView, BillLine, Clever, CleverSettings, DeploymentView, Hook, InstanceView, Latencies,
+    Quirks, Role,
+};
 pub use coordinator::{
     Access, Action, Coordinator, CoordinatorSettings, Deadlines, Era, JobCall, JobId, JobRequest,
     JobSpec, JobStatus, JobView, Registration, RunnerSpec, Variable,
@@ -19,3 +29,4 @@ pub use coordinator::{
 pub use fault::{Fault, Faults, Gate, Rule};
 pub use http::{Passage, Request, Response, Server, Service};
 pub use journal::{AppPhase, Entry, Journal, Kind, Source};
+pub use machine::MachineBehaviour;

@@ -1,18 +1,22 @@
 //! The API's front door: who calls, which way the request goes. Clever page, 1 and 3.1.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::model::Organization;
 use super::render::message;
 use super::settings::Role;
 use super::world::World;
 use super::{applications, deployments, products};
-use crate::http::{Request, Response, Service};
+use crate::http::{Passage, Request, Response, Service};
 use crate::ids::uuid;
 use crate::journal::Source;
 
 pub(super) struct Api {
     pub world: Arc<World>,
+    /// When the request arrived that a connection carries now.
+    pub arrivals: Mutex<HashMap<u64, Instant>>,
 }
 
 impl Service for Api {
@@ -32,9 +36,26 @@ impl Service for Api {
     fn source(&self) -> Source {
         Source::Clever
     }
+
+    fn observe(&self, request: &Request, passage: Passage) {
+        let mut arrivals = self.arrivals();
+        match passage {
+            Passage::Arrived => arrivals.insert(request.connection, Instant::now()),
+            Passage::Answered | Passage::Lost => arrivals.remove(&request.connection),
+        };
+    }
 }
 
 impl Api {
+    fn arrivals(&self) -> MutexGuard<'_, HashMap<u64, Instant>> {
+        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn arrival(&self, request: &Request) -> Instant {
+        let arrival = self.arrivals().get(&request.connection).copied();
+        arrival.unwrap_or_else(Instant::now)
+    }
+
     /// What no client should send, whatever the answer.
     fn check_form(&self, request: &Request) {
         let method = request.method.as_str();
@@ -60,7 +81,7 @@ impl Api {
         match (request.method.as_str(), rest) {
             (method, ["applications"]) => match method {
                 "GET" => applications::list(world, organization),
-                "POST" => applications::create(world, organization, request),
+                "POST" => applications::create(world, organization, request, self.arrival(request)),
                 _ => self.no_such_call(request),
             },
             (_, ["applications", id, rest @ ..]) => {
@@ -107,17 +128,24 @@ impl Api {
     fn check_owner(&self, organization: &str, id: &str) -> Result<(), Response> {
         let owner = {
             let mut state = self.world.state();
-            state.application(id).map(|application| application.organization.clone())
+            state
+                .application(id)
+                .map(|application| application.organization.clone())
         };
         if owner.is_some_and(|owner| owner != organization) {
-            self.complain(format!("{id} was looked for at {organization}, which does not own it"));
+            self.complain(format!(
+                "{id} was looked for at {organization}, which does not own it"
+            ));
             return Err(message(403, 4002, "This application id is not yours"));
         }
         Ok(())
     }
 
     fn no_such_call(&self, request: &Request) -> Response {
-        self.complain(format!("{} {} does not exist", request.method, request.path));
+        self.complain(format!(
+            "{} {} does not exist",
+            request.method, request.path
+        ));
         Response::empty(404)
     }
 

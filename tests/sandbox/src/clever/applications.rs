@@ -1,6 +1,7 @@
 //! Calls about applications and their environments. Clever page, 3.2 to 3.6.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -43,14 +44,27 @@ pub(super) fn list(world: &World, organization: &str) -> Response {
     Response::json(200, &list.into())
 }
 
-pub(super) fn create(world: &Arc<World>, organization: &str, request: &Request) -> Response {
+pub(super) fn create(
+    world: &Arc<World>,
+    organization: &str,
+    request: &Request,
+    asked: Instant,
+) -> Response {
     let Some(body) = request.json() else {
         return wanted::invalid("body", "not JSON");
     };
     let read = {
         let mut state = world.state();
-        if state.quirks.creations_at_once.is_some_and(|limit| state.creations_under_way >= limit) {
-            return message(503, -500, "Error from provider: [<html>503 Service Unavailable</html>]");
+        if state
+            .quirks
+            .creations_at_once
+            .is_some_and(|limit| state.creations_under_way >= limit)
+        {
+            return message(
+                503,
+                -500,
+                "Error from provider: [<html>503 Service Unavailable</html>]",
+            );
         }
         state.creations_under_way += 1;
         wanted::new_application(&body, &state)
@@ -59,7 +73,7 @@ pub(super) fn create(world: &Arc<World>, organization: &str, request: &Request) 
         |refusal| refusal,
         |(spec, odd)| {
             complain(world, odd);
-            match world.create(organization, spec) {
+            match world.create(organization, spec, asked) {
                 Ok(id) => show(world, &id),
                 Err(_) => Response::empty(503),
             }
@@ -109,7 +123,9 @@ pub(super) fn with(
     let mut applications = state.applications.iter();
     applications
         .find(|application| application.id == id && application.state != AppState::Gone)
-        .map_or_else(no_such_application, |application| answer(&state, application))
+        .map_or_else(no_such_application, |application| {
+            answer(&state, application)
+        })
 }
 
 fn show(world: &World, id: &str) -> Response {
@@ -124,7 +140,10 @@ fn change(world: &World, id: &str, request: &Request) -> Response {
     };
     let odd = {
         let mut state = world.state();
-        let Some(old) = state.application(id).map(|application| application.spec.clone()) else {
+        let Some(old) = state
+            .application(id)
+            .map(|application| application.spec.clone())
+        else {
             return no_such_application();
         };
         match wanted::changed_application(&body, &old, &state) {
@@ -162,12 +181,23 @@ fn replace_environment(world: &World, id: &str, request: &Request) -> Response {
         if request.parameter("check").as_deref() == Some("true") {
             return wanted::invalid_environment(&bad);
         }
-        let what = format!("variables with names that no shell takes: {}", bad.join(" "));
+        let what = format!(
+            "variables with names that no shell takes: {}",
+            bad.join(" ")
+        );
         complain(world, vec![what]);
     }
+    let mut too_late = Vec::new();
     if let Some(application) = world.state().application(id) {
+        if application.commit.is_some() {
+            let name = &application.spec.name;
+            too_late.push(format!(
+                "{name}: its machine does not see variables set after the push"
+            ));
+        }
         application.spec.env = environment;
     }
+    complain(world, too_late);
     show(world, id)
 }
 
@@ -177,7 +207,10 @@ fn set_variable(world: &World, id: &str, name: &str, request: &Request) -> Respo
         return wanted::invalid("value", "a string is expected");
     };
     if let Some(application) = world.state().application(id) {
-        application.spec.env.insert(name.to_owned(), value.to_owned());
+        application
+            .spec
+            .env
+            .insert(name.to_owned(), value.to_owned());
     }
     show(world, id)
 }

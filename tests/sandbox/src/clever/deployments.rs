@@ -92,15 +92,17 @@ fn redeploy(world: &Arc<World>, id: &str) -> Response {
             "You cannot redeploy an application that was never deployed; did you git push?",
         )
     };
-    world.deploy(id, "redeploy").map_or_else(never_pushed, |uuid| {
-        let body = json!({
-            "id": 320,
-            "message": "The application has successfully been queued for redeploy.",
-            "type": "success",
-            "deploymentId": uuid,
-        });
-        Response::json(200, &body)
-    })
+    world
+        .deploy(id, "redeploy")
+        .map_or_else(never_pushed, |uuid| {
+            let body = json!({
+                "id": 320,
+                "message": "The application has successfully been queued for redeploy.",
+                "type": "success",
+                "deploymentId": uuid,
+            });
+            Response::json(200, &body)
+        })
 }
 
 /// Stops the machine, whatever it does, when it works on `uuid` (or on anything).
@@ -110,13 +112,12 @@ fn cancel(world: &World, id: &str, uuid: Option<&&str>) -> Response {
         return super::render::no_such_application();
     };
     let mut deployments = application.deployments.iter();
-    let is_meant = deployments.any(|it| {
-        !it.state.is_over() && uuid.is_none_or(|uuid| it.uuid == **uuid)
-    });
+    let is_meant =
+        deployments.any(|it| !it.state.is_over() && uuid.is_none_or(|uuid| it.uuid == **uuid));
     if uuid.is_some() && !is_meant {
         return message(400, 4004, "The deployment is over.");
     }
     application.queue.clear();
-    application.switch = None;
+    application.machine = None;
     message(200, 303, "The application has been stopped.")
 }

@@ -33,7 +33,14 @@ pub fn usual_flavors() -> Vec<Value> {
 }
 
 fn flavor(family: &str, size: &str, mem: u64, cpus: u64, price: f64) -> Value {
-    describe(&format!("{family}-{size}"), &format!("{family}.{size}"), mem, mem, cpus, price)
+    describe(
+        &format!("{family}-{size}"),
+        &format!("{family}.{size}"),
+        mem,
+        mem,
+        cpus,
+        price,
+    )
 }
 
 /// The flavors of ordinary applications. `mem` and `memory` disagree for the small ones, as seen.

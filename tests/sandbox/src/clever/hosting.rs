@@ -2,12 +2,15 @@
 //! queued, machines are ordered one at a time, VMs come and go and are counted for the bill.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::model::{AppState, Deployment, DeploymentState, Instance, InstanceState};
+use crossbeam_channel::{Sender, bounded};
+
+use super::model::{AppState, Deployment, DeploymentState, Instance, InstanceState, Machine};
 use super::world::World;
 use crate::ids::{now_ms, uuid};
 use crate::journal::{AppPhase, Source};
@@ -73,18 +76,27 @@ impl World {
             cause,
             visible: false,
         });
-        application.queue.push_back(application.deployments.len() - 1);
+        application
+            .queue
+            .push_back(application.deployments.len() - 1);
         application.state = AppState::WantsToBeUp;
-        if application.switch.is_some() {
+        if application.machine.is_some() {
             // A second push during a task waits for the first machine's end.
             return Some(uuid);
         }
         let switch = StopOwner::new();
         let stop = switch.stop();
-        application.switch = Some(switch);
+        let (running, over) = bounded(0);
+        application.machine = Some(Machine {
+            _switch: switch,
+            over,
+        });
         drop(state);
         let id = id.to_owned();
-        self.send("machine", move |world| machine::live(world, &id, &stop));
+        self.send("machine", move |world| {
+            let _running: Sender<Infallible> = running;
+            machine::live(world, &id, &stop);
+        });
         Some(uuid)
     }
 
@@ -95,7 +107,7 @@ impl World {
         let behaviours = state.behaviours.clone();
         let application = state.application(id)?;
         let Some(deployment) = application.queue.pop_front() else {
-            application.switch = None;
+            application.machine = None;
             return None;
         };
         let name = application.spec.name.clone();
@@ -158,7 +170,9 @@ impl World {
         let mut tokens = state.organizations.iter().flat_map(|it| &it.tokens);
         tokens.any(|(token, _)| {
             let token = token.as_bytes();
-            content.windows(token.len().max(1)).any(|window| window == token)
+            content
+                .windows(token.len().max(1))
+                .any(|window| window == token)
         })
     }
 

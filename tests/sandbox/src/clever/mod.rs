@@ -22,7 +22,8 @@ mod views;
 mod wanted;
 mod world;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -37,12 +38,12 @@ use crate::journal::Journal;
 use crate::machine::MachineBehaviour;
 
 pub(crate) use self::door::{Admission, Visitor};
+pub use self::flavors::usual_flavors;
 pub(crate) use self::hosting::{Order, Outcome};
 pub(crate) use self::model::InstanceState;
-pub(crate) use self::world::World;
-pub use self::flavors::usual_flavors;
 pub use self::settings::{CleverSettings, Hook, Latencies, Quirks, Role};
 pub use self::views::{AppView, BillLine, DeploymentView, InstanceView};
+pub(crate) use self::world::World;
 
 pub struct Clever {
     world: Arc<World>,
@@ -61,23 +62,22 @@ impl Clever {
     #[must_use]
     pub fn start(settings: CleverSettings) -> Self {
         let backend = git::http_backend().unwrap_or_else(|why| panic!("no git remote: {why}"));
-        let (folder, own) = match &settings.work_dir {
-            Some(folder) => (folder.clone(), None),
-            None => {
-                let own = tempfile::Builder::new().prefix("sandbox-clever-").tempdir();
-                let own = own.expect("cannot create a temporary folder");
-                (own.path().to_owned(), Some(own))
-            }
-        };
-        let world = World::new(&settings, folder).expect("cannot prepare the work folder");
+        let own = settings.work_dir.is_none().then(|| {
+            let folder = tempfile::Builder::new().prefix("sandbox-clever-").tempdir();
+            folder.expect("cannot create a temporary folder")
+        });
+        let folder = own.as_ref().map(|own| own.path().to_owned());
+        let folder = settings.work_dir.clone().or(folder).unwrap_or_default();
+        let world = World::new(settings, folder).expect("cannot prepare the work folder");
         let world = Arc::new(world);
         let faults = [Faults::new(), Faults::new()];
         let serve = |service: Arc<dyn Service>, faults: &Faults| {
-            Server::start(service, faults.clone(), settings.journal.clone())
+            Server::start(service, faults.clone(), world.journal.clone())
                 .expect("cannot listen on loopback")
         };
         let api = Api {
             world: Arc::clone(&world),
+            arrivals: Mutex::default(),
         };
         let git = GitRemote {
             world: Arc::clone(&world),
@@ -208,7 +208,7 @@ impl Clever {
     pub fn plant_application(&self, organization: &str, body: &Value) -> String {
         let spec = wanted::new_application(body, &self.world.state());
         let (spec, _) = spec.unwrap_or_else(|refusal| panic!("refused: {refusal:?}"));
-        let id = self.world.create(organization, spec);
+        let id = self.world.create(organization, spec, Instant::now());
         id.expect("this world has not ended")
     }
 
@@ -230,7 +230,9 @@ impl Clever {
     #[must_use]
     pub fn application(&self, name: &str) -> Option<AppView> {
         let all = self.ever_created();
-        all.into_iter().rev().find(|application| application.name == name)
+        all.into_iter()
+            .rev()
+            .find(|application| application.name == name)
     }
 
     /// VMs that somebody pays for now.

@@ -4,9 +4,11 @@
 //! they are shown to clients [`super::render`]'s.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::Receiver;
 use serde_json::Value;
 
 use super::settings::Role;
@@ -99,8 +101,7 @@ pub(super) struct Application {
     pub instances: Vec<Instance>,
     /// Deployments (as indices) that wait for the machine.
     pub queue: VecDeque<usize>,
-    /// Dropping it stops the machine; `None` when there is none.
-    pub switch: Option<StopOwner>,
+    pub machine: Option<Machine>,
     pub shown: Shown,
     /// Held during a push, so that it is known what the push changed.
     pub pushing: Arc<Mutex<()>>,
@@ -119,6 +120,13 @@ impl Application {
             .iter_mut()
             .find(|instance| instance.ended.is_none() && instance.deployment == deployment)
     }
+}
+
+/// A machine that is on: dropping this turns it off.
+pub(super) struct Machine {
+    pub _switch: StopOwner,
+    /// Disconnected when it has ended, whyever.
+    pub over: Receiver<Infallible>,
 }
 
 /// What the organization's lists have told of an application: whether a client may believe that

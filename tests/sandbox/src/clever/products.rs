@@ -58,10 +58,28 @@ fn instances(world: &World) -> Value {
         })
     };
     json!([
-        item("node", "20250130", "Node", "node", "11111111-aaaa-4bbb-8ccc-000000000001"),
-        item("docker", "20241106", "Docker ML", "ml_docker", "11111111-aaaa-4bbb-8ccc-000000000002"),
+        item(
+            "node",
+            "20250130",
+            "Node",
+            "node",
+            "11111111-aaaa-4bbb-8ccc-000000000001"
+        ),
+        item(
+            "docker",
+            "20241106",
+            "Docker ML",
+            "ml_docker",
+            "11111111-aaaa-4bbb-8ccc-000000000002"
+        ),
         item("docker", &version, "Docker", "docker", DOCKER_VARIANT),
-        item("python", "20250130", "Python", "python", "11111111-aaaa-4bbb-8ccc-000000000003"),
+        item(
+            "python",
+            "20250130",
+            "Python",
+            "python",
+            "11111111-aaaa-4bbb-8ccc-000000000003"
+        ),
     ])
 }
 
@@ -69,7 +87,12 @@ fn one_instance(world: &World, which: &str) -> Response {
     let all = instances(world);
     let found = all.as_array().into_iter().flatten().find(|item| {
         let (kind, version) = (item["type"].as_str(), item["version"].as_str());
-        which == format!("{}-{}", kind.unwrap_or_default(), version.unwrap_or_default())
+        which
+            == format!(
+                "{}-{}",
+                kind.unwrap_or_default(),
+                version.unwrap_or_default()
+            )
     });
     found.map_or_else(
         || message(404, 9017, "The specified instance does not exist"),

@@ -52,7 +52,9 @@ pub(super) type Read<T> = Result<(T, Vec<String>), Response>;
 
 /// For `POST applications`.
 pub(super) fn new_application(body: &Value, state: &State) -> Read<Spec> {
-    let fields = body.as_object().ok_or_else(|| invalid("body", "an object is expected"))?;
+    let fields = body
+        .as_object()
+        .ok_or_else(|| invalid("body", "an object is expected"))?;
     let mut odd = unknown_fields(fields);
     let name = text(fields, "name")?;
     if text(fields, "instanceType")? != "docker" {
@@ -75,7 +77,9 @@ pub(super) fn new_application(body: &Value, state: &State) -> Read<Spec> {
     }
     let spec = Spec {
         name: name.to_owned(),
-        description: optional_text(fields, "description")?.unwrap_or(name).to_owned(),
+        description: optional_text(fields, "description")?
+            .unwrap_or(name)
+            .to_owned(),
         zone: zone.to_owned(),
         instance_version: state.instance_version.clone(),
         instance_variant: variant.to_owned(),
@@ -84,7 +88,9 @@ pub(super) fn new_application(body: &Value, state: &State) -> Read<Spec> {
         max_flavor: flavor(fields, "maxFlavor", state)?,
         min_instances: count(fields, "minInstances")?,
         max_instances: count(fields, "maxInstances")?,
-        env: fields.get("env").map_or_else(|| Ok(BTreeMap::new()), environment)?,
+        env: fields
+            .get("env")
+            .map_or_else(|| Ok(BTreeMap::new()), environment)?,
     };
     odd.extend(oddities(&spec));
     Ok((spec, odd))
@@ -92,7 +98,9 @@ pub(super) fn new_application(body: &Value, state: &State) -> Read<Spec> {
 
 /// For `PUT applications/…`: what is absent keeps its value.
 pub(super) fn changed_application(body: &Value, old: &Spec, state: &State) -> Read<Spec> {
-    let fields = body.as_object().ok_or_else(|| invalid("body", "an object is expected"))?;
+    let fields = body
+        .as_object()
+        .ok_or_else(|| invalid("body", "an object is expected"))?;
     let mut odd = unknown_fields(fields);
     if fields.contains_key("env") {
         odd.push("`env` in a change of the application: what it does is not known".to_owned());
@@ -137,10 +145,16 @@ pub(super) fn environment(value: &Value) -> Result<BTreeMap<String, String>, Res
 pub(super) fn bad_names(environment: &BTreeMap<String, String>) -> Vec<&str> {
     let is_bad = |name: &&str| {
         let mut bytes = name.bytes();
-        !bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+        !bytes
+            .next()
+            .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
             || !bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
     };
-    environment.keys().map(String::as_str).filter(is_bad).collect()
+    environment
+        .keys()
+        .map(String::as_str)
+        .filter(is_bad)
+        .collect()
 }
 
 pub(super) fn invalid_environment(names: &[&str]) -> Response {
@@ -149,7 +163,10 @@ pub(super) fn invalid_environment(names: &[&str]) -> Response {
         .map(|name| ((*name).to_owned(), json!("invalid name")))
         .collect();
     let text = "Application environment is invalid";
-    Response::json(400, &json!({"id": 557, "message": text, "type": "error", "fields": fields}))
+    Response::json(
+        400,
+        &json!({"id": 557, "message": text, "type": "error", "fields": fields}),
+    )
 }
 
 /// What a runner's application is, if it is not to cost for ever.
@@ -162,7 +179,10 @@ fn oddities(spec: &Spec) -> Vec<String> {
         ));
     }
     if (spec.min_instances, spec.max_instances) != (1, 1) {
-        odd.push(format!("application {} is not for exactly one machine", spec.name));
+        odd.push(format!(
+            "application {} is not for exactly one machine",
+            spec.name
+        ));
     }
     if spec.min_flavor != spec.max_flavor {
         odd.push(format!("application {} may change its flavor", spec.name));

@@ -61,12 +61,12 @@ impl State {
 }
 
 impl World {
-    pub fn new(settings: &CleverSettings, folder: PathBuf) -> io::Result<Self> {
+    pub fn new(settings: CleverSettings, folder: PathBuf) -> io::Result<Self> {
         fs::create_dir_all(folder.join("repositories"))?;
         fs::create_dir_all(folder.join("machines"))?;
         let owner = StopOwner::new();
         Ok(Self {
-            journal: settings.journal.clone(),
+            journal: settings.journal,
             latencies: settings.latencies,
             stop: owner.stop(),
             folder,
@@ -74,8 +74,8 @@ impl World {
             state: Mutex::new(State {
                 organizations: Vec::new(),
                 applications: Vec::new(),
-                flavors: settings.flavors.clone(),
-                instance_version: settings.instance_version.clone(),
+                flavors: settings.flavors,
+                instance_version: settings.instance_version,
                 quirks: Quirks::default(),
                 behaviour: MachineBehaviour::default(),
                 behaviours: Vec::new(),
@@ -108,7 +108,11 @@ impl World {
     }
 
     /// Runs `errand` on a thread of its own, which ends with this world at the latest.
-    pub(super) fn send(self: &Arc<Self>, name: &str, errand: impl FnOnce(&Arc<Self>) + Send + 'static) {
+    pub(super) fn send(
+        self: &Arc<Self>,
+        name: &str,
+        errand: impl FnOnce(&Arc<Self>) + Send + 'static,
+    ) {
         let world = Arc::clone(self);
         let errand = thread::Builder::new()
             .name(name.to_owned())
@@ -124,7 +128,7 @@ impl World {
         let mut state = self.state();
         state.owner = None;
         for application in &mut state.applications {
-            application.switch = None;
+            application.machine = None;
         }
     }
 
@@ -143,11 +147,19 @@ impl World {
     }
 
     pub fn repository(&self, application: &str) -> PathBuf {
-        self.folder.join("repositories").join(format!("{application}.git"))
+        self.folder
+            .join("repositories")
+            .join(format!("{application}.git"))
     }
 
     /// Creates an application and, a little later, its repository. Returns its id.
-    pub(super) fn create(self: &Arc<Self>, organization: &str, spec: Spec) -> Result<String, Stopped> {
+    /// `asked` is when the request arrived: it may have been held back since.
+    pub(super) fn create(
+        self: &Arc<Self>,
+        organization: &str,
+        spec: Spec,
+        asked: Instant,
+    ) -> Result<String, Stopped> {
         self.stop.wait(self.latencies.create)?;
         let id = format!("app_{}", uuid());
         let name = spec.name.clone();
@@ -157,10 +169,13 @@ impl World {
                 other.organization == organization
                     && other.spec.name == name
                     && other.is_alive()
+                    && other.created < asked
                     // A client that looked for the name and was told nothing did all it could.
                     && other.shown != Shown::Hidden
             });
-            state.applications.push(new_application(&id, organization, spec));
+            state
+                .applications
+                .push(new_application(&id, organization, spec));
             doubled
         };
         if doubled {
@@ -196,14 +211,16 @@ impl World {
             application.repository = RepositoryState::Created;
             application.spec.name.clone()
         };
-        self.journal
-            .note(Source::Clever, format!("application {name}: repository created"));
+        self.journal.note(
+            Source::Clever,
+            format!("application {name}: repository created"),
+        );
     }
 
     /// Marks an application for deletion and stops its machine. It is not found any more after
-    /// the usual time. `None` when it was not there in the first place.
+    /// the usual time, once the machine is gone. `None` when it was not there in the first place.
     pub(super) fn delete(self: &Arc<Self>, id: &str) -> Option<Deletion> {
-        let name = {
+        let (name, over) = {
             let mut state = self.state();
             let spares_machine = state.quirks.deletion_spares_machine;
             let application = state.application(id)?;
@@ -212,16 +229,20 @@ impl World {
             }
             application.state = AppState::ToDelete;
             application.repository = RepositoryState::Deleted;
-            if !spares_machine {
+            let machine = if spares_machine {
+                None
+            } else {
                 application.queue.clear();
-                application.switch = None;
-            }
-            application.spec.name.clone()
+                application.machine.take()
+            };
+            let over = machine.map(|machine| machine.over);
+            (application.spec.name.clone(), over)
         };
         self.phase(Source::Clever, &name, AppPhase::Deleted);
         let id = id.to_owned();
         self.send("deletion", move |world| {
             if world.stop.wait(world.latencies.deletion).is_ok() {
+                let _ = over.map(|over| over.recv());
                 if let Some(application) = world.state().application(&id) {
                     application.state = AppState::Gone;
                 }
@@ -253,7 +274,7 @@ fn new_application(id: &str, organization: &str, spec: Spec) -> Application {
         deployments: Vec::new(),
         instances: Vec::new(),
         queue: VecDeque::new(),
-        switch: None,
+        machine: None,
         shown: Shown::NoListYet,
         pushing: Arc::new(Mutex::new(())),
         files: BTreeMap::new(),
@@ -287,7 +308,13 @@ esac
 
 fn init(repository: &Path, home: &Path) -> Result<(), String> {
     let mut command = git::isolated("git", home);
-    command.args(["init", "--quiet", "--bare", "--template=", "--initial-branch=master"]);
+    command.args([
+        "init",
+        "--quiet",
+        "--bare",
+        "--template=",
+        "--initial-branch=master",
+    ]);
     git::finish(command.arg(repository))?;
     let hooks = repository.join("hooks");
     let write = || -> io::Result<()> {

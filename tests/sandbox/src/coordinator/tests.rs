@@ -1,3 +1,5 @@
+//! That the coordinator is as strict as the real one, and notices what that one lets pass.
+
 use std::time::Duration;
 
 use serde_json::{Value, json};

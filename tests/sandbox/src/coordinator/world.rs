@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::asking::Asking;
 use super::job::{Action, Job, JobCall, JobId, JobStatus};
 use super::runner::Runner;
 use super::settings::CoordinatorSettings;
 use super::spec::JobSpec;
-use super::{payload, tokens};
+use super::{Access, Registration, payload, tokens};
 use crate::http::Request;
 use crate::journal::{Kind, Source};
 
@@ -27,15 +28,15 @@ pub struct State {
     pub jobs: BTreeMap<JobId, Job>,
     pub runners: Vec<Runner>,
     /// Personal access tokens.
-    pub users: BTreeMap<String, super::Access>,
+    pub users: BTreeMap<String, Access>,
     /// Custom attributes, by the group's full path.
     pub groups: BTreeMap<String, BTreeMap<String, String>>,
     /// Bodies of the registrations that succeeded, each with the token that it was given.
-    pub registrations: Vec<super::Registration>,
+    pub registrations: Vec<Registration>,
     /// Paths; a project's id is its place.
     projects: Vec<String>,
     /// Requests for jobs on their way.
-    pub asking: super::asking::Asking,
+    pub asking: Asking,
     /// Requests that are held must end: an outage, or the end of the world.
     pub releases_held: bool,
     /// The end of the world.

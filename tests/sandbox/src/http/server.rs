@@ -165,8 +165,11 @@ impl Inner {
         let thread = thread::Builder::new()
             .name(format!("sandbox connection {number}"))
             .spawn(move || {
+                let _registered = Registered {
+                    inner: &inner,
+                    number,
+                };
                 inner.serve(stream, number, &stop);
-                lock(&inner.connections).streams.remove(&number);
             })?;
         connections.threads.push(thread);
         Ok(())
@@ -199,7 +202,21 @@ impl Inner {
                 Ok(()) | Err(Ended) => break,
             }
         }
-        let _ = stream.get_ref().shutdown(Shutdown::Both);
+    }
+}
+
+/// Ends its connection also when the service panics: its client must not wait for ever.
+struct Registered<'a> {
+    inner: &'a Inner,
+    number: u64,
+}
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        let stream = lock(&self.inner.connections).streams.remove(&self.number);
+        if let Some(stream) = stream {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
     }
 }
 
@@ -226,17 +243,17 @@ impl Exchange<'_> {
         match self.inner.faults.take(method, path) {
             None => self.answer(stream, &self.handle()),
             Some(Fault::Status {
-                code,
+                code: status,
                 headers,
                 body,
-            }) => {
-                let response = Response {
-                    status: code,
+            }) => self.answer(
+                stream,
+                &Response {
+                    status,
                     headers,
                     body,
-                };
-                self.answer(stream, &response)
-            }
+                },
+            ),
             Some(Fault::CutBefore) => self.cut("cut before it was done"),
             Some(Fault::CutAfter) => {
                 self.handle();
@@ -262,18 +279,17 @@ impl Exchange<'_> {
                 }
             }
             Some(Fault::Truncate(bytes)) => {
-                let response = self.handle_and_record("truncated");
+                let response = self.handle_and_record("truncated", Passage::Lost);
                 answer::write_truncated(stream, &response, bytes)?;
                 Err(Ended)
             }
             Some(Fault::Trickle(pause)) => {
-                let response = self.handle_and_record("trickling");
-                Ok(answer::write_trickling(
-                    stream, &response, pause, self.stop,
-                )?)
+                let response = self.handle_and_record("trickling", Passage::Answered);
+                answer::write_trickling(stream, &response, pause, self.stop)?;
+                Ok(())
             }
             Some(Fault::Endless) => {
-                let response = self.handle_and_record("endless");
+                let response = self.handle_and_record("endless", Passage::Lost);
                 answer::write_endless(stream, &response, self.stop)?;
                 Err(Ended)
             }
@@ -314,9 +330,9 @@ impl Exchange<'_> {
         Ok(())
     }
 
-    fn handle_and_record(&self, how: &str) -> Response {
+    fn handle_and_record(&self, how: &str, passage: Passage) -> Response {
         let response = self.handle();
-        self.observe(Passage::Lost);
+        self.observe(passage);
         self.record(Some(response.status), how);
         response
     }

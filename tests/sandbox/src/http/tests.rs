@@ -1,3 +1,5 @@
+//! The server against plain sockets: no HTTP library may hide what is on the wire.
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;

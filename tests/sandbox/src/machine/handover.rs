@@ -37,7 +37,10 @@ pub(super) fn read(files: &BTreeMap<String, Vec<u8>>) -> Result<Handover, String
     let runner = only_runner(&configuration).ok_or("runner.toml: not exactly one [[runners]]")?;
     let text = |key: &str| runner.get(key).and_then(Value::as_str);
     if text("executor") != Some("docker") {
-        return Err(format!("runner.toml: executor {:?}", runner.get("executor")));
+        return Err(format!(
+            "runner.toml: executor {:?}",
+            runner.get("executor")
+        ));
     }
     let url = text("url").ok_or("runner.toml: no url")?;
     let job = Job::read(file("job.json")?).map_err(|error| format!("job.json: {error}"))?;
@@ -59,7 +62,10 @@ fn only_runner(configuration: &Table) -> Option<&Table> {
 
 fn oddities(configuration: &Table, runner: &Table) -> Vec<String> {
     let is_foreign = |key: &str| {
-        FOREIGN_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) || FOREIGN_KEYS.contains(&key)
+        FOREIGN_PREFIXES
+            .iter()
+            .any(|prefix| key.starts_with(prefix))
+            || FOREIGN_KEYS.contains(&key)
     };
     let keys = configuration.keys().chain(runner.keys());
     let foreign = keys.filter(|key| is_foreign(key));
@@ -89,7 +95,10 @@ mod tests {
     fn what_provisions_machines_is_odd_in_one() {
         let good = "[[runners]]\nurl = \"http://c/\"\nexecutor = \"docker\"\n";
         let handover = hand_over(good).unwrap();
-        assert_eq!((handover.url.as_str(), handover.oddities.len()), ("http://c", 0));
+        assert_eq!(
+            (handover.url.as_str(), handover.oddities.len()),
+            ("http://c", 0)
+        );
         let odd = format!("{good}cc_token = \"x\"\npaas_x = 1\ntoken = \"secret:y\"\n");
         assert_eq!(hand_over(&odd).unwrap().oddities.len(), 3);
         assert!(hand_over(&format!("{good}{good}")).is_err());

@@ -47,11 +47,7 @@ pub(super) fn exec_fetched_job(machine: Machine<'_>, handover: &Handover) -> Res
     }
 }
 
-fn do_job(
-    machine: Machine<'_>,
-    handover: &Handover,
-    session: &mut Session<'_>,
-) -> Result<(), End> {
+fn do_job(machine: Machine<'_>, handover: &Handover, session: &mut Session<'_>) -> Result<(), End> {
     let behaviour = &machine.order.behaviour;
     let is_old = matches!(behaviour, MachineBehaviour::OldInnerRunner);
     if !is_old && session.greet()? == Wish::Cancel {
@@ -61,6 +57,7 @@ fn do_job(
     if matches!(behaviour, MachineBehaviour::HangsInJob) {
         session.send()?;
         machine.stop.wait_for_it();
+        return Err(End::Stopped);
     }
     let result = if has_docker(machine) {
         run_scripts(machine, &handover.job, session)?
@@ -107,13 +104,20 @@ fn write_banner(machine: Machine<'_>, handover: &Handover, session: &mut Session
     let title = |title: &str| format!("\x1b[0K\x1b[36;1m{title}\x1b[0;m");
     log.write_line(&title("Preparing the \"docker\" executor"));
     let image = job.image.as_ref();
-    let image = image.map_or_else(|| "alpine:latest".to_owned(), |image| job.expand(&image.name));
+    let image = image.map_or_else(
+        || "alpine:latest".to_owned(),
+        |image| job.expand(&image.name),
+    );
     for service in job.services.iter().flatten() {
         let alias = service.alias.as_deref().unwrap_or("no alias");
         let name = job.expand(&service.name);
-        log.write_line(&format!("\x1b[0KStarting service {name} ({alias})...\x1b[0;m"));
+        log.write_line(&format!(
+            "\x1b[0KStarting service {name} ({alias})...\x1b[0;m"
+        ));
     }
-    log.write_line(&format!("\x1b[0KUsing Docker executor with image {image} ...\x1b[0;m"));
+    log.write_line(&format!(
+        "\x1b[0KUsing Docker executor with image {image} ...\x1b[0;m"
+    ));
     log.write_line(&title("Preparing environment"));
     log.write_line(&format!(
         "Running on runner-{short}-project-{}-concurrent-0 via {}...",
@@ -129,7 +133,10 @@ fn write_banner(machine: Machine<'_>, handover: &Handover, session: &mut Session
         };
         let commit: String = commit.iter().flat_map(|it| it.chars()).take(12).collect();
         log.write_line(&title(&format!("Getting source from {kind} repository")));
-        log.write_line(&format!("\x1b[32;1mChecking out {commit} as {}...\x1b[0;m", git.r#ref));
+        log.write_line(&format!(
+            "\x1b[32;1mChecking out {commit} as {}...\x1b[0;m",
+            git.r#ref
+        ));
     }
     log.write_line(&title("Executing \"step_script\" stage of the job script"));
 }
@@ -158,7 +165,9 @@ fn run_scripts(
     };
     let after_script = job.after_script();
     if !after_script.is_empty() {
-        session.log.write_line("\x1b[0K\x1b[36;1mRunning after_script\x1b[0;m");
+        session
+            .log
+            .write_line("\x1b[0K\x1b[36;1mRunning after_script\x1b[0;m");
         let deadline = Instant::now() + job.timeout();
         run_script(&place, &after_script, deadline, session)?;
     }

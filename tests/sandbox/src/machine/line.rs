@@ -48,8 +48,7 @@ impl Answer {
         Self {
             status: response.status().as_u16(),
             job_status: header("Job-Status").map(str::to_owned),
-            size: header("Range")
-                .and_then(|range| range.strip_prefix("0-")?.parse().ok()),
+            size: header("Range").and_then(|range| range.strip_prefix("0-")?.parse().ok()),
             retry_after: seconds.map(Duration::from_secs),
         }
     }
@@ -108,7 +107,10 @@ impl<'a> Line<'a> {
         // On a thread of its own, which ends with the exchange: what is on the wire stays there
         // when the machine stops.
         thread::spawn(move || {
-            let answer = agent.run(request).ok().map(|response| Answer::read(&response));
+            let answer = agent
+                .run(request)
+                .ok()
+                .map(|response| Answer::read(&response));
             let _ = sender.send(answer);
         });
         select! {

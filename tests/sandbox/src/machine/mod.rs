@@ -15,6 +15,8 @@ mod payload;
 mod script;
 mod session;
 mod shell;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -148,6 +150,13 @@ impl Machine<'_> {
         for (name, content) in files {
             if self.world.holds_a_token(content) {
                 self.complain(format!("{name} holds a token that provisions machines"));
+            }
+        }
+        for (name, value) in &self.order.env {
+            if self.world.holds_a_token(value.as_bytes()) {
+                self.complain(format!(
+                    "variable {name} holds a token that provisions machines"
+                ));
             }
         }
         let text = files.get("Dockerfile").ok_or("there is no Dockerfile")?;

@@ -13,8 +13,8 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3600);
 pub(super) struct Job {
     pub id: u64,
     pub token: String,
-    #[serde(default)]
-    job_info: Option<JobInfo>,
+    #[serde(default, rename = "job_info")]
+    info: Option<JobInfo>,
     #[serde(default)]
     pub git_info: Option<GitInfo>,
     #[serde(default)]
@@ -126,7 +126,7 @@ impl Job {
     }
 
     pub fn project(&self) -> u64 {
-        let info = self.job_info.as_ref();
+        let info = self.info.as_ref();
         info.and_then(|info| info.project_id).unwrap_or_default()
     }
 
@@ -208,9 +208,8 @@ fn expand(text: &str, variables: &HashMap<&str, &str>) -> String {
         expanded.push_str(before);
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let braced = after.strip_prefix('{').and_then(|it| it.split_once('}'));
-        let (name, tail) = braced.unwrap_or_else(|| {
-            after.split_at(after.find(|c| !is_name(c)).unwrap_or(after.len()))
-        });
+        let (name, tail) = braced
+            .unwrap_or_else(|| after.split_at(after.find(|c| !is_name(c)).unwrap_or(after.len())));
         if name.is_empty() {
             expanded.push('$');
         }

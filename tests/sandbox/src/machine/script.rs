@@ -1,10 +1,11 @@
 //! From the lines of a job to something `sh` can run, as the inner runner writes it: each line is
 //! shown before it runs, and the first that fails ends the script.
 
+use std::iter;
+
 /// The text of a script.
 pub(super) fn render(lines: &[String]) -> String {
-    let mut script = "set -e\n".to_owned();
-    for line in lines {
+    let lines = lines.iter().map(|line| {
         let mut shown = line.lines();
         let first = shown.next().unwrap_or_default();
         let more = if shown.next().is_some() {
@@ -13,9 +14,9 @@ pub(super) fn render(lines: &[String]) -> String {
             ""
         };
         let echo = format!("\x1b[32;1m$ {first}{more}\x1b[0;m");
-        script.push_str(&format!("printf '%s\\n' {}\n{line}\n", quote(&echo)));
-    }
-    script
+        format!("printf '%s\\n' {}\n{line}\n", quote(&echo))
+    });
+    iter::once("set -e\n".to_owned()).chain(lines).collect()
 }
 
 fn quote(text: &str) -> String {
@@ -87,7 +88,11 @@ mod tests {
 
     #[test]
     fn secrets_are_hidden_even_when_output_comes_in_pieces() {
-        let mut mask = Mask::new(vec!["pass".to_owned(), "password".to_owned(), String::new()]);
+        let mut mask = Mask::new(vec![
+            "pass".to_owned(),
+            "password".to_owned(),
+            String::new(),
+        ]);
         assert_eq!(mask.pass(b"a\nmy pas"), b"a\n");
         assert_eq!(mask.pass(b"sword\xff\n"), b"my [MASKED]\xff\n");
         assert_eq!(mask.pass(b"pass"), b"");

@@ -1,0 +1,248 @@
+//! Jobs in containers of a Docker engine on this computer: for trying things out, and for those
+//! who have one big machine and trust their users.
+//!
+//! A job gets the same three files as at Clever Cloud, as an image of its own, and a container of
+//! it that may use the engine. Image and container have the same name, which is unique at an
+//! engine: so there is never a doubt what belongs to a job, whoever made it, and whatever step a
+//! crash came after. A container that exists is never made again, and one that was started is
+//! never started again.
+//!
+//! The trap: the inner runner's own containers are beside it, not in it. It is asked to end before
+//! it is killed, so that it can remove them.
+
+mod engine;
+
+use std::time::Duration;
+
+use serde_json::value::to_raw_value;
+
+use self::engine::{Container, Engine};
+use super::{Doubt, Executor, Failure, Halt, MachineName, Resource};
+use crate::backoff::Backoff;
+use crate::config::LocalDockerSettings;
+use crate::deploy::git::Workshop;
+use crate::deploy::{BuildContext, InnerRunner};
+use crate::payload::Payload;
+use crate::shutdown::Stop;
+use crate::weight::Weight;
+
+/// All jobs weigh the same; the quota needs a flavor to count in.
+const ONLY_FLAVOR: &str = "M";
+
+const LAUNCH_ATTEMPTS: u32 = 3;
+
+pub struct LocalDocker {
+    engine: Engine,
+    workshop: Workshop,
+    inner: InnerRunner,
+}
+
+impl LocalDocker {
+    /// Builds are prepared in `workshop`.
+    #[must_use]
+    pub const fn new(
+        settings: LocalDockerSettings,
+        workshop: Workshop,
+        inner: InnerRunner,
+    ) -> Self {
+        Self {
+            engine: Engine::new(settings),
+            workshop,
+            inner,
+        }
+    }
+
+    /// From wherever an earlier try left off, to a container that was started once.
+    fn start(&self, name: &Name, payload: &Payload) -> Result<(), String> {
+        match self.engine.container(&name.0)? {
+            Some(Container::Started) => {
+                log::warn!("container {} was started before", name.0);
+                return Ok(());
+            }
+            Some(Container::Created) => {}
+            None => {
+                let context = BuildContext::new(&self.inner, payload);
+                let folder = self
+                    .workshop
+                    .lay_out(&name.0, &context)
+                    .map_err(|error| format!("cannot write the files for the image: {error}"))?;
+                self.engine.build(&name.0, folder.path())?;
+                drop(folder);
+                self.engine.create(&name.0)?;
+            }
+        }
+        self.engine.start(&name.0)
+    }
+
+    fn remove(&self, name: &Name) -> Result<(), String> {
+        if self.engine.container(&name.0)?.is_some() {
+            // What can't be stopped is killed in the next step.
+            let _ = self.engine.stop(&name.0);
+        }
+        let removed = self.engine.remove(&name.0);
+        let left = self.engine.container(&name.0)?.is_some() || self.engine.has_image(&name.0)?;
+        if left {
+            removed?;
+            return Err(format!("{} was removed, but is still listed", name.0));
+        }
+        Ok(())
+    }
+}
+
+impl Executor for LocalDocker {
+    fn weigh(&self, _: &Payload) -> Result<Weight, Failure> {
+        Ok(Weight::ONE)
+    }
+
+    fn weigh_flavor(&self, flavor: &str) -> Result<Result<Weight, String>, String> {
+        if flavor == ONLY_FLAVOR {
+            return Ok(Ok(Weight::ONE));
+        }
+        Ok(Err(format!(
+            "local-docker knows no sizes: the one flavor is {ONLY_FLAVOR:?}"
+        )))
+    }
+
+    /// Without an engine nothing is on offer: jobs are better left in the queue.
+    fn heaviest(&self) -> Result<Weight, String> {
+        self.engine.check().map(|()| Weight::ONE)
+    }
+
+    fn provision(
+        &self,
+        name: &MachineName,
+        _: &Payload,
+        known: Option<&Resource>,
+        _: &mut Doubt,
+        _: &Stop,
+    ) -> Result<Resource, Halt> {
+        Ok(known.cloned().unwrap_or_else(|| Name::of(name).write()))
+    }
+
+    fn launch(
+        &self,
+        machine: &MachineName,
+        resource: &Resource,
+        payload: &Payload,
+        stop: &Stop,
+    ) -> Result<Resource, Halt> {
+        let name = Name::read(resource).map_err(|why| not_started(machine, &why))?;
+        let mut backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(10));
+        loop {
+            stop.check()?;
+            let Err(why) = self.start(&name, payload) else {
+                return Ok(resource.clone());
+            };
+            let pause = backoff.pause();
+            if backoff.failures() >= LAUNCH_ATTEMPTS {
+                return Err(not_started(machine, &why).into());
+            }
+            log::warn!("starting {}: {why}; trying again in {pause:.0?}", name.0);
+            stop.wait(pause)?;
+        }
+    }
+
+    fn decommission(
+        &self,
+        machine: &MachineName,
+        _: Option<&str>,
+        known: Option<&Resource>,
+        _: Doubt,
+    ) -> Result<(), String> {
+        let own = Name::of(machine);
+        if let Some(known) = known {
+            let known = Name::read(known)?;
+            if known != own {
+                self.remove(&known)?;
+            }
+        }
+        self.remove(&own)
+    }
+}
+
+/// What a job's image and its container are called.
+#[derive(Debug, PartialEq, Eq)]
+struct Name(String);
+
+impl Name {
+    /// Images have lower-case names, in which a run of hyphens separates but other signs in a row
+    /// don't.
+    fn of(machine: &MachineName) -> Self {
+        let letters = machine.as_str().chars().map(|c| match c {
+            c if c.is_ascii_alphanumeric() => c.to_ascii_lowercase(),
+            _ => '-',
+        });
+        Self(letters.collect())
+    }
+
+    /// The name in the state file, which the Python runner may have written: by rules of its own.
+    ///
+    /// # Errors
+    /// A text when that is no name of a job's image: then it is something else that must not be
+    /// forgotten.
+    fn read(resource: &Resource) -> Result<Self, String> {
+        let written = resource.raw().get();
+        let plain = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '-' | '_' | '.');
+        let name: Option<String> = serde_json::from_str(written).ok();
+        name.filter(|name| name.starts_with("hpd-job-") && name.chars().all(plain))
+            .map(Self)
+            .ok_or_else(|| {
+                format!(
+                    "the state file has {written} where the name of a local image should be; has \
+                     this runner had another `executor` before? Let that one finish its jobs first"
+                )
+            })
+    }
+
+    fn write(&self) -> Resource {
+        // A text always has a JSON form.
+        Resource::new(to_raw_value(&self.0).unwrap_or_default())
+    }
+}
+
+fn not_started(name: &MachineName, why: &str) -> Failure {
+    Failure {
+        user: "The container for this job could not be started. Please retry it later, and tell \
+               the runner's administrator if that does not help."
+            .to_owned(),
+        admin: format!("starting {name} in a local container: {why}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+
+    use super::{MachineName, Name, Resource};
+    use crate::config::RunnerName;
+    use crate::payload::JobId;
+    use crate::secret::Secret;
+
+    fn resource(json: &str) -> Resource {
+        Resource::new(RawValue::from_string(json.to_owned()).unwrap())
+    }
+
+    #[test]
+    fn an_image_has_the_jobs_name_in_letters_that_docker_takes() {
+        for (token, expected) in [
+            ("kvzWdEMoTESTtoken000", "hpd-job-kvzwdemo-42"),
+            ("_x-_.Y__rest-of-it", "hpd-job--x---y---42"),
+        ] {
+            let runner = RunnerName::of(&Secret::new(token));
+            let name = Name::of(&MachineName::of(&runner, JobId(42)));
+            assert_eq!(name.0, expected);
+            assert_eq!(name.write().raw().get(), format!("\"{expected}\""));
+        }
+    }
+
+    #[test]
+    fn what_the_state_file_tells_of_is_a_name_or_is_not_touched() {
+        let read = |json: &str| Name::read(&resource(json)).map(|name| name.0);
+        let pythons = "hpd-job-ab_cdefg-7";
+        assert_eq!(read(&format!("\"{pythons}\"")), Ok(pythons.to_owned()));
+        for other in [r#""--all""#, r#""postgres""#, r#""hpd-job-a b""#, r#"{"id":"app_1"}"#] {
+            let why = read(other).unwrap_err();
+            assert!(why.contains(other) && why.contains("executor"), "{why}");
+        }
+    }
+}

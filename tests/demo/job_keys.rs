@@ -1,0 +1,248 @@
+//! The keys of one job in a `.gitlab-ci.yml`, and those that `default` gives to all.
+
+use saphyr::Yaml;
+use sandbox::Variable;
+use sandbox::coordinator::JobSpec;
+use serde_json::Value;
+
+use crate::pipeline::{Ending, Plan};
+use crate::yaml::{Remarks, entries, script, string, strings, variables};
+
+/// What every job has unless it says otherwise.
+#[derive(Default)]
+pub struct Defaults {
+    pub variables: Vec<Variable>,
+    before_script: Vec<String>,
+    after_script: Vec<String>,
+    image: Option<String>,
+    services: Vec<Value>,
+    tags: Vec<String>,
+}
+
+/// A job that doesn't know its place yet.
+pub struct Draft {
+    pub plan: Plan,
+    /// None: everything in earlier stages.
+    needs: Option<Vec<Need>>,
+}
+
+struct Need {
+    job: String,
+    is_optional: bool,
+}
+
+impl Defaults {
+    pub fn read(&mut self, value: &Yaml<'_>, remarks: &mut Remarks) -> Result<(), String> {
+        let entries = entries(value).ok_or("`default` must have keys")?;
+        for (key, value) in entries {
+            let label = format!("default.{key}");
+            self.read_key(&key, &label, value, remarks)?;
+        }
+        Ok(())
+    }
+
+    pub fn read_key(
+        &mut self,
+        key: &str,
+        label: &str,
+        value: &Yaml<'_>,
+        remarks: &mut Remarks,
+    ) -> Result<(), String> {
+        match key {
+            "before_script" => self.before_script = script(label, value, remarks)?,
+            "after_script" => self.after_script = script(label, value, remarks)?,
+            "image" => self.image = Some(image(label, value, remarks)?),
+            "services" => self.services = services(label, value, remarks)?,
+            "tags" => self.tags = strings(label, value)?,
+            _ => remarks.ignored(label),
+        }
+        Ok(())
+    }
+
+    fn spec(&self, name: &str) -> JobSpec {
+        JobSpec {
+            before_script: self.before_script.clone(),
+            after_script: self.after_script.clone(),
+            image: self.image.clone(),
+            services: self.services.clone(),
+            tags: self.tags.clone(),
+            variables: self.variables.clone(),
+            ..JobSpec::new(name, Vec::<String>::new())
+        }
+    }
+}
+
+/// `None` when there is nothing to run in it.
+pub fn read_job(
+    name: &str,
+    value: &Yaml<'_>,
+    defaults: &Defaults,
+    remarks: &mut Remarks,
+) -> Result<Option<Draft>, String> {
+    let keys = entries(value).ok_or_else(|| format!("job `{name}` must have keys"))?;
+    let mut draft = Draft {
+        plan: Plan::new(defaults.spec(name)),
+        needs: None,
+    };
+    for (key, value) in &keys {
+        draft.read_key(key, &format!("{name}.{key}"), value, remarks)?;
+    }
+    Ok(Some(draft).filter(|draft| !draft.plan.spec.script.is_empty()))
+}
+
+impl Draft {
+    fn read_key(
+        &mut self,
+        key: &str,
+        label: &str,
+        value: &Yaml<'_>,
+        remarks: &mut Remarks,
+    ) -> Result<(), String> {
+        let spec = &mut self.plan.spec;
+        match key {
+            "stage" => spec.stage = string(label, value)?,
+            "script" => spec.script = script(label, value, remarks)?,
+            "before_script" => spec.before_script = script(label, value, remarks)?,
+            "after_script" => spec.after_script = script(label, value, remarks)?,
+            "image" => spec.image = Some(image(label, value, remarks)?),
+            "services" => spec.services = services(label, value, remarks)?,
+            "tags" => spec.tags = strings(label, value)?,
+            "variables" => {
+                let own = variables(label, value, remarks)?;
+                let is_own = |inherited: &Variable| own.iter().any(|it| it.key == inherited.key);
+                spec.variables.retain(|inherited| !is_own(inherited));
+                spec.variables.extend(own);
+            }
+            "needs" => {
+                let list = value.as_sequence();
+                let list = list.ok_or_else(|| format!("`{label}` must be a list of jobs"))?;
+                let needs = list.iter().map(|need| Need::read(label, need, remarks));
+                self.needs = Some(needs.collect::<Result<_, _>>()?);
+            }
+            "allow_failure" => {
+                self.plan.ending = allowed(label, value, remarks)?;
+                spec.allow_failure = self.plan.ending == Ending::MayFail(Vec::new());
+                spec.allows_exit_codes = value.as_bool().is_none();
+            }
+            _ => remarks.ignored(label),
+        }
+        Ok(())
+    }
+
+    /// Places of the jobs that must be over before this one.
+    pub fn predecessors(&self, all: &[Self], stages: &[String]) -> Result<Vec<usize>, String> {
+        let spec = &self.plan.spec;
+        let rank = |stage: &str| stages.iter().position(|known| known == stage);
+        let own = rank(&spec.stage).ok_or_else(|| {
+            let (name, stage) = (&spec.name, &spec.stage);
+            format!("job `{name}`: there is no stage `{stage}`")
+        })?;
+        let Some(needs) = &self.needs else {
+            let earlier = |other: &Self| rank(&other.plan.spec.stage).is_some_and(|it| it < own);
+            return Ok((0..all.len()).filter(|&it| earlier(&all[it])).collect());
+        };
+        let mut places = Vec::new();
+        for need in needs {
+            match all.iter().position(|other| other.plan.name() == need.job) {
+                Some(place) => places.push(place),
+                None if need.is_optional => {}
+                None => {
+                    let (name, missing) = (&spec.name, &need.job);
+                    return Err(format!(
+                        "job `{name}` needs `{missing}`, which is not in the pipeline"
+                    ));
+                }
+            }
+        }
+        Ok(places)
+    }
+}
+
+impl Need {
+    /// A job's name, or a mapping with it.
+    fn read(label: &str, value: &Yaml<'_>, remarks: &mut Remarks) -> Result<Self, String> {
+        let mut need = Self {
+            job: value.as_str().unwrap_or_default().to_owned(),
+            is_optional: false,
+        };
+        for (key, value) in entries(value).into_iter().flatten() {
+            match key.as_str() {
+                "job" => need.job = string(label, value)?,
+                "optional" => need.is_optional = value.as_bool().unwrap_or(false),
+                // There are no artifacts here that could be wanted or not.
+                "artifacts" => {}
+                other => remarks.ignored(&format!("{label}.{other}")),
+            }
+        }
+        if need.job.is_empty() {
+            return Err(format!("`{label}`: a need without a job"));
+        }
+        Ok(need)
+    }
+}
+
+/// `allow_failure: true`, or with the exit codes for which it is true.
+fn allowed(label: &str, value: &Yaml<'_>, remarks: &mut Remarks) -> Result<Ending, String> {
+    if let Some(allowed) = value.as_bool() {
+        return Ok(if allowed {
+            Ending::MayFail(Vec::new())
+        } else {
+            Ending::Success
+        });
+    }
+    let wrong = || format!("`{label}` must be true, false, or have `exit_codes`");
+    let mut codes = Vec::new();
+    for (key, value) in entries(value).ok_or_else(wrong)? {
+        if key == "exit_codes" {
+            let list = value.as_sequence();
+            let list = list.map_or(std::slice::from_ref(value), Vec::as_slice);
+            codes.extend(list.iter().filter_map(Yaml::as_integer));
+        } else {
+            remarks.ignored(&format!("{label}.{key}"));
+        }
+    }
+    if codes.is_empty() {
+        return Err(wrong());
+    }
+    Ok(Ending::MayFail(codes))
+}
+
+/// A name, or a mapping with a name.
+fn image(label: &str, value: &Yaml<'_>, remarks: &mut Remarks) -> Result<String, String> {
+    if let Some(name) = value.as_str() {
+        return Ok(name.to_owned());
+    }
+    let mut image = None;
+    for (key, value) in entries(value).ok_or_else(|| format!("`{label}` must be an image"))? {
+        match key.as_str() {
+            "name" => image = Some(string(label, value)?),
+            other => remarks.ignored(&format!("{label}.{other}")),
+        }
+    }
+    image.ok_or_else(|| format!("`{label}` has no `name`"))
+}
+
+fn services(label: &str, value: &Yaml<'_>, remarks: &mut Remarks) -> Result<Vec<Value>, String> {
+    let list = value.as_sequence();
+    let list = list.ok_or_else(|| format!("`{label}` must be a list of services"))?;
+    let mut spec = JobSpec::new("", Vec::<String>::new());
+    for service in list {
+        let mut alias = None;
+        let name = if let Some(name) = service.as_str() {
+            name.to_owned()
+        } else {
+            let keys = entries(service).ok_or_else(|| format!("`{label}`: no service"))?;
+            let mut name = None;
+            for (key, value) in keys {
+                match key.as_str() {
+                    "name" => name = Some(string(label, value)?),
+                    "alias" => alias = Some(string(label, value)?),
+                    other => remarks.ignored(&format!("{label}.{other}")),
+                }
+            }
+            name.ok_or_else(|| format!("`{label}`: a service without `name`"))?
+        };
+        spec = spec.service(name, alias.as_deref());
+    }
+    Ok(spec.services)
+}

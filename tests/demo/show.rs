@@ -1,0 +1,116 @@
+//! What is seen while it happens: calm lines with a clock and a column of job names.
+//!
+//! Colours only on a terminal that wants them. It knows nothing of jobs and machines.
+
+use std::env;
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+pub struct Show {
+    started: Instant,
+    has_colours: bool,
+    /// Of the column of names.
+    width: usize,
+}
+
+#[derive(Clone, Copy)]
+pub enum Colour {
+    Plain,
+    Dim,
+    Bold,
+    Blue,
+    Green,
+    Yellow,
+    Red,
+}
+
+impl Show {
+    pub fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let longest = names.into_iter().map(|name| name.chars().count()).max();
+        Self {
+            started: Instant::now(),
+            has_colours: wants_colours(),
+            width: longest.unwrap_or_default().clamp(8, 24),
+        }
+    }
+
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Something about a job.
+    pub fn tell(&self, job: &str, colour: Colour, text: &str) {
+        let clock = format!("{:6.1}", self.elapsed().as_secs_f64());
+        let (clock, width) = (self.paint(Colour::Dim, &clock), self.width);
+        let text = self.paint(colour, text);
+        self.print(&format!("{clock}  {job:width$}  {text}"));
+    }
+
+    /// Something about the world.
+    pub fn say(&self, text: &str) {
+        self.tell("", Colour::Plain, text);
+    }
+
+    /// A line of a job's log.
+    pub fn quote(&self, job: &str, line: &str) {
+        let bar = self.paint(Colour::Dim, "│");
+        let (clock, width) = (" ".repeat(6), self.width);
+        let job = self.paint(Colour::Dim, &format!("{job:width$}"));
+        let line = printable(line, self.has_colours);
+        self.print(&format!("{clock}  {job}  {bar} {line}"));
+    }
+
+    /// A line without a clock.
+    pub fn print(&self, line: &str) {
+        // Nobody reads any more; what is under way comes to its end all the same.
+        let _ = writeln!(io::stdout(), "{line}");
+    }
+
+    pub fn paint(&self, colour: Colour, text: &str) -> String {
+        let code = match colour {
+            Colour::Plain => return text.to_owned(),
+            _ if !self.has_colours => return text.to_owned(),
+            Colour::Dim => "2",
+            Colour::Bold => "1",
+            Colour::Blue => "34",
+            Colour::Green => "32",
+            Colour::Yellow => "33",
+            Colour::Red => "31",
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
+}
+
+/// <https://no-color.org>: any value but an empty one says no.
+fn wants_colours() -> bool {
+    let said_no = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+    io::stdout().is_terminal() && !said_no && !is_dumb
+}
+
+/// A log may hold anything: of what a terminal would obey only colours are left.
+fn printable(line: &str, keeps_colours: bool) -> String {
+    let mut shown = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(c) = rest.chars().next() {
+        rest = &rest[c.len_utf8()..];
+        if c == '\x1b' {
+            let body = rest.strip_prefix('[').unwrap_or(rest);
+            let is_parameter = |c: char| c.is_ascii_digit() || c == ';';
+            let end = body.find(|c| !is_parameter(c)).unwrap_or(body.len());
+            let is_colour = body[end..].starts_with('m');
+            if is_colour && keeps_colours {
+                shown.push_str("\x1b[");
+                shown.push_str(&body[..=end]);
+            }
+            let last = body[end..].chars().next().map_or(0, char::len_utf8);
+            rest = &body[end + last..];
+        } else if !c.is_control() || c == '\t' {
+            shown.push(c);
+        }
+    }
+    if shown.contains('\x1b') {
+        shown.push_str("\x1b[0m");
+    }
+    shown
+}

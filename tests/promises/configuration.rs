@@ -1,0 +1,112 @@
+//! A wrong configuration is told whole, with places and remedies.
+
+use std::fs;
+
+use crate::service::Service;
+use crate::town::Town;
+
+/// The exit code and the output for a configuration.
+fn refused(configuration: &str) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("paas-runner.toml");
+    fs::write(&path, configuration).unwrap();
+    let (exit, log) = Service::start(&[path.display().to_string()], &[]).wait();
+    (exit.code(), log.replace(&path.display().to_string(), "FILE"))
+}
+
+#[test]
+fn a_file_that_is_not_there() {
+    let (exit, log) = Service::start(&["/nowhere/paas.toml".to_owned()], &[]).wait();
+    assert_eq!(exit.code(), Some(2));
+    assert!(log.contains("cannot read the configuration /nowhere/paas.toml"), "{log}");
+}
+
+#[test]
+fn toml_that_does_not_parse_is_told_by_line_and_column() {
+    let (exit, log) = refused("state_file = \"x\"\nconcurrent = = 3\n");
+    assert_eq!(exit, Some(2));
+    assert!(log.contains("FILE:2:14: not valid TOML"), "{log}");
+}
+
+#[test]
+fn all_problems_are_told_at_once_with_their_lines() {
+    let (exit, log) = refused(
+        "concurrent = \"many\"\ncheck_interval = -1\n\n[quota_computation]\n\
+         reference_runner = \"c1\"\nreference_flavor = \"M\"\nreference_jobs_count = 0\n\n\
+         [[runners]]\nname = \"ci\"\nurl = \"heptapod.example.org\"\nexecutor = \"clever-docker\"\n\
+         cc_multi_tenant = \"yes\"\n",
+    );
+    assert_eq!(exit, Some(2));
+    for expected in [
+        "FILE:1: `concurrent` must be a whole number",
+        "FILE:2: `check_interval` must be a number of seconds",
+        "FILE:7: `reference_jobs_count`",
+        "FILE:5: there is no runner named \"c1\"; the runners are \"ci\"",
+        "FILE:11: `url` must be an address",
+        "`token` is missing in [[runners]] number 1",
+        "`cc_orga_id` is missing",
+        "`cc_token` is missing",
+        "FILE:13: `cc_multi_tenant` must be true or false",
+        "`state_file` is missing",
+    ] {
+        assert!(log.contains(expected), "{expected}\n--\n{log}");
+    }
+}
+
+#[test]
+fn a_missing_quota_is_a_bad_configuration() {
+    let (exit, log) = refused("state_file = \"s\"\n");
+    assert_eq!(exit, Some(2));
+    assert!(log.contains("[quota_computation] is missing"), "{log}");
+    assert!(log.contains("there is no [[runners]] section"), "{log}");
+}
+
+#[test]
+fn an_unknown_executor_is_named() {
+    let town = Town::new();
+    let (exit, log) = refused(&town.configuration().replace("clever-docker", "shell"));
+    assert_eq!(exit, Some(2));
+    assert!(log.contains("unknown executor \"shell\"") && log.contains("clever-docker"), "{log}");
+}
+
+#[test]
+fn a_reference_flavor_that_is_not_on_offer() {
+    let town = Town::new();
+    let configuration = town.configuration().replace("\"3XL\"", "\"9XL\"");
+    fs::write(town.config_path(), configuration).unwrap();
+    let (exit, log) = Service::start(&[town.config_path().display().to_string()], &[]).wait();
+    assert_eq!(exit.code(), Some(2), "{log}");
+    assert!(log.contains("`reference_flavor`") && log.contains("XS, S, M, L"), "{log}");
+}
+
+#[test]
+fn suspicious_keys_are_reported_with_a_suggestion_and_nothing_else_is() {
+    let mut town = Town::new();
+    town.global = "concurent = 3\nsentry_dsn = \"x\"".to_owned();
+    town.runner = "cc_max_flavour = \"M\"\nrequest_concurrency = 1\noutput_limit = 4096".to_owned();
+    let service = town.start();
+    service.await_log("unknown key `concurent` in the configuration; did you mean `concurrent`?");
+    service.await_log("unknown key `cc_max_flavour`");
+    service.await_log("the quota is");
+    let log = service.whole_log();
+    for fine in ["sentry_dsn", "request_concurrency", "output_limit", "docker"] {
+        assert!(!log.contains(&format!("unknown key `{fine}`")), "{log}");
+    }
+}
+
+#[test]
+fn what_the_program_prints_works_as_it_is() {
+    let print = |option: &str| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_heptapod-paas-runner"))
+            .arg(option)
+            .output()
+            .unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let sample: toml::Table = toml::from_str(&print("--print-config")).unwrap();
+    assert!(sample.contains_key("quota_computation"));
+    assert!(print("--print-unit").contains("KillMode=mixed"));
+    assert!(print("--help").contains("--logging-level"));
+    assert!(print("--version").starts_with("heptapod-paas-runner "));
+}

@@ -1,0 +1,14 @@
+//! What this program promises its users, each file a promise, told with the real program as a
+//! process in a sandbox world.
+
+mod configuration;
+mod failures;
+mod journey;
+mod limits;
+mod outages;
+mod restart;
+mod secrecy;
+mod service;
+mod state_file;
+mod tenants;
+mod town;

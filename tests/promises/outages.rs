@@ -1,0 +1,158 @@
+//! What is down is waited for, by itself; nothing else notices.
+
+use sandbox::{AppPhase, Fault, JobStatus, Rule};
+
+use crate::town::{PATIENCE, Town, assert_started_once};
+
+#[test]
+fn an_api_that_is_down_at_start_is_waited_for() {
+    let town = Town::new();
+    town.clever.suspend();
+    let service = town.start();
+    service.await_log("cannot compute the quota yet");
+    let job = town.submit("patient", "true");
+    town.clever.resume();
+    assert_eq!(town.await_end(job).status, JobStatus::Success);
+}
+
+#[test]
+fn a_coordinator_that_is_down_is_waited_for() {
+    let town = Town::new();
+    town.coordinator.suspend();
+    let service = town.start();
+    service.await_log("asking for a job: ");
+    let job = town.submit("patient", "true");
+    town.coordinator.resume();
+    assert_eq!(town.await_end(job).status, JobStatus::Success);
+    service.await_log("the coordinator is back");
+}
+
+#[test]
+fn a_coordinator_that_never_answers_holds_up_nobody() {
+    let town = Town::new();
+    let mut other = Town::new();
+    town.coordinator.faults().inject(Rule::on("POST", "*/jobs/request").always().with(Fault::Hang));
+    other.more = format!(
+        r#"
+[[runners]]
+name = "hangs"
+url = "{}"
+token = "{}"
+executor = "clever-docker"
+cc_api_url = "{}"
+cc_orga_id = "{}"
+cc_token = "{}"
+"#,
+        town.coordinator.url(),
+        crate::town::RUNNER_TOKEN,
+        town.clever.api_url(),
+        crate::town::ORGANIZATION,
+        crate::town::CLEVER_TOKEN
+    );
+    let _service = other.start();
+    let job = other.submit("free", "true");
+    assert_eq!(other.await_end(job).status, JobStatus::Success);
+}
+
+#[test]
+fn jobs_go_on_while_their_coordinator_is_away() {
+    let town = Town::new();
+    let _service = town.start();
+    let job = town.submit("survivor", "sleep 1; echo done");
+    town.await_phase(job, AppPhase::Running);
+    town.coordinator.suspend();
+    assert!(town.journal.wait_until(PATIENCE, || {
+        town.machine(job).is_some_and(|machine| machine.has_machine())
+    }));
+    town.coordinator.resume();
+    assert_eq!(town.await_end(job).status, JobStatus::Success);
+    town.await_no_machines();
+    assert_started_once(&town, job);
+}
+
+#[test]
+fn a_creation_whose_answer_is_lost_is_settled_by_its_name() {
+    for fault in [Fault::CutAfter, Fault::CutBefore, Fault::html(502), Fault::Truncate(10)] {
+        let described = format!("{fault:?}");
+        let town = Town::new();
+        town.clever.faults().inject(Rule::on("POST", "*/applications").times(1).with(fault));
+        let _service = town.start();
+        let job = town.submit("lost", "true");
+        assert_eq!(town.await_end(job).status, JobStatus::Success, "{described}");
+        town.await_no_machines();
+        assert_started_once(&town, job);
+    }
+}
+
+#[test]
+fn a_creation_that_shows_up_late_is_deleted_with_its_twin() {
+    let town = Town::with(|_| {}, |clever| clever.latencies.list_lag = std::time::Duration::from_secs(9));
+    town.clever.faults().inject(Rule::on("POST", "*/applications").times(1).with(Fault::CutAfter));
+    let _service = town.start();
+    let job = town.submit("twins", "true");
+    assert_eq!(town.await_end(job).status, JobStatus::Success);
+    town.await_no_machines();
+    let name = town.machine_name(job);
+    let twins = town.clever.ever_created().into_iter().filter(|app| app.name == name).count();
+    assert_eq!(twins, 2, "the test must have made two");
+    assert_started_once(&town, job);
+}
+
+#[test]
+fn a_stale_instance_version_is_fetched_anew() {
+    let town = Town::new();
+    let _service = town.start();
+    let before = town.submit("before", "true");
+    assert_eq!(town.await_end(before).status, JobStatus::Success);
+    town.clever.rotate_instance_version();
+    let after = town.submit("after", "true");
+    assert_eq!(town.await_end(after).status, JobStatus::Success);
+    let fetched = town.journal.count_requests("GET", |path| path.contains("/products/instances"));
+    assert_eq!(fetched, 2, "kept in between");
+}
+
+#[test]
+fn a_push_is_repeated_and_starts_one_machine() {
+    for fault in [Fault::CutBefore, Fault::CutAfter, Fault::status(503)] {
+        let described = format!("{fault:?}");
+        let town = Town::new();
+        town.clever.git_faults().inject(Rule::on("POST", "*git-receive-pack").times(1).with(fault));
+        let _service = town.start();
+        let job = town.submit("pushed", "true");
+        assert_eq!(town.await_end(job).status, JobStatus::Success, "{described}");
+        town.await_no_machines();
+        assert_started_once(&town, job);
+    }
+}
+
+#[test]
+fn decommissioning_goes_on_until_the_application_is_gone() {
+    let town = Town::new();
+    town.clever.faults().inject(Rule::on("DELETE", "*").times(2).with(Fault::html(502)));
+    let service = town.start();
+    let job = town.submit("sticky", "true");
+    town.await_end(job);
+    town.await_no_machines();
+    service.await_log("try 2");
+    service.await_log("is gone");
+}
+
+#[test]
+fn retry_after_is_obeyed() {
+    let town = Town::new();
+    town.coordinator.faults().inject(Rule::on("POST", "*/jobs/request").times(1).with(Fault::too_many(2)));
+    let service = town.start();
+    service.await_log("asking again in 2s");
+    let job = town.submit("patient", "true");
+    assert_eq!(town.await_end(job).status, JobStatus::Success);
+}
+
+#[test]
+fn a_lagging_replica_ends_no_job() {
+    let town = Town::with(|coordinator| coordinator.lagging_looks = 1, |_| {});
+    let _service = town.start();
+    let job = town.submit("lagging", "sleep 1");
+    assert_eq!(town.await_end(job).status, JobStatus::Success);
+    town.await_no_machines();
+    assert_started_once(&town, job);
+}

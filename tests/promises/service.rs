@@ -1,0 +1,112 @@
+//! The real program as a process: its log, its signals, its end.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::town::PATIENCE;
+
+pub struct Service {
+    child: Child,
+    log: Arc<Log>,
+}
+
+#[derive(Default)]
+struct Log {
+    state: Mutex<(Vec<String>, bool)>,
+    grown: Condvar,
+}
+
+impl Service {
+    pub fn start(arguments: &[String], environment: &[(String, String)]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_heptapod-paas-runner"))
+            .args(arguments)
+            .envs(environment.iter().cloned())
+            .env_remove("JOURNAL_STREAM")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Arc::new(Log::default());
+        let (stderr, filled) = (child.stderr.take().unwrap(), log.clone());
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                filled.state.lock().unwrap().0.push(line);
+                filled.grown.notify_all();
+            }
+            filled.state.lock().unwrap().1 = true;
+            filled.grown.notify_all();
+        });
+        Self { child, log }
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// As `kill -9`: the program gets no chance to do anything.
+    pub fn kill(mut self) -> String {
+        self.signal(Signal::KILL);
+        self.child.wait().unwrap();
+        self.whole_log()
+    }
+
+    /// Asks it to stop; its exit and its log.
+    pub fn stop(mut self) -> (ExitStatus, String) {
+        self.signal(Signal::TERM);
+        self.wait()
+    }
+
+    /// Waits until it ends by itself.
+    pub fn wait(&mut self) -> (ExitStatus, String) {
+        // The end of its log is the end of the process, or a moment before.
+        let state = self.log.state.lock().unwrap();
+        let (state, timeout) = self
+            .log
+            .grown
+            .wait_timeout_while(state, PATIENCE, |(_, ended)| !*ended)
+            .unwrap();
+        assert!(!timeout.timed_out(), "it does not end: {:#?}", state.0);
+        drop(state);
+        (self.child.wait().unwrap(), self.whole_log())
+    }
+
+    /// Waits for a line that contains `text`.
+    pub fn await_log(&self, text: &str) -> String {
+        self.find_log(text, PATIENCE)
+            .unwrap_or_else(|| panic!("no line with {text:?} in\n{}", self.whole_log()))
+    }
+
+    pub fn find_log(&self, text: &str, patience: Duration) -> Option<String> {
+        let until = Instant::now() + patience;
+        let mut state = self.log.state.lock().unwrap();
+        loop {
+            if let Some(line) = state.0.iter().find(|line| line.contains(text)) {
+                return Some(line.clone());
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || state.1 {
+                return None;
+            }
+            state = self.log.grown.wait_timeout(state, left).unwrap().0;
+        }
+    }
+
+    pub fn whole_log(&self) -> String {
+        self.log.state.lock().unwrap().0.join("\n")
+    }
+
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

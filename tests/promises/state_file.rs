@@ -1,0 +1,91 @@
+//! The state file: refused when it is none, never shared, never half written.
+
+use std::fs;
+
+use sandbox::JobStatus;
+use sandbox::MachineBehaviour;
+use sandbox::{AppPhase, Gate};
+use serde_json::{Value, json};
+
+use crate::town::{RUNNER_NAME, Town};
+
+#[test]
+fn a_file_that_is_no_state_file_is_refused_and_kept() {
+    for content in ["", "{", "[]", "{}", "{\"launched\": 3, \"pending\": []}", "no json at all"] {
+        let town = Town::new();
+        fs::write(town.state_path(), content).unwrap();
+        let mut service = town.start();
+        let (exit, log) = service.wait();
+        assert_eq!(exit.code(), Some(1), "{content:?}: {log}");
+        assert!(log.contains("is not a state file"), "{log}");
+        assert_eq!(fs::read_to_string(town.state_path()).unwrap(), content);
+    }
+}
+
+#[test]
+fn a_directory_in_its_place_is_refused() {
+    let town = Town::new();
+    fs::create_dir(town.state_path()).unwrap();
+    let (exit, log) = town.start().wait();
+    assert_eq!(exit.code(), Some(1), "{log}");
+    assert!(log.contains("is a directory"), "{log}");
+}
+
+#[test]
+fn a_second_process_is_refused() {
+    let town = Town::new();
+    let first = town.start();
+    first.await_log("the quota is");
+    let (exit, log) = town.start().wait();
+    assert_eq!(exit.code(), Some(1), "{log}");
+    assert!(log.contains("in use by another process"), "{log}");
+    let (exit, log) = first.stop();
+    assert!(exit.success(), "{log}");
+}
+
+#[test]
+fn a_job_is_in_the_list_of_its_phase_in_the_shape_of_the_python_runner() {
+    let town = Town::new();
+    let gate = Gate::new();
+    town.clever.set_machine_behaviour(MachineBehaviour::HeldBeforeJob(gate.clone()));
+    let _service = town.start();
+    let job = town.submit("watched", "sleep 600");
+    town.await_phase(job, AppPhase::Running);
+    let state = town.state();
+    let [pending] = state["pending"].as_array().unwrap().as_slice() else {
+        panic!("{state}");
+    };
+    assert_eq!(pending[0]["runner_name"], RUNNER_NAME);
+    assert_eq!(pending[0]["job_id"], job);
+    assert_eq!(pending[0]["trace_offset"], 0);
+    assert_eq!(pending[1]["id"], job);
+    let resource = &pending[0]["paas_resource"];
+    let keys: Vec<_> = resource.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys, ["id", "gitlab_namespace", "weight", "launched", "deploy_url"]);
+    assert_eq!(resource["gitlab_namespace"], Value::Null);
+    gate.open();
+    assert!(town.journal.wait_until(crate::town::PATIENCE, || {
+        town.state()["launched"][0]["job_id"] == job
+    }));
+    assert_eq!(town.state()["pending"], json!([]));
+}
+
+#[test]
+fn jobs_of_a_runner_that_is_gone_from_the_configuration_are_kept() {
+    let town = Town::new();
+    let handle = json!({"runner_name": "gone-run", "job_id": 5, "token": "t", "trace_offset": 0,
+        "expected_weight": 2.5, "paas_resource": {"id": "app_1", "gitlab_namespace": null,
+        "weight": 2.5, "launched": true, "deploy_url": "https://x"}});
+    let state = json!({"launched": [handle], "pending": [], "to_decommission": [],
+        "standby_resources": [{"strange": 1}], "future": true});
+    fs::write(town.state_path(), state.to_string()).unwrap();
+    let service = town.start();
+    service.await_log("this runner is not in the configuration any more");
+    let job = town.submit("usual", "true");
+    assert_eq!(town.await_end(job).status, JobStatus::Success);
+    town.await_no_machines();
+    service.stop();
+    let kept = town.state();
+    assert_eq!(kept["launched"][0]["paas_resource"]["id"], "app_1");
+    assert_eq!(kept["standby_resources"], json!([{"strange": 1}]));
+}
