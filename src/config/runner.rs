@@ -9,7 +9,7 @@ use super::clever::CleverSettings;
 use super::forward;
 use super::local_docker::LocalDockerSettings;
 use super::secrets::Secrets;
-use super::token::short_token;
+use super::token::{RunnerName, short_token};
 use super::unknown;
 use super::written::Section;
 use crate::secret::Secret;
@@ -22,6 +22,7 @@ const MAIN_IMAGE: &str = "registry.heptapod.net:443/heptapod/heptapod-runner/run
 #[derive(Debug)]
 pub struct RunnerSettings {
     pub name: String,
+    pub unique_name: RunnerName,
     /// The coordinator's address without a trailing slash; it may have a path.
     pub url: String,
     pub token: Secret,
@@ -78,7 +79,11 @@ pub(super) fn read_all(
         let Some(original) = original.as_table() else {
             continue;
         };
-        let runner = read(section, original, warnings);
+        let taken: Vec<_> = runners
+            .iter()
+            .map(|runner| runner.unique_name.clone())
+            .collect();
+        let runner = read(section, original, &taken, warnings);
         warnings.extend(unknown::in_shared_section(section));
         let Some(runner) = runner else {
             continue;
@@ -104,6 +109,7 @@ pub(super) fn read_all(
 fn read(
     section: &Section<'_>,
     original: &toml::Table,
+    taken: &[RunnerName],
     warnings: &mut Vec<String>,
 ) -> Option<RunnerSettings> {
     let name = section.required_string("name", "what this runner is called in logs");
@@ -135,6 +141,7 @@ fn read(
     let authorities = authorities(section, warnings);
     let main_image = section.string(&["heptapod_runner_main_image"]);
     Some(RunnerSettings {
+        unique_name: RunnerName::of(&token, &url, taken),
         quota_max_fraction: section.share(&["quota_max_fraction"]).unwrap_or(1.0),
         trace_watch: TraceWatch::read(section, &secrets),
         main_image: main_image.unwrap_or_else(|| MAIN_IMAGE.to_owned()),

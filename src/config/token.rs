@@ -32,27 +32,36 @@ pub struct RunnerName {
 }
 
 impl RunnerName {
-    /// The name is the same by both rules unless the token begins with a prefix. Behind a prefix
-    /// there may be ids common to an instance, so a hash of the whole token makes the difference.
+    /// The name of a runner of the coordinator at `url`; `taken` are those of the runners before it.
+    ///
+    /// It is the same by both rules, unless the token begins with a prefix or another runner has
+    /// that name. Behind a prefix there may be ids common to an instance, so then a hash of token
+    /// and address makes the difference.
     #[must_use]
-    pub fn of(token: &Secret) -> Self {
+    pub fn of(token: &Secret, url: &str, taken: &[Self]) -> Self {
         let (prefix, rest) = split(token.reveal());
-        let former: String = token.reveal().chars().take(SHORT_NAME).collect();
-        if prefix.is_empty() {
+        let former = name_characters(token.reveal());
+        let is_taken = taken.iter().any(|other| other.unique == former);
+        if prefix.is_empty() && !is_taken {
             return Self {
                 unique: former.clone(),
                 former,
             };
         }
-        let hash = digest::digest(&digest::SHA256, token.reveal().as_bytes());
-        let short = rest.chars().take(SHORT_NAME).collect();
-        let unique = hash
-            .as_ref()
-            .iter()
-            .take(3)
-            .fold(short, |name: String, byte| name + &format!("{byte:02x}"));
+        let hash = digest::digest(
+            &digest::SHA256,
+            (url.to_owned() + token.reveal()).as_bytes(),
+        );
+        let bytes = hash.as_ref().iter().take(3);
+        let unique = bytes.fold(name_characters(rest), |name, byte| {
+            name + &format!("{byte:02x}")
+        });
         Self { unique, former }
     }
+}
+
+fn name_characters(token: &str) -> String {
+    token.chars().take(SHORT_NAME).collect()
 }
 
 /// As much of a token as gitlab-runner uses to name things, and never all of it.
@@ -100,7 +109,7 @@ mod tests {
 
     #[test]
     fn names_are_those_of_the_python_runner_unless_they_would_collide() {
-        let name = |token: &str| RunnerName::of(&Secret::new(token));
+        let name = |token: &str| RunnerName::of(&Secret::new(token), "https://here", &[]);
         let plain = name("D3adNQYu8OCjkYDbwDaG");
         assert_eq!(
             (plain.unique.as_str(), plain.former.as_str()),
@@ -110,5 +119,9 @@ mod tests {
         assert_eq!(one.former, two.former);
         assert_ne!(one.unique, two.unique);
         assert!(one.unique.starts_with("sameSAME"), "{one:?}");
+        let token = Secret::new("D3adNQYu8OCjkYDbwDaG");
+        let elsewhere = RunnerName::of(&token, "https://there", std::slice::from_ref(&plain));
+        assert_ne!(elsewhere.unique, plain.unique);
+        assert_eq!(elsewhere.former, plain.former);
     }
 }

@@ -35,6 +35,23 @@ impl BuildContext {
         Self { files }
     }
 
+    /// The same, for a builder that keeps unfinished images: all that come after the base image
+    /// bear the label.
+    #[must_use]
+    pub fn labelled(mut self, label: &str) -> Self {
+        let dockerfile = self
+            .files
+            .iter_mut()
+            .find(|(name, _)| *name == "Dockerfile");
+        if let Some((_, text)) = dockerfile {
+            let base = text.iter().position(|byte| *byte == b'\n');
+            let behind_base = base.map_or(text.len(), |end| end + 1);
+            let line = format!("LABEL {label}\n");
+            text.splice(behind_base..behind_base, line.into_bytes());
+        }
+        self
+    }
+
     /// Name and content of each file.
     pub fn files(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
         self.files

@@ -47,6 +47,15 @@ struct Memory {
     full: Option<Full>,
 }
 
+impl Memory {
+    fn answered(&mut self) {
+        if self.backoff.failures() > 0 {
+            log::info!("the coordinator is back");
+        }
+        self.backoff.succeeded();
+    }
+}
+
 impl Poller {
     /// Returns when the service stops, or after the last cycle.
     pub fn run(&self) {
@@ -90,7 +99,7 @@ impl Poller {
             .request_job(&self.runner.identity, last_update)
         {
             Grant::Job(payload) => {
-                memory.backoff.succeeded();
+                memory.answered();
                 let mut seat = seat;
                 // A job that asks for what isn't on offer gets no machine; its life says so.
                 seat.settle(self.runner.executor.weigh(&payload).unwrap_or(Weight::ZERO));
@@ -111,10 +120,7 @@ impl Poller {
             }
             Grant::Nothing { last_update } => {
                 drop(seat);
-                if memory.backoff.failures() > 0 {
-                    log::info!("the coordinator is back");
-                }
-                memory.backoff.succeeded();
+                memory.answered();
                 memory.last_update = last_update.or(memory.last_update.take());
                 self.stop.wait(self.pace.interval)
             }

@@ -54,7 +54,7 @@ impl Runner {
         };
         Self {
             index,
-            unique_name: RunnerName::of(&settings.token),
+            unique_name: settings.unique_name,
             identity: RunnerIdentity {
                 token: settings.token,
                 system_id: system_id(),

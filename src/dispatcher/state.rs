@@ -273,7 +273,7 @@ impl Handle {
                 tenant,
                 log_length: self.trace_offset,
                 resource: self.paas_resource.map(Resource::new),
-                doubt: if unseen { Doubt::MayExist } else { Doubt::None },
+                doubt: if unseen { Doubt::now() } else { Doubt::None },
                 verdict: None,
             },
         }
@@ -284,7 +284,7 @@ impl Supplement {
     /// Nothing, when the handle says it all.
     fn of(tracked: &Tracked) -> Option<Self> {
         let (runner, job) = (&tracked.runner, &tracked.job);
-        let machine_in_doubt = job.doubt == Doubt::MayExist;
+        let machine_in_doubt = job.doubt.is_some();
         let needed = machine_in_doubt || job.verdict.is_some() || runner.unique != runner.former;
         needed.then(|| Self {
             runner_name: runner.former.clone(),
@@ -321,7 +321,7 @@ impl Supplement {
         known.job.verdict = self.verdict;
         known.job.tenant = self.tenant.or(known.job.tenant.take());
         if self.machine_in_doubt {
-            known.job.doubt = Doubt::MayExist;
+            known.job.doubt = Doubt::now();
         }
     }
 }

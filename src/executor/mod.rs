@@ -8,6 +8,7 @@ pub mod clever;
 pub mod local_docker;
 
 use std::fmt;
+use std::time::Instant;
 
 use serde_json::value::RawValue;
 
@@ -101,8 +102,25 @@ impl From<Stopped> for Halt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doubt {
     None,
-    /// A creation's answer was lost, or an earlier process may have sent one.
-    MayExist,
+    /// A creation's answer was lost, or an earlier process may have sent one, at this time or
+    /// before it. A list that is younger by some seconds shows the machine, if there is one.
+    MayExist {
+        since: Instant,
+    },
+}
+
+impl Doubt {
+    #[must_use]
+    pub fn now() -> Self {
+        Self::MayExist {
+            since: Instant::now(),
+        }
+    }
+
+    #[must_use]
+    pub const fn is_some(self) -> bool {
+        matches!(self, Self::MayExist { .. })
+    }
 }
 
 pub trait Executor: Send + Sync {

@@ -86,8 +86,8 @@ impl From<Halt> for Interruption {
     }
 }
 
-/// A list at Clever Cloud shows a new application after seconds: this long after the first look a
-/// machine that was created in doubt can't hide any more.
+/// A list at Clever Cloud shows a new application after seconds: so long after it may have been
+/// created, a machine can't hide any more.
 const LIST_LAG: Duration = Duration::from_secs(10);
 /// Decommissioning is tried again and again, at least this often.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -157,7 +157,7 @@ fn serve_without_panic(job: &mut Job, world: &World<'_>) -> Interruption {
         Ok(Err(interruption)) => interruption,
         Err(_) => {
             // Whatever was going on may have been done.
-            job.doubt = Doubt::MayExist;
+            job.doubt = Doubt::now();
             Interruption::Failed(Failure {
                 user: "This runner made a mistake while it prepared the job's machine. Please \
                        tell its administrator."
@@ -197,9 +197,14 @@ fn end(job: &mut Job, world: &World<'_>, interruption: Interruption) -> Result<b
 fn decommission(job: &mut Job, world: &World<'_>) -> Result<(), Stopped> {
     let started = Instant::now();
     decommission_once(job, world)?;
-    if job.doubt == Doubt::MayExist {
-        world.stop.wait(LIST_LAG)?;
-        decommission_once(job, world)?;
+    if let Doubt::MayExist { since } = job.doubt {
+        let settled = since + LIST_LAG;
+        if started < settled {
+            world
+                .stop
+                .wait(settled.saturating_duration_since(Instant::now()))?;
+            decommission_once(job, world)?;
+        }
     }
     log::info!(
         "machine {} is gone, after {:.1?}",
@@ -253,7 +258,10 @@ fn tell_verdict(job: &mut Job, world: &World<'_>) -> Result<(), Stopped> {
         Appended::Later(why) => log::warn!("writing to the job's log: {why}"),
     }
     match world.coordinator.fail(&job.credentials) {
-        Delivery::Done => job.verdict = None,
+        Delivery::Done => {
+            log::info!("its author and the coordinator have been told");
+            job.verdict = None;
+        }
         Delivery::Refused(why) => {
             log::warn!("the coordinator does not take the verdict `failed`: {why}");
             job.verdict = None;

@@ -53,6 +53,6 @@ impl Job {
     /// Whether there may be something that costs money.
     #[must_use]
     pub fn may_have_a_machine(&self) -> bool {
-        self.resource.is_some() || self.doubt == Doubt::MayExist
+        self.resource.is_some() || self.doubt.is_some()
     }
 }

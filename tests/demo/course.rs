@@ -135,8 +135,7 @@ impl<'a> Course<'a> {
     }
 
     fn is_over(&self) -> bool {
-        let is_over = |ride: &Ride| ride.skipped.is_some() || ride.moments.finished.is_some();
-        self.rides.iter().all(is_over) && self.world.clever.applications().is_empty()
+        self.rides.iter().all(Ride::is_over) && self.world.clever.applications().is_empty()
     }
 
     fn check_patience(&mut self) -> Result<(), String> {
@@ -144,12 +143,12 @@ impl<'a> Course<'a> {
             return Err("interrupted".to_owned());
         }
         self.program.check()?;
-        let is_script_running = self.voice == Voice::Full && self.rides.iter().any(Ride::is_running);
+        let is_script_running =
+            self.voice == Voice::Full && self.rides.iter().any(Ride::is_running);
         if is_script_running || self.last_news.elapsed() < PATIENCE {
             return Ok(());
         }
-        let is_stuck = |ride: &&Ride| ride.skipped.is_none() && ride.moments.gone.is_none();
-        let stuck = self.rides.iter().filter(is_stuck);
+        let stuck = self.rides.iter().filter(|ride| !ride.is_over());
         let names: Vec<_> = stuck.map(|ride| ride.plan.name()).take(5).collect();
         Err(format!(
             "nothing has happened for {PATIENCE:.0?}, and these are not at their end: {}",
@@ -242,7 +241,7 @@ impl<'a> Course<'a> {
         match phase {
             AppPhase::Created => {
                 moments.created = Some(at);
-                self.tell(place, Colour::Plain, &format!("has a place: {name}"));
+                self.tell(place, Colour::Plain, &format!("has an application: {name}"));
             }
             AppPhase::Pushed => {
                 moments.pushed = Some(at);
@@ -349,6 +348,17 @@ impl Ride {
 
     pub fn is_running(&self) -> bool {
         self.moments.running.is_some() && self.moments.finished.is_none()
+    }
+
+    /// The job is, and its machine is gone if it had one.
+    fn is_over(&self) -> bool {
+        let Moments {
+            created,
+            finished,
+            gone,
+            ..
+        } = self.moments;
+        self.skipped.is_some() || finished.is_some() && (created.is_none() || gone.is_some())
     }
 
     /// How it ended, in words.

@@ -44,7 +44,12 @@ pub fn read(text: &str) -> Result<Pipeline, String> {
             _ => {}
         }
     }
-    let stages = [&[".pre".to_owned()], stages.as_slice(), &[".post".to_owned()]].concat();
+    let stages = [
+        &[".pre".to_owned()],
+        stages.as_slice(),
+        &[".post".to_owned()],
+    ]
+    .concat();
     let mut drafts = Vec::new();
     for (name, value) in top.iter().filter(|(key, _)| is_job(key)) {
         match read_job(name, value, &defaults, &mut remarks)? {

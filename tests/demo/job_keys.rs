@@ -1,8 +1,8 @@
 //! The keys of one job in a `.gitlab-ci.yml`, and those that `default` gives to all.
 
-use saphyr::Yaml;
 use sandbox::Variable;
 use sandbox::coordinator::JobSpec;
+use saphyr::Yaml;
 use serde_json::Value;
 
 use crate::pipeline::{Ending, Plan};

@@ -101,8 +101,8 @@ fn read_pipeline(arguments: &Arguments) -> Result<Pipeline, String> {
 }
 
 fn run(arguments: &Arguments, pipeline: Pipeline, interrupted: &AtomicBool) -> Result<(), String> {
+    let binary = program::find_or_build(|what| println!("{what}"))?;
     let show = Show::new(pipeline.plans.iter().map(pipeline::Plan::name));
-    let binary = program::find_or_build(|what| show.say(what))?;
     for remark in &pipeline.remarks {
         show.tell("", Colour::Yellow, remark);
     }

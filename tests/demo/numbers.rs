@@ -52,7 +52,9 @@ impl Numbers {
 /// In words, when one does not come to its end.
 pub fn run_single_jobs(setting: &mut Setting<'_>) -> Result<Vec<Ride>, String> {
     let show = setting.show;
-    show.say(&format!("{SINGLE_JOBS} jobs, one after the other, for the time of a launch"));
+    show.say(&format!(
+        "{SINGLE_JOBS} jobs, one after the other, for the time of a launch"
+    ));
     let mut rides = Vec::new();
     for number in 1..=SINGLE_JOBS {
         let plan = small_job(&format!("single-{number}"), "true");
@@ -63,7 +65,10 @@ pub fn run_single_jobs(setting: &mut Setting<'_>) -> Result<Vec<Ride>, String> {
 
 /// The median time from grant to push.
 pub fn launch_time(rides: &[Ride]) -> Option<Duration> {
-    let mut times: Vec<_> = rides.iter().filter_map(|it| own_time(&it.moments)).collect();
+    let mut times: Vec<_> = rides
+        .iter()
+        .filter_map(|it| own_time(&it.moments))
+        .collect();
     times.sort();
     times.get(times.len() / 2).copied()
 }

@@ -135,7 +135,10 @@ pub fn find_or_build(announce: impl Fn(&str)) -> Result<PathBuf, String> {
         return Ok(binary);
     }
     let arguments = build_arguments(profile)?;
-    announce(&format!("building the program: cargo {}", arguments.join(" ")));
+    announce(&format!(
+        "building the program: cargo {}",
+        arguments.join(" ")
+    ));
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args(&arguments)
@@ -158,7 +161,10 @@ pub fn find_or_build(announce: impl Fn(&str)) -> Result<PathBuf, String> {
 
 /// For the profile and the target folder that this example was built with.
 fn build_arguments(profile_folder: &Path) -> Result<Vec<String>, String> {
-    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = |path: &Path| {
+        path.file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+    };
     let unclear = || format!("{} is no folder that cargo made", shown(profile_folder));
     let mut arguments = vec!["build".to_owned(), "--bin".to_owned(), NAME.to_owned()];
     match name(profile_folder).ok_or_else(unclear)?.as_str() {

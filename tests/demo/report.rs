@@ -10,7 +10,9 @@ use crate::numbers::Numbers;
 use crate::show::{Colour, Show};
 use crate::world::World;
 
-const HEADINGS: [&str; 7] = ["job", "flavor", "waited", "booted", "ran", "billed", "result"];
+const HEADINGS: [&str; 7] = [
+    "job", "flavor", "waited", "booted", "ran", "billed", "result",
+];
 /// Columns of numbers, which stand to the right.
 const NUMBERS: [usize; 4] = [2, 3, 4, 5];
 
@@ -35,7 +37,9 @@ pub fn show_table(show: &Show, world: &World, groups: &[Group]) {
     }
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row.cells[column].as_str());
-        let widths = cells.chain([HEADINGS[column]]).map(|cell| cell.chars().count());
+        let widths = cells
+            .chain([HEADINGS[column]])
+            .map(|cell| cell.chars().count());
         widths.max().unwrap_or_default()
     };
     let widths: Vec<usize> = (0..HEADINGS.len()).map(width).collect();
@@ -137,7 +141,9 @@ fn between(from: Option<Instant>, to: Option<Instant>) -> Option<Duration> {
 }
 
 fn seconds(time: Option<Duration>) -> String {
-    time.map_or("–".to_owned(), |time| format!("{:.1} s", time.as_secs_f64()))
+    time.map_or("–".to_owned(), |time| {
+        format!("{:.1} s", time.as_secs_f64())
+    })
 }
 
 fn billed(world: &World, job: Option<u64>) -> String {
@@ -156,8 +162,12 @@ fn billed_seconds(world: &World, job: u64) -> u64 {
 
 pub fn show_numbers(show: &Show, numbers: &Numbers) {
     let unknown = || "not measured: there is no /proc here".to_owned();
-    let launch = numbers.launch.map(|time| format!("{} ms", time.as_millis()));
-    let idle = numbers.idle.map(|it| format!("{:.1} MiB", it as f64 / 1024.0));
+    let launch = numbers
+        .launch
+        .map(|time| format!("{} ms", time.as_millis()));
+    let idle = numbers
+        .idle
+        .map(|it| format!("{:.1} MiB", it as f64 / 1024.0));
     let per_job = numbers.per_job().map(|it| format!("{it:.0} KiB"));
     let build = if cfg!(debug_assertions) {
         "a debug build; the aims are for --release"
@@ -172,7 +182,11 @@ pub fn show_numbers(show: &Show, numbers: &Numbers) {
             launch.unwrap_or_else(unknown),
             "below 50 ms",
         ),
-        ("memory with nothing to do", idle.unwrap_or_else(unknown), "below 4 MiB"),
+        (
+            "memory with nothing to do",
+            idle.unwrap_or_else(unknown),
+            "below 4 MiB",
+        ),
         (
             "memory for each running job",
             per_job.unwrap_or_else(unknown),
@@ -206,7 +220,10 @@ pub fn problems(world: &World, groups: &[Group]) -> Vec<String> {
         }
     }
     let left = world.clever.applications();
-    problems.extend(left.iter().map(|it| format!("application {} is left", it.name)));
+    problems.extend(
+        left.iter()
+            .map(|it| format!("application {} is left", it.name)),
+    );
     let complaints = world.journal.complaints();
     problems.extend(complaints.iter().map(|it| format!("complaint of {it}")));
     problems

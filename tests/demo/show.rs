@@ -51,12 +51,15 @@ impl Show {
         self.tell("", Colour::Plain, text);
     }
 
-    /// A line of a job's log.
+    /// A line of a job's log, unless there is nothing to see in it.
     pub fn quote(&self, job: &str, line: &str) {
         let bar = self.paint(Colour::Dim, "│");
         let (clock, width) = (" ".repeat(6), self.width);
         let job = self.paint(Colour::Dim, &format!("{job:width$}"));
         let line = printable(line, self.has_colours);
+        if printable(&line, false).trim().is_empty() {
+            return;
+        }
         self.print(&format!("{clock}  {job}  {bar} {line}"));
     }
 

@@ -9,6 +9,7 @@ const FIRST_LINE: &str = "Running with ";
 pub struct Trace {
     /// Bytes.
     shown: usize,
+    /// The inner runner is still speaking about itself.
     is_preamble: bool,
 }
 

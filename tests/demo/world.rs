@@ -107,7 +107,7 @@ paas_repoll_same_runner_immediately = true
   cc_orga_id = "{ORGANIZATION}"
   cc_token = "{CLEVER_TOKEN}"
   cc_default_flavor = "{DEFAULT_FLAVOR}"
-  cc_deployment_repo_wait_step = 0.05
+  cc_deployment_repo_wait_step = 0.02
 
   [runners.paas_job_trace_watch]
     poll_step = 0.2
@@ -130,7 +130,12 @@ paas_repoll_same_runner_immediately = true
         let search_path = self
             .count_git()
             .map_err(|error| format!("cannot put a counter before git: {error}"))?;
-        Program::start(binary, configuration, &search_path, self.path("program.log"))
+        Program::start(
+            binary,
+            configuration,
+            &search_path,
+            self.path("program.log"),
+        )
     }
 
     /// Puts a `git` before the real one, which writes down who started it. The git processes that

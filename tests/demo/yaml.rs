@@ -1,8 +1,8 @@
 //! YAML values as a `.gitlab-ci.yml` uses them: lists that may be a single string, strings that may
 //! be numbers, merged mappings; and the remarks about what was left out.
 
-use saphyr::{Scalar, Yaml};
 use sandbox::Variable;
+use saphyr::{Scalar, Yaml};
 
 /// What was left out, each once.
 #[derive(Default)]
@@ -17,7 +17,9 @@ impl Remarks {
 
     /// `path` is a key with those above it: `tests.cache`.
     pub fn ignored(&mut self, path: &str) {
-        self.say(format!("`{path}` means nothing in this demo; going on without it"));
+        self.say(format!(
+            "`{path}` means nothing in this demo; going on without it"
+        ));
     }
 
     pub fn into_lines(self) -> Vec<String> {
@@ -32,7 +34,9 @@ pub fn entries<'a, 'y>(value: &'a Yaml<'y>) -> Option<Vec<(String, &'a Yaml<'y>)
     for (key, value) in value.as_mapping()? {
         let key = scalar(key)?;
         if key == "<<" {
-            let list = value.as_sequence().map_or(std::slice::from_ref(value), Vec::as_slice);
+            let list = value
+                .as_sequence()
+                .map_or(std::slice::from_ref(value), Vec::as_slice);
             merged.extend(list.iter().filter_map(entries).flatten());
         } else {
             all.push((key, value));
@@ -80,7 +84,9 @@ pub fn strings(label: &str, value: &Yaml<'_>) -> Result<Vec<String>, String> {
 pub fn script(label: &str, value: &Yaml<'_>, remarks: &mut Remarks) -> Result<Vec<String>, String> {
     if let Yaml::Tagged(tag, _) = value {
         let tag = &tag.suffix;
-        remarks.say(format!("`{label}`: `!{tag}` is not understood in this demo; left out"));
+        remarks.say(format!(
+            "`{label}`: `!{tag}` is not understood in this demo; left out"
+        ));
         return Ok(Vec::new());
     }
     if let Some(line) = value.as_str() {

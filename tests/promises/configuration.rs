@@ -11,14 +11,20 @@ fn refused(configuration: &str) -> (Option<i32>, String) {
     let path = folder.path().join("paas-runner.toml");
     fs::write(&path, configuration).unwrap();
     let (exit, log) = Service::start(&[path.display().to_string()], &[]).wait();
-    (exit.code(), log.replace(&path.display().to_string(), "FILE"))
+    (
+        exit.code(),
+        log.replace(&path.display().to_string(), "FILE"),
+    )
 }
 
 #[test]
 fn a_file_that_is_not_there() {
     let (exit, log) = Service::start(&["/nowhere/paas.toml".to_owned()], &[]).wait();
     assert_eq!(exit.code(), Some(2));
-    assert!(log.contains("cannot read the configuration /nowhere/paas.toml"), "{log}");
+    assert!(
+        log.contains("cannot read the configuration /nowhere/paas.toml"),
+        "{log}"
+    );
 }
 
 #[test]
@@ -66,7 +72,10 @@ fn an_unknown_executor_is_named() {
     let town = Town::new();
     let (exit, log) = refused(&town.configuration().replace("clever-docker", "shell"));
     assert_eq!(exit, Some(2));
-    assert!(log.contains("unknown executor \"shell\"") && log.contains("clever-docker"), "{log}");
+    assert!(
+        log.contains("unknown executor \"shell\"") && log.contains("clever-docker"),
+        "{log}"
+    );
 }
 
 #[test]
@@ -76,7 +85,10 @@ fn a_reference_flavor_that_is_not_on_offer() {
     fs::write(town.config_path(), configuration).unwrap();
     let (exit, log) = Service::start(&[town.config_path().display().to_string()], &[]).wait();
     assert_eq!(exit.code(), Some(2), "{log}");
-    assert!(log.contains("`reference_flavor`") && log.contains("XS, S, M, L"), "{log}");
+    assert!(
+        log.contains("`reference_flavor`") && log.contains("XS, S, M, L"),
+        "{log}"
+    );
 }
 
 #[test]
@@ -89,7 +101,12 @@ fn suspicious_keys_are_reported_with_a_suggestion_and_nothing_else_is() {
     service.await_log("unknown key `cc_max_flavour`");
     service.await_log("the quota is");
     let log = service.whole_log();
-    for fine in ["sentry_dsn", "request_concurrency", "output_limit", "docker"] {
+    for fine in [
+        "sentry_dsn",
+        "request_concurrency",
+        "output_limit",
+        "docker",
+    ] {
         assert!(!log.contains(&format!("unknown key `{fine}`")), "{log}");
     }
 }

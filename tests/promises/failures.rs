@@ -1,7 +1,7 @@
 //! Every failure ends in words: for the job's author in its log, for the operator in ours.
 
-use sandbox::{Hook, MachineBehaviour, Role};
 use sandbox::{Action, Fault, JobId, JobSpec, JobStatus, JobView, Rule};
+use sandbox::{Hook, MachineBehaviour, Role};
 
 use crate::town::{CLEVER_TOKEN, ORGANIZATION, Town};
 
@@ -12,11 +12,15 @@ fn assert_told(ended: &JobView, text: &str) {
     assert_eq!(ended.exit_code, Some(103));
     assert_eq!(ended.verdicts().len(), 1, "{:?}", ended.calls);
     let log = ended.log();
-    assert!(log.contains(text) && log.starts_with("\x1b[31m") && log.contains("\x1b[0m"), "{log:?}");
+    assert!(
+        log.contains(text) && log.starts_with("\x1b[31m") && log.contains("\x1b[0m"),
+        "{log:?}"
+    );
 }
 
 fn submit_flavor(town: &Town, flavor: &str) -> JobId {
-    town.coordinator.submit(JobSpec::new("sized", ["true"]).flavor(flavor))
+    town.coordinator
+        .submit(JobSpec::new("sized", ["true"]).flavor(flavor))
 }
 
 #[test]
@@ -24,10 +28,17 @@ fn a_flavor_that_nobody_offers_is_told_with_those_on_offer() {
     let town = Town::new();
     let service = town.start();
     let job = submit_flavor(&town, "XXXL");
-    assert_told(&town.await_end(job), "XXXL`; this runner offers XS, S, M, L, XL, 2XL, 3XL");
+    assert_told(
+        &town.await_end(job),
+        "XXXL`; this runner offers XS, S, M, L, XL, 2XL, 3XL",
+    );
     service.await_log("the job asks for flavor \"XXXL\"");
     let next = town.submit("next", "true");
-    assert_eq!(town.await_end(next).status, JobStatus::Success, "the service goes on");
+    assert_eq!(
+        town.await_end(next).status,
+        JobStatus::Success,
+        "the service goes on"
+    );
     town.check_manners();
 }
 
@@ -47,7 +58,10 @@ fn a_script_that_fails_is_the_jobs_own_business() {
     let _service = town.start();
     let job = town.submit("fails", "exit 7");
     let ended = town.await_end(job);
-    assert_eq!((ended.status, ended.exit_code), (JobStatus::Failed, Some(7)));
+    assert_eq!(
+        (ended.status, ended.exit_code),
+        (JobStatus::Failed, Some(7))
+    );
     assert_eq!(ended.verdicts().len(), 1);
     town.await_no_machines();
     town.check_manners();
@@ -56,13 +70,19 @@ fn a_script_that_fails_is_the_jobs_own_business() {
 #[test]
 fn a_machine_that_never_reports_is_a_launch_failure() {
     let mut town = Town::new();
-    town.clever.set_machine_behaviour(MachineBehaviour::NeverBoots);
+    town.clever
+        .set_machine_behaviour(MachineBehaviour::NeverBoots);
     town.global = String::new();
-    let configuration = town.configuration().replace("timeout_seconds = 30", "timout_seconds = 1");
+    let configuration = town
+        .configuration()
+        .replace("timeout_seconds = 30", "timout_seconds = 1");
     std::fs::write(town.config_path(), configuration).unwrap();
     let _service = crate::service::Service::start(&[town.config_path().display().to_string()], &[]);
     let job = town.submit("silent", "true");
-    assert_told(&town.await_end(job), "Job not active (no log) after 1 seconds");
+    assert_told(
+        &town.await_end(job),
+        "Job not active (no log) after 1 seconds",
+    );
     town.await_no_machines();
 }
 
@@ -74,7 +94,10 @@ fn refused_credentials_are_for_the_administrator() {
     let job = town.submit("refused", "true");
     assert_told(&town.await_end(job), "Please tell its administrator");
     let line = service.await_log("check the organization and its token");
-    assert!(line.contains("creating application hpd-job-kvzWdEMo-"), "{line}");
+    assert!(
+        line.contains("creating application hpd-job-kvzWdEMo-"),
+        "{line}"
+    );
     assert!(!line.contains(CLEVER_TOKEN), "{line}");
 }
 
@@ -92,7 +115,8 @@ fn a_refused_push_is_a_launch_failure_and_the_application_goes() {
 fn a_repository_that_never_comes_is_a_launch_failure() {
     let mut town = Town::new();
     town.runner = "cc_deployment_repo_timeout = 0.5\ncc_deployment_repo_wait_step = 0.1".to_owned();
-    town.clever.set_quirks(|quirks| quirks.repository_never_ready = true);
+    town.clever
+        .set_quirks(|quirks| quirks.repository_never_ready = true);
     let service = town.start();
     let job = town.submit("waits", "true");
     assert_told(&town.await_end(job), "did not prepare a machine");
@@ -106,7 +130,11 @@ fn a_push_address_elsewhere_never_sees_the_token() {
     let elsewhere = r#"{"id": "app_1", "deployment": {"repoState": "CREATED",
         "httpUrl": "https://clever-cloud.com.evil.example/app_1.git"}}"#;
     let answer = sandbox::Response::text(200, elsewhere);
-    town.clever.faults().inject(Rule::on("GET", "*/applications/app_*").times(1).with(Fault::Replace(answer)));
+    town.clever.faults().inject(
+        Rule::on("GET", "*/applications/app_*")
+            .times(1)
+            .with(Fault::Replace(answer)),
+    );
     let service = town.start();
     let job = town.submit("phished", "true");
     assert_told(&town.await_end(job), "did not prepare a machine");
@@ -117,8 +145,11 @@ fn a_push_address_elsewhere_never_sees_the_token() {
 #[test]
 fn a_developer_who_may_not_delete_is_told_so_again_and_again() {
     let town = Town::new();
-    town.clever.add_organization(ORGANIZATION, "developer-token", Role::Developer);
-    let configuration = town.configuration().replace(CLEVER_TOKEN, "developer-token");
+    town.clever
+        .add_organization(ORGANIZATION, "developer-token", Role::Developer);
+    let configuration = town
+        .configuration()
+        .replace(CLEVER_TOKEN, "developer-token");
     std::fs::write(town.config_path(), configuration).unwrap();
     let service = crate::service::Service::start(&[town.config_path().display().to_string()], &[]);
     let job = town.submit("left", "true");
@@ -135,7 +166,9 @@ fn a_developer_who_may_not_delete_is_told_so_again_and_again() {
 #[test]
 fn launch_failures_and_finished_jobs_can_be_kept_for_inspection() {
     let mut town = Town::new();
-    town.global = "pass_decommision_launched_failures = false\npaas_finished_jobs_keep_resources = true".to_owned();
+    town.global =
+        "pass_decommision_launched_failures = false\npaas_finished_jobs_keep_resources = true"
+            .to_owned();
     town.clever.set_quirks(|quirks| quirks.hook = Hook::Refuses);
     let service = town.start();
     let failed = town.submit("failed", "true");
@@ -152,7 +185,10 @@ fn launch_failures_and_finished_jobs_can_be_kept_for_inspection() {
 
 #[test]
 fn the_words_are_added_behind_what_is_in_the_log_already() {
-    let town = Town::with(|_| {}, |clever| clever.latencies.repository = std::time::Duration::from_millis(300));
+    let town = Town::with(
+        |_| {},
+        |clever| clever.latencies.repository = std::time::Duration::from_millis(300),
+    );
     let _service = town.start();
     let job = submit_flavor(&town, "XXXL");
     let ended = town.await_end(job);

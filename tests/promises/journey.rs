@@ -41,7 +41,10 @@ fn the_coordinator_hears_of_a_job_before_anything_is_done_about_it() {
     };
     assert_eq!(state, "running");
     let created = town.journal.wait_for(crate::town::PATIENCE, |entries| {
-        entries.iter().find(|entry| entry.what.contains("POST /v2/organisations")).map(|e| e.at)
+        entries
+            .iter()
+            .find(|entry| entry.what.contains("POST /v2/organisations"))
+            .map(|e| e.at)
     });
     assert!(ended.calls[0].at <= created.unwrap());
 }
@@ -50,8 +53,11 @@ fn the_coordinator_hears_of_a_job_before_anything_is_done_about_it() {
 fn the_payload_reaches_the_machine_as_it_came() {
     let town = Town::new();
     let _service = town.start();
-    let extra = json!({"zebra": 1, "ant": null, "deep": {"unicode": "é☃\u{1F600}", "list": [1.50, "x"]}});
-    let job = town.coordinator.submit(JobSpec::new("payload", ["true"]).flavor("XS").extra(extra));
+    let extra =
+        json!({"zebra": 1, "ant": null, "deep": {"unicode": "é☃\u{1F600}", "list": [1.50, "x"]}});
+    let job = town
+        .coordinator
+        .submit(JobSpec::new("payload", ["true"]).flavor("XS").extra(extra));
     let ended = town.await_end(job);
     town.await_phase(job, AppPhase::Deleted);
     let pushed = &town.machine(job).unwrap().files["job.json"];
@@ -62,7 +68,10 @@ fn the_payload_reaches_the_machine_as_it_came() {
 
 #[test]
 fn a_cancelled_job_loses_its_machine_while_it_boots_and_while_it_runs() {
-    let town = Town::with(|_| {}, |clever| clever.latencies.boot = crate::town::PATIENCE);
+    let town = Town::with(
+        |_| {},
+        |clever| clever.latencies.boot = crate::town::PATIENCE,
+    );
     let _service = town.start();
     let booting = town.submit("booting", "true");
     town.await_phase(booting, AppPhase::Booting);
@@ -117,7 +126,8 @@ fn connections_are_kept_and_reused() {
     let town = Town::new();
     let _service = town.start();
     let requests = || town.coordinator.job_requests(crate::town::RUNNER_TOKEN);
-    town.journal.wait_until(crate::town::PATIENCE, || requests().len() >= 10);
+    town.journal
+        .wait_until(crate::town::PATIENCE, || requests().len() >= 10);
     let requests = requests();
     let mut connections: Vec<_> = requests.iter().map(|request| request.connection).collect();
     connections.dedup();

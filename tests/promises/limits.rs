@@ -13,8 +13,14 @@ fn most_at_once(town: &Town) -> usize {
     let mut most = 0;
     for entry in town.journal.entries() {
         match entry.kind {
-            Kind::Application { state: AppPhase::Created, .. } => now += 1,
-            Kind::Application { state: AppPhase::Deleted, .. } => now -= 1,
+            Kind::Application {
+                state: AppPhase::Created,
+                ..
+            } => now += 1,
+            Kind::Application {
+                state: AppPhase::Deleted,
+                ..
+            } => now -= 1,
             _ => {}
         }
         most = most.max(now);
@@ -23,7 +29,9 @@ fn most_at_once(town: &Town) -> usize {
 }
 
 fn run_all(town: &Town, count: usize) {
-    let jobs: Vec<_> = (0..count).map(|n| town.submit(&format!("job {n}"), "true")).collect();
+    let jobs: Vec<_> = (0..count)
+        .map(|n| town.submit(&format!("job {n}"), "true"))
+        .collect();
     let _service = town.start();
     for job in jobs {
         assert_eq!(town.await_end(job).status, JobStatus::Success);
@@ -46,7 +54,11 @@ fn the_quota_counts_the_heaviest_job_that_could_come() {
     town.quota_jobs = 1;
     town.global = "paas_repoll_same_runner_immediately = true".to_owned();
     run_all(&town, 4);
-    assert_eq!(most_at_once(&town), 1, "a 3XL might come, and fits only into an empty quota");
+    assert_eq!(
+        most_at_once(&town),
+        1,
+        "a 3XL might come, and fits only into an empty quota"
+    );
 }
 
 #[test]
@@ -56,8 +68,11 @@ fn a_maximum_flavor_makes_room_for_more() {
     town.global = "paas_repoll_same_runner_immediately = true".to_owned();
     town.runner = "cc_max_flavor = \"XS\"".to_owned();
     let gate = Gate::new();
-    town.clever.set_machine_behaviour(MachineBehaviour::HeldBeforeJob(gate.clone()));
-    let jobs: Vec<_> = (0..5).map(|n| town.submit(&format!("job {n}"), "true")).collect();
+    town.clever
+        .set_machine_behaviour(MachineBehaviour::HeldBeforeJob(gate.clone()));
+    let jobs: Vec<_> = (0..5)
+        .map(|n| town.submit(&format!("job {n}"), "true"))
+        .collect();
     let _service = town.start();
     for job in &jobs {
         town.await_phase(*job, AppPhase::Running);
@@ -71,9 +86,12 @@ fn a_maximum_flavor_makes_room_for_more() {
 #[test]
 fn no_more_launches_at_once_than_allowed() {
     let mut town = Town::new();
-    town.global = "paas_max_concurrent_provisioning = 1\npaas_repoll_same_runner_immediately = true".to_owned();
+    town.global =
+        "paas_max_concurrent_provisioning = 1\npaas_repoll_same_runner_immediately = true"
+            .to_owned();
     let gate = Gate::new();
-    town.clever.set_machine_behaviour(MachineBehaviour::HeldBeforeJob(gate.clone()));
+    town.clever
+        .set_machine_behaviour(MachineBehaviour::HeldBeforeJob(gate.clone()));
     let first = town.submit("first", "sleep 1");
     let second = town.submit("second", "true");
     let service = town.start();
@@ -87,17 +105,30 @@ fn no_more_launches_at_once_than_allowed() {
 #[test]
 fn launches_are_spaced() {
     let mut town = Town::new();
-    town.global = "paas_min_seconds_between_launches = 0.4\npaas_repoll_same_runner_immediately = true".to_owned();
+    town.global =
+        "paas_min_seconds_between_launches = 0.4\npaas_repoll_same_runner_immediately = true"
+            .to_owned();
     run_all(&town, 3);
     let created: Vec<_> = town
         .journal
         .entries()
         .into_iter()
-        .filter(|entry| matches!(entry.kind, Kind::Application { state: AppPhase::Created, .. }))
+        .filter(|entry| {
+            matches!(
+                entry.kind,
+                Kind::Application {
+                    state: AppPhase::Created,
+                    ..
+                }
+            )
+        })
         .map(|entry| entry.at)
         .collect();
     for pair in created.windows(2) {
-        assert!(pair[1] - pair[0] >= Duration::from_millis(300), "{created:?}");
+        assert!(
+            pair[1] - pair[0] >= Duration::from_millis(300),
+            "{created:?}"
+        );
     }
 }
 
@@ -128,32 +159,55 @@ poll_step = 0.1
     for n in 0..12 {
         town.submit(&format!("flood {n}"), "true");
     }
-    let theirs: Vec<_> = (0..2).map(|n| other.submit(&format!("few {n}"), "true")).collect();
+    let theirs: Vec<_> = (0..2)
+        .map(|n| other.submit(&format!("few {n}"), "true"))
+        .collect();
     let _service = town.start();
     for job in theirs {
         assert_eq!(other.await_end(job).status, JobStatus::Success);
     }
-    let pending = town.coordinator.jobs().iter().filter(|job| job.status == JobStatus::Pending).count();
-    assert!(pending >= 6, "the flood had {} turns before two others", 12 - pending);
+    let pending = town
+        .coordinator
+        .jobs()
+        .iter()
+        .filter(|job| job.status == JobStatus::Pending)
+        .count();
+    assert!(
+        pending >= 6,
+        "the flood had {} turns before two others",
+        12 - pending
+    );
 }
 
 #[test]
 fn statistics_have_the_keys_that_monitoring_reads() {
     let mut town = Town::new();
     town.global = "paas_log_statistics = true".to_owned();
-    let mut configuration = town.configuration().replace("paas_log_statistics = false\n", "");
+    let mut configuration = town
+        .configuration()
+        .replace("paas_log_statistics = false\n", "");
     configuration.push('\n');
     std::fs::write(town.config_path(), configuration).unwrap();
     let service = crate::service::Service::start(&[town.config_path().display().to_string()], &[]);
     let line = service.await_log("JSON statistics: ");
     let json = line.split_once("JSON statistics: ").unwrap().1;
     let statistics: serde_json::Value = serde_json::from_str(json).unwrap();
-    let keys: Vec<_> = statistics.as_object().unwrap().keys().map(String::as_str).collect();
+    let keys: Vec<_> = statistics
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
     assert_eq!(
         keys,
         [
-            "weight_quota", "current_weight", "weight_headroom", "can_take_job",
-            "max_jobs_in_provisioning", "jobs_in_provisioning", "current_concurrent_jobs",
+            "weight_quota",
+            "current_weight",
+            "weight_headroom",
+            "can_take_job",
+            "max_jobs_in_provisioning",
+            "jobs_in_provisioning",
+            "current_concurrent_jobs",
             "max_concurrent_jobs"
         ]
     );
@@ -165,5 +219,10 @@ fn the_service_stops_by_itself_after_the_poll_cycles() {
     let mut service = town.start_with(&["--poll-cycles", "3"]);
     let (exit, log) = service.wait();
     assert!(exit.success(), "{log}");
-    assert_eq!(town.coordinator.job_requests(crate::town::RUNNER_TOKEN).len(), 3);
+    assert_eq!(
+        town.coordinator
+            .job_requests(crate::town::RUNNER_TOKEN)
+            .len(),
+        3
+    );
 }

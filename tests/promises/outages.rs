@@ -31,7 +31,11 @@ fn a_coordinator_that_is_down_is_waited_for() {
 fn a_coordinator_that_never_answers_holds_up_nobody() {
     let town = Town::new();
     let mut other = Town::new();
-    town.coordinator.faults().inject(Rule::on("POST", "*/jobs/request").always().with(Fault::Hang));
+    town.coordinator.faults().inject(
+        Rule::on("POST", "*/jobs/request")
+            .always()
+            .with(Fault::Hang),
+    );
     other.more = format!(
         r#"
 [[runners]]
@@ -62,7 +66,8 @@ fn jobs_go_on_while_their_coordinator_is_away() {
     town.await_phase(job, AppPhase::Running);
     town.coordinator.suspend();
     assert!(town.journal.wait_until(PATIENCE, || {
-        town.machine(job).is_some_and(|machine| machine.has_machine())
+        town.machine(job)
+            .is_some_and(|machine| machine.has_machine())
     }));
     town.coordinator.resume();
     assert_eq!(town.await_end(job).status, JobStatus::Success);
@@ -72,13 +77,24 @@ fn jobs_go_on_while_their_coordinator_is_away() {
 
 #[test]
 fn a_creation_whose_answer_is_lost_is_settled_by_its_name() {
-    for fault in [Fault::CutAfter, Fault::CutBefore, Fault::html(502), Fault::Truncate(10)] {
+    for fault in [
+        Fault::CutAfter,
+        Fault::CutBefore,
+        Fault::html(502),
+        Fault::Truncate(10),
+    ] {
         let described = format!("{fault:?}");
         let town = Town::new();
-        town.clever.faults().inject(Rule::on("POST", "*/applications").times(1).with(fault));
+        town.clever
+            .faults()
+            .inject(Rule::on("POST", "*/applications").times(1).with(fault));
         let _service = town.start();
         let job = town.submit("lost", "true");
-        assert_eq!(town.await_end(job).status, JobStatus::Success, "{described}");
+        assert_eq!(
+            town.await_end(job).status,
+            JobStatus::Success,
+            "{described}"
+        );
         town.await_no_machines();
         assert_started_once(&town, job);
     }
@@ -86,14 +102,26 @@ fn a_creation_whose_answer_is_lost_is_settled_by_its_name() {
 
 #[test]
 fn a_creation_that_shows_up_late_is_deleted_with_its_twin() {
-    let town = Town::with(|_| {}, |clever| clever.latencies.list_lag = std::time::Duration::from_secs(9));
-    town.clever.faults().inject(Rule::on("POST", "*/applications").times(1).with(Fault::CutAfter));
+    let town = Town::with(
+        |_| {},
+        |clever| clever.latencies.list_lag = std::time::Duration::from_secs(9),
+    );
+    town.clever.faults().inject(
+        Rule::on("POST", "*/applications")
+            .times(1)
+            .with(Fault::CutAfter),
+    );
     let _service = town.start();
     let job = town.submit("twins", "true");
     assert_eq!(town.await_end(job).status, JobStatus::Success);
     town.await_no_machines();
     let name = town.machine_name(job);
-    let twins = town.clever.ever_created().into_iter().filter(|app| app.name == name).count();
+    let twins = town
+        .clever
+        .ever_created()
+        .into_iter()
+        .filter(|app| app.name == name)
+        .count();
     assert_eq!(twins, 2, "the test must have made two");
     assert_started_once(&town, job);
 }
@@ -107,7 +135,9 @@ fn a_stale_instance_version_is_fetched_anew() {
     town.clever.rotate_instance_version();
     let after = town.submit("after", "true");
     assert_eq!(town.await_end(after).status, JobStatus::Success);
-    let fetched = town.journal.count_requests("GET", |path| path.contains("/products/instances"));
+    let fetched = town
+        .journal
+        .count_requests("GET", |path| path.contains("/products/instances"));
     assert_eq!(fetched, 2, "kept in between");
 }
 
@@ -116,10 +146,16 @@ fn a_push_is_repeated_and_starts_one_machine() {
     for fault in [Fault::CutBefore, Fault::CutAfter, Fault::status(503)] {
         let described = format!("{fault:?}");
         let town = Town::new();
-        town.clever.git_faults().inject(Rule::on("POST", "*git-receive-pack").times(1).with(fault));
+        town.clever
+            .git_faults()
+            .inject(Rule::on("POST", "*git-receive-pack").times(1).with(fault));
         let _service = town.start();
         let job = town.submit("pushed", "true");
-        assert_eq!(town.await_end(job).status, JobStatus::Success, "{described}");
+        assert_eq!(
+            town.await_end(job).status,
+            JobStatus::Success,
+            "{described}"
+        );
         town.await_no_machines();
         assert_started_once(&town, job);
     }
@@ -128,7 +164,9 @@ fn a_push_is_repeated_and_starts_one_machine() {
 #[test]
 fn decommissioning_goes_on_until_the_application_is_gone() {
     let town = Town::new();
-    town.clever.faults().inject(Rule::on("DELETE", "*").times(2).with(Fault::html(502)));
+    town.clever
+        .faults()
+        .inject(Rule::on("DELETE", "*").times(2).with(Fault::html(502)));
     let service = town.start();
     let job = town.submit("sticky", "true");
     town.await_end(job);
@@ -140,7 +178,11 @@ fn decommissioning_goes_on_until_the_application_is_gone() {
 #[test]
 fn retry_after_is_obeyed() {
     let town = Town::new();
-    town.coordinator.faults().inject(Rule::on("POST", "*/jobs/request").times(1).with(Fault::too_many(2)));
+    town.coordinator.faults().inject(
+        Rule::on("POST", "*/jobs/request")
+            .times(1)
+            .with(Fault::too_many(2)),
+    );
     let service = town.start();
     service.await_log("asking again in 2s");
     let job = town.submit("patient", "true");

@@ -31,16 +31,29 @@ fn files_below(folder: &Path) -> Vec<std::path::PathBuf> {
 #[test]
 fn no_secret_is_logged_whatever_goes_wrong() {
     let town = Town::new();
-    town.clever.faults().inject(Rule::on("DELETE", "*").times(1).with(Fault::status(403)));
-    let answer = format!("{{\"message\": \"bad token {CLEVER_TOKEN} and {RUNNER_TOKEN}\"}}");
-    let echo = Fault::Status { code: 500, headers: Vec::new(), body: answer.clone().into_bytes() };
-    town.clever.faults().inject(Rule::on("POST", "*/applications").times(1).with(echo));
-    let echo = Fault::Status { code: 500, headers: Vec::new(), body: answer.into_bytes() };
-    town.coordinator.faults().inject(Rule::on("POST", "*/jobs/request").times(1).with(echo));
-    let service = town.start_with(&["-l", "debug", "--debug-signal"]);
-    let job = town.coordinator.submit(
-        JobSpec { variables: vec![Variable::secret("DEPLOY_KEY", "d3ploy-s3cret")], ..JobSpec::new("secret", ["true"]).flavor("XS") },
+    town.clever
+        .faults()
+        .inject(Rule::on("DELETE", "*").times(1).with(Fault::status(403)));
+    let echo = |secret: &str| Fault::Status {
+        code: 500,
+        headers: Vec::new(),
+        body: format!("{{\"message\": \"bad token {secret}!\"}}").into_bytes(),
+    };
+    town.clever.faults().inject(
+        Rule::on("POST", "*/applications")
+            .times(1)
+            .with(echo(CLEVER_TOKEN)),
     );
+    town.coordinator.faults().inject(
+        Rule::on("POST", "*/jobs/request")
+            .times(1)
+            .with(echo(RUNNER_TOKEN)),
+    );
+    let service = town.start_with(&["-l", "debug", "--debug-signal"]);
+    let job = town.coordinator.submit(JobSpec {
+        variables: vec![Variable::secret("DEPLOY_KEY", "d3ploy-s3cret")],
+        ..JobSpec::new("secret", ["true"]).flavor("XS")
+    });
     let ended = town.await_end(job);
     assert_eq!(ended.status, JobStatus::Success);
     town.await_no_machines();
@@ -57,19 +70,29 @@ fn no_secret_is_logged_whatever_goes_wrong() {
 fn a_push_shows_no_secret_in_the_process_list_and_leaves_nothing_behind() {
     let town = Town::new();
     let gate = Gate::new();
-    let hold = Rule::on("POST", "*git-receive-pack").times(1).with(Fault::HoldBefore(gate.clone()));
+    let hold = Rule::on("POST", "*git-receive-pack")
+        .times(1)
+        .with(Fault::HoldBefore(gate.clone()));
     town.clever.git_faults().inject(hold);
     let service = town.start();
     let job = town.submit("watched", "true");
     assert!(gate.wait_reached(PATIENCE));
     let pushes = command_lines_with(&town.clever.git_url());
-    assert!(pushes.iter().any(|line| line.contains("git push")), "{pushes:?}");
+    assert!(
+        pushes.iter().any(|line| line.contains("git push")),
+        "{pushes:?}"
+    );
     assert_eq!(command_lines_with(CLEVER_TOKEN), Vec::<String>::new());
     let folder = town.folder.path().join("state.json.pushes");
-    assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(
+        fs::metadata(&folder).unwrap().permissions().mode() & 0o777,
+        0o700
+    );
     for file in files_below(&folder) {
         let content = fs::read(&file).unwrap();
-        let found = content.windows(CLEVER_TOKEN.len()).any(|part| part == CLEVER_TOKEN.as_bytes());
+        let found = content
+            .windows(CLEVER_TOKEN.len())
+            .any(|part| part == CLEVER_TOKEN.as_bytes());
         assert!(!found, "{file:?} has the token");
     }
     gate.open();
@@ -84,7 +107,9 @@ fn a_push_shows_no_secret_in_the_process_list_and_leaves_nothing_behind() {
 fn what_a_killed_push_leaves_is_removed_at_the_next_start() {
     let town = Town::new();
     let gate = Gate::new();
-    let hold = Rule::on("POST", "*git-receive-pack").times(1).with(Fault::HoldBefore(gate.clone()));
+    let hold = Rule::on("POST", "*git-receive-pack")
+        .times(1)
+        .with(Fault::HoldBefore(gate.clone()));
     town.clever.git_faults().inject(hold);
     let service = town.start();
     let job = town.submit("killed", "true");
@@ -107,7 +132,14 @@ fn the_state_file_is_for_its_owner_alone() {
     let job = town.submit("kept", "true");
     town.await_end(job);
     service.stop();
-    assert_eq!(fs::metadata(town.state_path()).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        fs::metadata(town.state_path())
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777,
+        0o600
+    );
 }
 
 #[test]

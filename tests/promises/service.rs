@@ -101,7 +101,6 @@ impl Service {
     pub fn whole_log(&self) -> String {
         self.log.state.lock().unwrap().0.join("\n")
     }
-
 }
 
 impl Drop for Service {

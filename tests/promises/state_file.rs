@@ -11,7 +11,14 @@ use crate::town::{RUNNER_NAME, Town};
 
 #[test]
 fn a_file_that_is_no_state_file_is_refused_and_kept() {
-    for content in ["", "{", "[]", "{}", "{\"launched\": 3, \"pending\": []}", "no json at all"] {
+    for content in [
+        "",
+        "{",
+        "[]",
+        "{}",
+        "{\"launched\": 3, \"pending\": []}",
+        "no json at all",
+    ] {
         let town = Town::new();
         fs::write(town.state_path(), content).unwrap();
         let mut service = town.start();
@@ -47,7 +54,8 @@ fn a_second_process_is_refused() {
 fn a_job_is_in_the_list_of_its_phase_in_the_shape_of_the_python_runner() {
     let town = Town::new();
     let gate = Gate::new();
-    town.clever.set_machine_behaviour(MachineBehaviour::HeldBeforeJob(gate.clone()));
+    town.clever
+        .set_machine_behaviour(MachineBehaviour::HeldBeforeJob(gate.clone()));
     let _service = town.start();
     let job = town.submit("watched", "sleep 600");
     town.await_phase(job, AppPhase::Running);
@@ -60,8 +68,16 @@ fn a_job_is_in_the_list_of_its_phase_in_the_shape_of_the_python_runner() {
     assert_eq!(pending[0]["trace_offset"], 0);
     assert_eq!(pending[1]["id"], job);
     let resource = &pending[0]["paas_resource"];
-    let keys: Vec<_> = resource.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(keys, ["id", "gitlab_namespace", "weight", "launched", "deploy_url"]);
+    let keys: Vec<_> = resource
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    assert_eq!(
+        keys,
+        ["id", "gitlab_namespace", "weight", "launched", "deploy_url"]
+    );
     assert_eq!(resource["gitlab_namespace"], Value::Null);
     gate.open();
     assert!(town.journal.wait_until(crate::town::PATIENCE, || {

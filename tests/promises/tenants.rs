@@ -14,7 +14,10 @@ fn two_tenants() -> Town {
     for tenant in ["acme", "other"] {
         let (id, token) = (format!("orga_{tenant}"), format!("token-{tenant}"));
         town.clever.add_organization(&id, &token, Role::Manager);
-        town.coordinator.set_group(tenant, [("cc_orga_id", id.as_str()), ("cc_orga_token", &token)]);
+        town.coordinator.set_group(
+            tenant,
+            [("cc_orga_id", id.as_str()), ("cc_orga_token", &token)],
+        );
     }
     town
 }
@@ -36,7 +39,11 @@ fn start(town: &Town) -> crate::service::Service {
 }
 
 fn submit(town: &Town, project: &str) -> sandbox::JobId {
-    town.coordinator.submit(JobSpec::new("tenants", ["sleep 0.2"]).flavor("XS").project(project))
+    town.coordinator.submit(
+        JobSpec::new("tenants", ["sleep 0.2"])
+            .flavor("XS")
+            .project(project),
+    )
 }
 
 #[test]
@@ -55,14 +62,28 @@ fn each_job_runs_in_the_organization_of_its_group() {
 #[test]
 fn a_tenant_without_an_organization_fails_its_own_jobs_only() {
     let town = two_tenants();
-    town.coordinator.set_group("poor", [("cc_orga_id", "orga_poor")]);
+    town.coordinator
+        .set_group("poor", [("cc_orga_id", "orga_poor")]);
     let _service = start(&town);
-    let (poor, user, fine) = (submit(&town, "poor/x"), submit(&town, "somebody/x"), submit(&town, "acme/x"));
+    let (poor, user, fine) = (
+        submit(&town, "poor/x"),
+        submit(&town, "somebody/x"),
+        submit(&town, "acme/x"),
+    );
     let poor = town.await_end(poor);
     assert_eq!(poor.status, JobStatus::Failed);
-    assert!(poor.log().contains("group poor has no usable custom attribute `cc_orga_token`"), "{}", poor.log());
+    assert!(
+        poor.log()
+            .contains("group poor has no usable custom attribute `cc_orga_token`"),
+        "{}",
+        poor.log()
+    );
     let user = town.await_end(user);
-    assert!(user.log().contains("somebody is not a group"), "{}", user.log());
+    assert!(
+        user.log().contains("somebody is not a group"),
+        "{}",
+        user.log()
+    );
     assert_eq!(town.await_end(fine).status, JobStatus::Success);
 }
 
@@ -72,8 +93,12 @@ fn a_token_that_was_changed_is_looked_up_again() {
     let _service = start(&town);
     let first = submit(&town, "acme/x");
     assert_eq!(town.await_end(first).status, JobStatus::Success);
-    town.clever.add_organization("orga_acme", "token-new", Role::Manager);
-    town.coordinator.set_group("acme", [("cc_orga_id", "orga_acme"), ("cc_orga_token", "token-new")]);
+    town.clever
+        .add_organization("orga_acme", "token-new", Role::Manager);
+    town.coordinator.set_group(
+        "acme",
+        [("cc_orga_id", "orga_acme"), ("cc_orga_token", "token-new")],
+    );
     town.clever.revoke_token("token-acme");
     let second = submit(&town, "acme/x");
     assert_eq!(town.await_end(second).status, JobStatus::Success);
@@ -84,15 +109,25 @@ fn a_token_that_was_changed_is_looked_up_again() {
 fn a_tracked_job_whose_tenant_is_lost_is_kept_and_goes_when_it_is_back() {
     let town = two_tenants();
     let service = start(&town);
-    let job = town.coordinator.submit(JobSpec::new("lost", ["sleep 600"]).flavor("XS").project("acme/x"));
+    let job = town.coordinator.submit(
+        JobSpec::new("lost", ["sleep 600"])
+            .flavor("XS")
+            .project("acme/x"),
+    );
     town.await_phase(job, AppPhase::Running);
-    assert!(town.journal.wait_until(PATIENCE, || town.state()["launched"][0]["job_id"] == job));
+    assert!(
+        town.journal
+            .wait_until(PATIENCE, || town.state()["launched"][0]["job_id"] == job)
+    );
     service.kill();
     town.coordinator.set_group("acme", []);
     let service = start(&town);
     town.coordinator.cancel(job);
     service.await_log("group acme has no usable custom attribute");
     assert_eq!(town.clever.running_machines(), 1);
-    town.coordinator.set_group("acme", [("cc_orga_id", "orga_acme"), ("cc_orga_token", "token-acme")]);
+    town.coordinator.set_group(
+        "acme",
+        [("cc_orga_id", "orga_acme"), ("cc_orga_token", "token-acme")],
+    );
     town.await_no_machines();
 }

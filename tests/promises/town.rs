@@ -7,8 +7,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sandbox::clever::{AppView, Clever, CleverSettings};
 use sandbox::clever::Role;
+use sandbox::clever::{AppView, Clever, CleverSettings};
 use sandbox::{
     AppPhase, Coordinator, CoordinatorSettings, JobId, JobSpec, JobStatus, JobView, Journal, Kind,
     RunnerSpec,
@@ -68,7 +68,8 @@ impl Town {
             environment: Vec::new(),
         };
         town.coordinator.add_runner(RunnerSpec::new(RUNNER_TOKEN));
-        town.clever.add_organization(ORGANIZATION, CLEVER_TOKEN, Role::Manager);
+        town.clever
+            .add_organization(ORGANIZATION, CLEVER_TOKEN, Role::Manager);
         town
     }
 
@@ -87,7 +88,7 @@ impl Town {
     /// The configuration as it is written before every start. All is quick, so that tests are.
     pub fn configuration(&self) -> String {
         format!(
-            r#"state_file = {state:?}
+            r#"state_file = "{state}"
 check_interval = 0.1
 job_progress_poll_interval = 0.2
 paas_log_statistics = false
@@ -114,7 +115,7 @@ CC_ENABLE_HEPTAPOD_RUNNER = "true"
 image = "debian:stable-slim"
 {more}
 "#,
-            state = self.state_path(),
+            state = self.state_path().display(),
             global = self.global,
             quota = self.quota_jobs,
             coordinator = self.coordinator.url(),
@@ -130,13 +131,15 @@ image = "debian:stable-slim"
 
     pub fn start_with(&self, options: &[&str]) -> Service {
         fs::write(self.config_path(), self.configuration()).unwrap();
-        let mut arguments: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+        let mut arguments: Vec<String> =
+            options.iter().map(|option| (*option).to_owned()).collect();
         arguments.push(self.config_path().display().to_string());
         Service::start(&arguments, &self.environment)
     }
 
     pub fn submit(&self, name: &str, script: &str) -> JobId {
-        self.coordinator.submit(JobSpec::new(name, [script]).flavor("XS"))
+        self.coordinator
+            .submit(JobSpec::new(name, [script]).flavor("XS"))
     }
 
     pub fn await_end(&self, job: JobId) -> JobView {
@@ -146,7 +149,12 @@ image = "debian:stable-slim"
     pub fn await_status(&self, job: JobId, wanted: impl Fn(JobStatus) -> bool) -> JobView {
         self.coordinator
             .wait_for_status(job, PATIENCE, wanted)
-            .unwrap_or_else(|| self.give_up(&format!("job {job} is {}", self.coordinator.job(job).status)))
+            .unwrap_or_else(|| {
+                self.give_up(&format!(
+                    "job {job} is {}",
+                    self.coordinator.job(job).status
+                ))
+            })
     }
 
     pub fn await_phase(&self, job: JobId, phase: AppPhase) {
@@ -162,6 +170,7 @@ image = "debian:stable-slim"
         reached.unwrap_or_else(|| self.give_up(&format!("{wanted} never was {phase:?}")));
     }
 
+    #[expect(clippy::unused_self, reason = "reads as what it is")]
     pub fn machine_name(&self, job: JobId) -> String {
         format!("hpd-job-{RUNNER_NAME}-{job}")
     }
@@ -173,7 +182,10 @@ image = "debian:stable-slim"
     /// Nothing is left that costs or clutters.
     pub fn await_no_machines(&self) {
         let none = || self.clever.applications().iter().all(AppView::is_deleted);
-        if !self.journal.wait_until(PATIENCE, || none() && self.clever.running_machines() == 0) {
+        if !self
+            .journal
+            .wait_until(PATIENCE, || none() && self.clever.running_machines() == 0)
+        {
             self.give_up(&format!("left: {:?}", self.clever.applications()));
         }
     }

@@ -39,7 +39,7 @@ impl CleverDocker {
                 Err(error) => error,
             };
             if error.may_have_been_done() {
-                *doubt = Doubt::MayExist;
+                *doubt = Doubt::now();
             }
             if error.is_bad_request() && !refreshed {
                 // The machine type's version has changed (id 9017): what we know of it is stale.
@@ -65,7 +65,7 @@ impl CleverDocker {
         doubt: Doubt,
         stop: &Stop,
     ) -> Result<Result<Application, ApiError>, Stopped> {
-        if doubt == Doubt::MayExist {
+        if doubt.is_some() {
             match self.search(name, tenant, stop)? {
                 Ok(None) => {}
                 Ok(Some(application)) => return Ok(self.adopt(name, tenant, application)),

@@ -207,7 +207,7 @@ impl Executor for CleverDocker {
         self.tenants
             .with_account(tenant, |account| {
                 let mut ids: Vec<_> = remembered.iter().map(|app| app.id.clone()).collect();
-                if doubt == Doubt::MayExist {
+                if doubt.is_some() {
                     let found = self.api.find(account, name)?;
                     ids.extend(found.into_iter().map(|application| application.id));
                     ids.dedup();

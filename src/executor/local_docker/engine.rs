@@ -63,15 +63,16 @@ impl Engine {
         // The name as a whole: by itself a filter finds every name that contains it.
         let filter = format!("--filter=name=^/{name}$");
         let status = self.list(&["ps", "--all", &filter, "--format=found {{.Status}}"])?;
-        Ok(status.map(|status| match status.as_str() {
+        Ok(status.first().map(|status| match status.as_str() {
             "Created" => Container::Created,
             _ => Container::Started,
         }))
     }
 
-    /// Makes an image of the files in `folder`.
+    /// Makes an image of the files in `folder`. Docker talks while it does: should we be killed, it
+    /// can't get rid of its next words and ends, too, and with it the build.
     pub fn build(&self, name: &str, folder: &Path) -> Result<(), String> {
-        let arguments = ["build", "--quiet", "--force-rm", "--tag", name, "."];
+        let arguments = ["build", "--force-rm", "--tag", name, "."];
         self.docker(&arguments, folder, BUILD_TIMEOUT).map(drop)
     }
 
@@ -92,26 +93,34 @@ impl Engine {
         self.local(&["stop", "-t", GRACE_SECONDS, name])
     }
 
-    /// Removes the container with what belongs to it alone, and its image.
+    /// Removes the container with what belongs to it alone.
     pub fn remove(&self, name: &str) -> Result<(), String> {
-        let container = self.local(&["rm", "--force", "--volumes", name]);
-        let image = self.local(&["rmi", "--force", name]);
-        container.and(image)
+        self.local(&["rm", "--force", "--volumes", name])
     }
 
-    pub fn has_image(&self, name: &str) -> Result<bool, String> {
-        let images = self.list(&["images", "--format=found {{.ID}}", name])?;
-        Ok(images.is_some())
+    /// What is called `name`, and what a build that was cut short left of it: all have [`label`].
+    pub fn images(&self, name: &str) -> Result<Vec<String>, String> {
+        let mut images = self.list(&["images", "--format=found {{.ID}}", name])?;
+        let label = format!("--filter=label={}", label(name));
+        images.extend(self.list(&["images", "--all", &label, "--format=found {{.ID}}"])?);
+        Ok(images)
     }
 
-    /// The first entry of a list. Only lines that begin with `found` are one: docker may have
-    /// warnings to tell, too.
-    fn list(&self, arguments: &[&str]) -> Result<Option<String>, String> {
+    /// An image goes together with those that were only steps to it.
+    pub fn remove_images(&self, images: &[String]) -> Result<(), String> {
+        let mut arguments = vec!["rmi", "--force"];
+        arguments.extend(images.iter().map(String::as_str));
+        self.local(&arguments)
+    }
+
+    /// The entries of a list. Only lines that begin with `found` are one: docker may have warnings
+    /// to tell, too.
+    fn list(&self, arguments: &[&str]) -> Result<Vec<String>, String> {
         let output = self.docker(arguments, Path::new("/"), LOCAL_TIMEOUT)?;
-        let mut entries = output
+        let entries = output
             .lines()
             .filter_map(|line| line.strip_prefix("found "));
-        Ok(entries.next().map(|entry| entry.trim().to_owned()))
+        Ok(entries.map(|entry| entry.trim().to_owned()).collect())
     }
 
     fn local(&self, arguments: &[&str]) -> Result<(), String> {
@@ -167,6 +176,12 @@ impl Engine {
             self.0.host
         )
     }
+}
+
+/// What is written on all that is built for `name`, unfinished images included: the job's secrets
+/// are in them.
+pub fn label(name: &str) -> String {
+    format!("heptapod-paas-runner.job={name}")
 }
 
 fn environment() -> Vec<(OsString, OsString)> {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use serde_json::value::to_raw_value;
 
-use self::engine::{Container, Engine};
+use self::engine::{Container, Engine, label};
 use super::{Doubt, Executor, Failure, Halt, MachineName, Resource};
 use crate::backoff::Backoff;
 use crate::config::LocalDockerSettings;
@@ -61,7 +61,7 @@ impl LocalDocker {
             }
             Some(Container::Created) => {}
             None => {
-                let context = BuildContext::new(&self.inner, payload);
+                let context = BuildContext::new(&self.inner, payload).labelled(&label(&name.0));
                 let folder = self
                     .workshop
                     .lay_out(&name.0, &context)
@@ -75,15 +75,20 @@ impl LocalDocker {
     }
 
     fn remove(&self, name: &Name) -> Result<(), String> {
-        if self.engine.container(&name.0)?.is_some() {
+        let name = &name.0;
+        let mut said = Ok(());
+        if self.engine.container(name)?.is_some() {
             // What can't be stopped is killed in the next step.
-            let _ = self.engine.stop(&name.0);
+            let _ = self.engine.stop(name);
+            said = self.engine.remove(name);
         }
-        let removed = self.engine.remove(&name.0);
-        let left = self.engine.container(&name.0)?.is_some() || self.engine.has_image(&name.0)?;
-        if left {
-            removed?;
-            return Err(format!("{} was removed, but is still listed", name.0));
+        let images = self.engine.images(name)?;
+        if !images.is_empty() {
+            said = said.and(self.engine.remove_images(&images));
+        }
+        if self.engine.container(name)?.is_some() || !self.engine.images(name)?.is_empty() {
+            said?;
+            return Err(format!("{name} was removed, but something is still listed"));
         }
         Ok(())
     }
@@ -113,10 +118,16 @@ impl Executor for LocalDocker {
         name: &MachineName,
         _: &Payload,
         known: Option<&Resource>,
-        _: &mut Doubt,
+        doubt: &mut Doubt,
         _: &Stop,
     ) -> Result<Resource, Halt> {
-        Ok(known.cloned().unwrap_or_else(|| Name::of(name).write()))
+        let Some(known) = known else {
+            return Ok(Name::of(name).write());
+        };
+        // The process before us may have been killed over a build that is still going on: in the
+        // end there must be a second look.
+        *doubt = Doubt::now();
+        Ok(known.clone())
     }
 
     fn launch(
@@ -228,7 +239,7 @@ mod tests {
             ("kvzWdEMoTESTtoken000", "hpd-job-kvzwdemo-42"),
             ("_x-_.Y__rest-of-it", "hpd-job--x---y---42"),
         ] {
-            let runner = RunnerName::of(&Secret::new(token));
+            let runner = RunnerName::of(&Secret::new(token), "https://here", &[]);
             let name = Name::of(&MachineName::of(&runner, JobId(42)));
             assert_eq!(name.0, expected);
             assert_eq!(name.write().raw().get(), format!("\"{expected}\""));
@@ -240,7 +251,12 @@ mod tests {
         let read = |json: &str| Name::read(&resource(json)).map(|name| name.0);
         let pythons = "hpd-job-ab_cdefg-7";
         assert_eq!(read(&format!("\"{pythons}\"")), Ok(pythons.to_owned()));
-        for other in [r#""--all""#, r#""postgres""#, r#""hpd-job-a b""#, r#"{"id":"app_1"}"#] {
+        for other in [
+            r#""--all""#,
+            r#""postgres""#,
+            r#""hpd-job-a b""#,
+            r#"{"id":"app_1"}"#,
+        ] {
             let why = read(other).unwrap_err();
             assert!(why.contains(other) && why.contains("executor"), "{why}");
         }

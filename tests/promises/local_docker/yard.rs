@@ -7,7 +7,7 @@
 use std::fs;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -50,10 +50,9 @@ impl Yard {
     fn try_open(host: &str) -> Result<Self, String> {
         docker(host, &["version"])?;
         let program = inner_runner()?;
-        let gateway = "--format={{(index .IPAM.Config 0).Gateway}}";
-        let gateway = docker(host, &["network", "inspect", "bridge", gateway])?;
+        let gateway = gateway(host)?;
         let mut yard = Self::without_engine(host);
-        let listener = TcpListener::bind((gateway.trim(), 0))
+        let listener = TcpListener::bind((gateway, 0))
             .map_err(|error| format!("its network's gateway is not here: {error}"))?;
         yard.url = format!("http://{}", listener.local_addr().unwrap());
         let coordinator = yard.coordinator.url().replace("http://", "");
@@ -161,15 +160,17 @@ image = "debian:stable-slim"
         Some((id.to_owned(), state.to_owned()))
     }
 
-    pub fn has_image(&self, job: JobId) -> bool {
-        let found = self.docker(&["images", "--quiet", &self.name(job)]);
-        !found.trim().is_empty()
+    /// The job's image, and what builds that were cut short left of it.
+    fn images(&self, job: JobId) -> Vec<String> {
+        let label = format!("--filter=label=heptapod-paas-runner.job={}", self.name(job));
+        let found = self.docker(&["images", "--all", "--quiet", &label]);
+        found.lines().map(str::to_owned).collect()
     }
 
     /// Waits until nothing with the job's name is left at the engine.
     pub fn await_nothing_left(&self, job: JobId) {
         let until = Instant::now() + PATIENCE;
-        while self.container(job).is_some() || self.has_image(job) {
+        while self.container(job).is_some() || !self.images(job).is_empty() {
             assert!(Instant::now() < until, "{} is left", self.name(job));
             thread::sleep(Duration::from_millis(100));
         }
@@ -202,7 +203,10 @@ impl Drop for Yard {
         for job in self.coordinator.jobs() {
             let name = self.name(job.id);
             let _ = docker(&self.host, &["rm", "--force", &name]);
-            let _ = docker(&self.host, &["rmi", "--force", &name]);
+            let images = self.images(job.id);
+            let images = images.iter().map(String::as_str);
+            let remove: Vec<_> = ["rmi", "--force"].into_iter().chain(images).collect();
+            let _ = docker(&self.host, &remove);
         }
         let _ = docker(&self.host, &["rmi", "--force", &self.image]);
     }
@@ -221,6 +225,22 @@ fn docker(host: &str, arguments: &[&str]) -> Result<String, String> {
     }
     let said = String::from_utf8_lossy(&output.stderr);
     Err(format!("docker {arguments:?}: {said}"))
+}
+
+/// The engine's address in the network of its containers: the first of the network, unless it is
+/// said to be another.
+fn gateway(host: &str) -> Result<Ipv4Addr, String> {
+    let format = "--format={{range .IPAM.Config}}{{or .Gateway .Subnet}} {{end}}";
+    let said = docker(host, &["network", "inspect", "bridge", format])?;
+    let first = said.split_whitespace().next().unwrap_or_default();
+    let (address, is_network) = match first.split_once('/') {
+        Some((address, _)) => (address, true),
+        None => (first, false),
+    };
+    let address: Ipv4Addr = address
+        .parse()
+        .map_err(|error| format!("its network is {said:?}: {error}"))?;
+    Ok(Ipv4Addr::from_bits(address.to_bits() + u32::from(is_network)))
 }
 
 /// The stand-in, compiled once. Linked statically, since an image from scratch has no libraries.

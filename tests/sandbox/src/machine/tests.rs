@@ -223,10 +223,13 @@ fn a_second_push_waits_for_the_first_machine_and_is_complained_about() {
     let login = format!("x:{TOKEN}");
     bench.push(&clever, &id, &login, "master").unwrap();
     assert!(gate.wait_reached(PATIENCE));
+    // The same commit again is no news; another one is refused by the client's own lease.
+    bench.push(&clever, &id, &login, "master").unwrap();
+    bench.commit(&[("runner.toml", "[a]")]);
     let said = bench.push(&clever, &id, &login, "master").unwrap_err();
     assert!(said.contains("stale info"), "{said}");
+    assert_eq!(clever.application("a").unwrap().deployments.len(), 1);
     assert!(clever.journal().complaints().is_empty());
-    bench.commit(&[("runner.toml", "[a]")]);
     bench.push(&clever, &id, &login, "+master").unwrap();
     assert_only_complaint(&clever, "pushed to again");
     gate.open();
@@ -247,6 +250,9 @@ fn a_second_push_waits_for_the_first_machine_and_is_complained_about() {
         AppPhase::Exited,
     ];
     assert_eq!(machines, expected);
+    let deployments = clever.application("a").unwrap().deployments;
+    let states: Vec<_> = deployments.iter().map(|it| it.state).collect();
+    assert_eq!(states, ["OK", "OK"]);
 }
 
 /// What became of the application, from its creation on; pushes only the first.
