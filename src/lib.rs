@@ -29,6 +29,7 @@ pub mod launches;
 pub mod logger;
 pub mod payload;
 pub mod process;
+pub mod register;
 pub mod secret;
 pub mod shutdown;
 pub mod trust;

@@ -53,6 +53,8 @@ pub struct Config {
     pub keep_finished: bool,
     pub decommission_launch_failures: bool,
     pub log_statistics: bool,
+    /// For jobs without a timeout of their own.
+    pub max_machine_age: Duration,
     pub log_level: LevelFilter,
     pub log_format: Format,
     pub runners: Vec<RunnerSettings>,
@@ -201,6 +203,9 @@ impl Config {
                 true,
             ),
             log_statistics: global.flag(&["paas_log_statistics"], true),
+            max_machine_age: global
+                .seconds(&["paas_max_machine_age"])
+                .unwrap_or(Duration::from_secs(24 * 3600)),
             log_level: log_level(global),
             log_format: log_format(global),
             runners,

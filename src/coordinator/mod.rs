@@ -5,6 +5,7 @@
 //! cancelled job, or when to ask again, is for the caller.
 
 mod groups;
+mod registration;
 mod request;
 mod trace;
 
@@ -15,6 +16,7 @@ use crate::http::{Answer, Call, Http};
 use crate::payload::JobCredentials;
 
 pub use groups::{Attributes, NoAttributes};
+pub use registration::{NotRegistered, TokenKind};
 pub use request::{Grant, RunnerIdentity};
 pub use trace::{Appended, LogProbe};
 

@@ -128,6 +128,7 @@ struct Dispatcher {
     shop: Shop,
     pace: Pace,
     options: Options,
+    max_age: Duration,
     /// Threads that may still send events.
     pollers: usize,
     workers: usize,
@@ -193,6 +194,7 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
             repoll_immediately: config.repoll_immediately,
         },
         options,
+        max_age: config.max_machine_age,
         pollers: 0,
         workers: 0,
         to_start: Vec::new(),
@@ -366,7 +368,7 @@ impl Dispatcher {
         logger::about_job(id.0, &runner.name, || {
             log::info!("granted, with a weight of {}", seat.weight());
         });
-        let job = Job::granted(payload);
+        let job = Job::granted(payload, self.max_age);
         let tracked = Tracked {
             runner: key.runner.clone(),
             weight: seat.weight(),

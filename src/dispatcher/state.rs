@@ -11,6 +11,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -48,6 +49,8 @@ pub struct StateFile {
 
 /// Only the owner may read: there are job tokens in it.
 const MODE: u32 = 0o600;
+/// For jobs of which nobody wrote down how long they may take.
+const UNKNOWN_AGE: Duration = Duration::from_secs(24 * 3600);
 const OUR_KEY: &str = "heptapod_paas_runner";
 
 #[derive(Deserialize, Serialize)]
@@ -76,7 +79,11 @@ struct Supplement {
     job_id: u64,
     token: String,
     expected_weight: f64,
+    #[serde(default)]
     tenant: Option<String>,
+    /// Seconds since 1970.
+    #[serde(default)]
+    expires: Option<u64>,
     /// Whether a machine of the job's name may exist that isn't known.
     machine_in_doubt: bool,
     /// A failure that the coordinator was not told yet.
@@ -271,6 +278,8 @@ impl Handle {
                 },
                 phase,
                 tenant,
+                // Until the supplement says otherwise: the Python runner knows no such limit.
+                expires: SystemTime::now() + UNKNOWN_AGE,
                 log_length: self.trace_offset,
                 resource: self.paas_resource.map(Resource::new),
                 doubt: if unseen { Doubt::now() } else { Doubt::None },
@@ -281,21 +290,20 @@ impl Handle {
 }
 
 impl Supplement {
-    /// Nothing, when the handle says it all.
-    fn of(tracked: &Tracked) -> Option<Self> {
+    fn of(tracked: &Tracked) -> Self {
         let (runner, job) = (&tracked.runner, &tracked.job);
-        let machine_in_doubt = job.doubt.is_some();
-        let needed = machine_in_doubt || job.verdict.is_some() || runner.unique != runner.former;
-        needed.then(|| Self {
+        let expires = job.expires.duration_since(UNIX_EPOCH);
+        Self {
             runner_name: runner.former.clone(),
             unique_runner_name: runner.unique.clone(),
             job_id: job.credentials.id.0,
             token: job.credentials.token.reveal().to_owned(),
             expected_weight: tracked.weight.as_f64(),
             tenant: job.tenant.clone(),
-            machine_in_doubt,
+            expires: expires.ok().map(|since| since.as_secs()),
+            machine_in_doubt: job.doubt.is_some(),
             verdict: job.verdict.clone(),
-        })
+        }
     }
 
     /// Completes the job's handle, or stands for one that had no place in the lists.
@@ -318,6 +326,9 @@ impl Supplement {
         }
         let known = &mut tracked[place];
         known.runner.unique = self.unique_runner_name;
+        if let Some(seconds) = self.expires {
+            known.job.expires = UNIX_EPOCH + Duration::from_secs(seconds.min(u64::from(u32::MAX)));
+        }
         known.job.verdict = self.verdict;
         known.job.tenant = self.tenant.or(known.job.tenant.take());
         if self.machine_in_doubt {
@@ -355,9 +366,7 @@ fn serialize<'a>(
             }
             Phase::Ended => {}
         }
-        file.heptapod_paas_runner
-            .jobs
-            .extend(Supplement::of(tracked));
+        file.heptapod_paas_runner.jobs.push(Supplement::of(tracked));
     }
     serde_json::to_string(&file)
 }

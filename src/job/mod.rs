@@ -4,6 +4,7 @@ pub mod life;
 mod watch;
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use crate::executor::{Doubt, Resource};
 use crate::payload::{JobCredentials, Payload};
@@ -15,6 +16,8 @@ pub struct Job {
     pub phase: Phase,
     /// The top-level group of its project.
     pub tenant: Option<String>,
+    /// When its machine goes, whatever the job says.
+    pub expires: SystemTime,
     /// How much stood in its log before its machine could write to it.
     pub log_length: u64,
     /// Where it runs, as soon as there is such a place.
@@ -36,10 +39,17 @@ pub enum Phase {
     Ended,
 }
 
+/// The coordinator ends a job 15 minutes after its timeout (GitLab page, section 11), which runs since
+/// the grant; the inner runner's begins with the machine. After so much more nothing can be
+/// gained.
+const MARGIN: Duration = Duration::from_secs(30 * 60);
+
 impl Job {
+    /// `max_age` is for jobs without a timeout of their own.
     #[must_use]
-    pub fn granted(payload: Payload) -> Self {
+    pub fn granted(payload: Payload, max_age: Duration) -> Self {
         Self {
+            expires: SystemTime::now() + payload.timeout().map_or(max_age, |own| own + MARGIN),
             credentials: payload.credentials.clone(),
             tenant: payload.tenant().map(str::to_owned),
             log_length: 0,

@@ -1,6 +1,6 @@
 //! Finding out from the coordinator whether a job is wanted, runs, and has ended.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::Job;
 use super::life::{Interruption, World};
@@ -95,6 +95,9 @@ pub(super) fn await_end(job: &Job, world: &World<'_>) -> Result<(), Interruption
     );
     let mut was_refused = false;
     loop {
+        if SystemTime::now() >= job.expires {
+            return Err(too_old().into());
+        }
         let pause = match world.coordinator.look(&job.credentials) {
             Standing::Active | Standing::Canceling => {
                 trouble.succeeded();
@@ -103,8 +106,10 @@ pub(super) fn await_end(job: &Job, world: &World<'_>) -> Result<(), Interruption
             }
             Standing::Over(why) => match world.coordinator.probe_log(&job.credentials, 0) {
                 LogProbe::Ended(Standing::Over(why)) => return Err(Interruption::Over(why)),
-                _ if was_refused => return Err(Interruption::Over(why)),
-                _ => {
+                LogProbe::Unknown(_) if was_refused => return Err(Interruption::Over(why)),
+                // Its log can still be written to: it is only the look that lags.
+                LogProbe::Grown | LogProbe::Unchanged | LogProbe::Ended(_) => interval,
+                LogProbe::Unknown(_) => {
                     was_refused = true;
                     REPLICA_LAG
                 }
@@ -128,6 +133,15 @@ fn canceled() -> Interruption {
         user: "The job was canceled before it started.".to_owned(),
         admin: "it was canceled before it started".to_owned(),
     })
+}
+
+fn too_old() -> Failure {
+    Failure {
+        user: "The job did not end in its time, and its machine was taken away.".to_owned(),
+        admin: "the machine has reached its maximum age (the job's timeout and a margin, or \
+                paas_max_machine_age)"
+            .to_owned(),
+    }
 }
 
 fn not_started(timeout: Duration) -> Failure {

@@ -8,6 +8,7 @@ mod dependency_proxy;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -38,6 +39,7 @@ pub struct Payload {
     pub credentials: JobCredentials,
     /// Where the job's log can be read with a user's token.
     pub project: Option<u64>,
+    timeout: Option<Duration>,
     variables: Vec<Variable>,
 }
 
@@ -50,6 +52,8 @@ struct Variable {
 
 /// The variables that we act on; the others stay in the text alone.
 const READ_VARIABLES: [&str; 2] = [FLAVOR, ROOT_NAMESPACE];
+/// GitLab allows a month; a year is as good as no limit, and far from where times end.
+const LONGEST_TIMEOUT: u64 = 365 * 24 * 3600;
 const FLAVOR: &str = "CI_CLEVER_CLOUD_FLAVOR";
 const ROOT_NAMESPACE: &str = "CI_PROJECT_ROOT_NAMESPACE";
 
@@ -78,16 +82,26 @@ impl Payload {
             .filter_map(|variable| serde_json::from_str::<Variable>(variable.get()).ok())
             .filter(|variable| READ_VARIABLES.contains(&variable.key.as_str()))
             .collect();
-        drop((fields, job_info));
+        let runner_info: HashMap<String, &RawValue> =
+            field(&fields, "runner_info").unwrap_or_default();
+        let timeout = field::<u64>(&runner_info, "timeout").filter(|seconds| *seconds > 0);
+        drop((fields, job_info, runner_info));
         Ok(Self {
             credentials: JobCredentials {
                 id: JobId(id),
                 token: Secret::new(token),
             },
             project,
+            timeout: timeout.map(|seconds| Duration::from_secs(seconds.min(LONGEST_TIMEOUT))),
             variables,
             text,
         })
+    }
+
+    /// How long the job may take, if that is limited.
+    #[must_use]
+    pub const fn timeout(&self) -> Option<Duration> {
+        self.timeout
     }
 
     /// The text as it came.

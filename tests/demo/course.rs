@@ -180,16 +180,9 @@ impl<'a> Course<'a> {
 
     /// What comes after it must not run.
     fn is_spoiled(&self, ride: &Ride) -> bool {
-        let failed = ride.moments.finished.is_some() && {
-            let job = ride.job.map(|job| self.world.coordinator.job(job));
-            let allowed = ride.plan.ending != Ending::Success;
-            let ended_well = job.as_ref().is_none_or(|job| match &ride.plan.ending {
-                Ending::MayFail(_) => ride.plan.ending.check(job).is_ok(),
-                _ => allowed || job.status == JobStatus::Success,
-            });
-            !ended_well
-        };
-        failed || ride.skipped.is_some()
+        let job = ride.job.filter(|_| ride.moments.finished.is_some());
+        let job = job.map(|job| self.world.coordinator.job(job));
+        ride.skipped.is_some() || job.is_some_and(|job| ride.plan.ending.check(&job).is_err())
     }
 
     fn hear(&mut self, entry: &Entry) {
@@ -286,11 +279,10 @@ impl<'a> Course<'a> {
         let Some(job) = ride.job.map(|job| self.world.coordinator.job(job)) else {
             return (Colour::Plain, String::new());
         };
-        let said = describe(&job);
         match ride.verdict(&job) {
             Ok(words) if job.status == JobStatus::Success => (Colour::Green, words),
             Ok(words) => (Colour::Yellow, words),
-            Err(_) => (Colour::Red, said),
+            Err(_) => (Colour::Red, describe(&job)),
         }
     }
 

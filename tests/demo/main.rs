@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use sandbox::{AppPhase, Kind};
@@ -31,7 +31,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use crate::arguments::{Arguments, Command};
 use crate::course::{Course, Setting, Voice};
 use crate::gitlab_ci::Pipeline;
-use crate::numbers::Numbers;
+use crate::numbers::{Memory, Numbers};
 use crate::pipeline::Ending;
 use crate::program::Program;
 use crate::report::Group;
@@ -101,10 +101,13 @@ fn read_pipeline(arguments: &Arguments) -> Result<Pipeline, String> {
 }
 
 fn run(arguments: &Arguments, pipeline: Pipeline, interrupted: &AtomicBool) -> Result<(), String> {
-    let binary = program::find_or_build(|what| println!("{what}"))?;
+    let binary = program::find_or_build(show::print)?;
     let show = Show::new(pipeline.plans.iter().map(pipeline::Plan::name));
     for remark in &pipeline.remarks {
         show.tell("", Colour::Yellow, remark);
+    }
+    if arguments.pipeline.is_some() {
+        show.say("your scripts run on this computer, as you, each in an empty folder");
     }
     let tags: BTreeSet<_> = (pipeline.plans.iter())
         .flat_map(|plan| plan.spec.tags.iter().cloned())
@@ -123,27 +126,27 @@ fn run(arguments: &Arguments, pipeline: Pipeline, interrupted: &AtomicBool) -> R
         };
         run_all(&mut setting, arguments.load, pipeline)
     };
-    let (groups, numbers) = ran.inspect_err(|_| show_warnings(&show, &program))?;
+    let (groups, numbers) = ran.inspect_err(|_| show_warnings(&program))?;
     report::show_table(&show, &world, &groups);
     if let Some(numbers) = &numbers {
         report::show_numbers(&show, numbers);
     }
     let mut problems = report::problems(&world, &groups);
     if !problems.is_empty() {
-        show_warnings(&show, &program);
+        show_warnings(&program);
     }
     problems.extend(program.stop().err());
     problems.extend(world.end().err());
-    show.print("");
+    show::print("");
     for problem in &problems {
-        show.print(&show.paint(Colour::Red, problem));
+        show::print(&show.paint(Colour::Red, problem));
     }
     if !problems.is_empty() {
         return Err("not everything ended as it must".to_owned());
     }
     let elapsed = show.elapsed().as_secs_f64();
     let good = format!("Everything ended as it must, after {elapsed:.0} s.");
-    show.print(&show.paint(Colour::Green, &good));
+    show::print(&show.paint(Colour::Green, &good));
     Ok(())
 }
 
@@ -163,7 +166,7 @@ fn run_all(
     }
     let single = numbers::run_single_jobs(setting)?;
     let launch = numbers::launch_time(&single);
-    let (rides, peak) = numbers::run_load(setting, load)?;
+    let (rides, memory) = numbers::run_load(setting, load)?;
     for (name, rides) in [("single", single), ("load", rides)] {
         let name = Some(name);
         groups.push(Group { name, rides });
@@ -173,7 +176,7 @@ fn run_all(
     let numbers = Numbers {
         launch,
         idle,
-        peak,
+        load: memory,
         jobs_at_once: load,
         git_calls: world.git_calls(process),
         pushes,
@@ -182,8 +185,8 @@ fn run_all(
 }
 
 /// Waits until the program asks for jobs, and says how much memory it has then.
-fn await_idle(setting: &mut Setting<'_>) -> Result<Option<u64>, String> {
-    let until = std::time::Instant::now() + START_PATIENCE;
+fn await_idle(setting: &mut Setting<'_>) -> Result<Option<Memory>, String> {
+    let until = Instant::now() + START_PATIENCE;
     let asked = |setting: &Setting<'_>| {
         let is_asking = |path: &str| path.ends_with("/jobs/request");
         setting.world.journal.count_requests("POST", is_asking)
@@ -193,14 +196,14 @@ fn await_idle(setting: &mut Setting<'_>) -> Result<Option<u64>, String> {
         if setting.interrupted.load(Ordering::Relaxed) {
             return Err("interrupted".to_owned());
         }
-        if std::time::Instant::now() > until {
+        if Instant::now() > until {
             return Err(format!(
                 "the program has not asked for jobs within {START_PATIENCE:.0?}"
             ));
         }
         thread::sleep(Duration::from_millis(20));
     }
-    Ok(numbers::resident(setting.program.id()))
+    Ok(Memory::of(setting.program.id()))
 }
 
 fn count_pushes(world: &World) -> usize {
@@ -213,14 +216,14 @@ fn count_pushes(world: &World) -> usize {
 }
 
 /// What the program itself said, when something went wrong.
-fn show_warnings(show: &Show, program: &Program) {
+fn show_warnings(program: &Program) {
     let warnings = program.warnings();
     if warnings.is_empty() {
         return;
     }
-    show.print("");
-    show.print("The program's own warnings:");
+    show::print("");
+    show::print("The program's own warnings:");
     for line in warnings.iter().take(40) {
-        show.print(&format!("  {line}"));
+        show::print(&format!("  {line}"));
     }
 }

@@ -2,7 +2,7 @@
 //! are not its doing, and are taken off.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sandbox::coordinator::JobSpec;
 
@@ -15,35 +15,58 @@ const SINGLE_JOBS: usize = 3;
 /// The program needs a moment to see that a job runs.
 const SETTLING: Duration = Duration::from_secs(1);
 
-/// Kibibytes of memory that a process has, where the system tells.
-pub fn resident(process: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse().ok()
+/// What a process has of memory, in KiB.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Memory {
+    pub resident: u64,
+    /// Of that, what is not the pages of the binary and of libraries.
+    pub own: u64,
+}
+
+impl Memory {
+    /// Where the system tells.
+    pub fn of(process: u32) -> Option<Self> {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+        let size = |name: &str| -> Option<u64> {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.trim().strip_suffix("kB")?.trim().parse().ok()
+        };
+        Some(Self {
+            resident: size("VmRSS:")?,
+            own: size("RssAnon:")?,
+        })
+    }
 }
 
 pub struct Numbers {
     /// From grant to push, of a job on its own.
     pub launch: Option<Duration>,
-    /// KiB.
-    pub idle: Option<u64>,
-    /// KiB.
-    pub peak: Option<u64>,
+    pub idle: Option<Memory>,
+    pub load: Load,
     pub jobs_at_once: usize,
     pub git_calls: usize,
     pub pushes: usize,
 }
 
 impl Numbers {
-    /// KiB for each running job.
-    pub fn per_job(&self) -> Option<f64> {
-        let more = self.peak?.saturating_sub(self.idle?);
+    /// KiB for each job, given the most that there was.
+    pub fn per_job(&self, most: Option<Memory>) -> Option<f64> {
+        let more = most?.resident.saturating_sub(self.idle?.resident);
         Some(more as f64 / self.jobs_at_once.max(1) as f64)
     }
 
     pub fn git_per_launch(&self) -> f64 {
         self.git_calls as f64 / self.pushes.max(1) as f64
     }
+}
+
+/// The most memory that the program had.
+#[derive(Clone, Copy, Default)]
+pub struct Load {
+    /// While some were launched still.
+    pub launching: Option<Memory>,
+    /// While all were running.
+    pub running: Option<Memory>,
 }
 
 /// Jobs one after the other, each on its own.
@@ -81,15 +104,11 @@ fn own_time(moments: &Moments) -> Option<Duration> {
     Some(all.saturating_sub(LATENCIES.create + repository))
 }
 
-/// `count` jobs, held until all of them run. Returns them, and the most memory that the program had
-/// meanwhile, in KiB.
+/// `count` jobs, held until all of them run.
 ///
 /// # Errors
 /// In words, when one does not come to its end.
-pub fn run_load(
-    setting: &mut Setting<'_>,
-    count: usize,
-) -> Result<(Vec<Ride>, Option<u64>), String> {
+pub fn run_load(setting: &mut Setting<'_>, count: usize) -> Result<(Vec<Ride>, Load), String> {
     let (world, show, process) = (setting.world, setting.show, setting.program.id());
     let gate = world.path("all-are-running");
     let plans = (1..=count).map(|number| {
@@ -101,19 +120,20 @@ pub fn run_load(
     let plans = plans.collect();
     show.say(&format!("{count} jobs at once"));
     let mut course = Course::new(setting, plans, Voice::Counting("load"));
-    let mut peak = resident(process);
+    let mut load = Load::default();
     let mut since = None;
     course.run_until(|course| {
-        peak = peak.max(resident(process));
+        let now = Memory::of(process);
         if !course.all_running() {
+            load.launching = load.launching.max(now);
             return false;
         }
-        let since = *since.get_or_insert_with(std::time::Instant::now);
-        since.elapsed() >= SETTLING
+        load.running = load.running.max(now);
+        since.get_or_insert_with(Instant::now).elapsed() >= SETTLING
     })?;
     show.say(&format!("all {count} are running; letting them go"));
     fs::write(&gate, "").map_err(|error| format!("cannot let the jobs go: {error}"))?;
-    Ok((course.run()?, peak))
+    Ok((course.run()?, load))
 }
 
 fn small_job(name: &str, script: &str) -> Plan {

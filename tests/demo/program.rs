@@ -1,6 +1,7 @@
 //! The real program: finding its binary or having it built, running it, and making sure that it
 //! ends with the demo, however that ends.
 
+use std::env;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
@@ -8,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
-use std::{env, str};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -135,10 +135,7 @@ pub fn find_or_build(announce: impl Fn(&str)) -> Result<PathBuf, String> {
         return Ok(binary);
     }
     let arguments = build_arguments(profile)?;
-    announce(&format!(
-        "building the program: cargo {}",
-        arguments.join(" ")
-    ));
+    announce("Building the program first.");
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args(&arguments)

@@ -43,7 +43,7 @@ impl Show {
         let clock = format!("{:6.1}", self.elapsed().as_secs_f64());
         let (clock, width) = (self.paint(Colour::Dim, &clock), self.width);
         let text = self.paint(colour, text);
-        self.print(&format!("{clock}  {job:width$}  {text}"));
+        print(&format!("{clock}  {job:width$}  {text}"));
     }
 
     /// Something about the world.
@@ -60,13 +60,7 @@ impl Show {
         if printable(&line, false).trim().is_empty() {
             return;
         }
-        self.print(&format!("{clock}  {job}  {bar} {line}"));
-    }
-
-    /// A line without a clock.
-    pub fn print(&self, line: &str) {
-        // Nobody reads any more; what is under way comes to its end all the same.
-        let _ = writeln!(io::stdout(), "{line}");
+        print(&format!("{clock}  {job}  {bar} {line}"));
     }
 
     pub fn paint(&self, colour: Colour, text: &str) -> String {
@@ -82,6 +76,12 @@ impl Show {
         };
         format!("\x1b[{code}m{text}\x1b[0m")
     }
+}
+
+/// A line without a clock.
+pub fn print(line: &str) {
+    // When nobody reads any more, what is under way comes to its end all the same.
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
 /// <https://no-color.org>: any value but an empty one says no.

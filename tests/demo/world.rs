@@ -28,7 +28,7 @@ pub const LATENCIES: Latencies = Latencies {
     create: Duration::from_millis(300),
     repository: Duration::from_millis(250),
     deployment_visible: Duration::from_millis(300),
-    boot: Duration::from_millis(1000),
+    boot: Duration::from_secs(1),
     build: Duration::from_millis(400),
     deletion: Duration::from_millis(300),
     list_lag: Duration::from_millis(200),

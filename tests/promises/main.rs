@@ -5,6 +5,7 @@ mod configuration;
 mod failures;
 mod journey;
 mod limits;
+mod local_docker;
 mod outages;
 mod restart;
 mod secrecy;

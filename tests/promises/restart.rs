@@ -53,7 +53,7 @@ fn on_api(
     move |town, gate| {
         town.clever
             .faults()
-            .inject(Rule::on(method, path).times(1).with(fault(gate)))
+            .inject(Rule::on(method, path).times(1).with(fault(gate)));
     }
 }
 
@@ -65,7 +65,7 @@ fn on_coordinator(
     move |town, gate| {
         town.coordinator
             .faults()
-            .inject(Rule::on(method, path).times(1).with(fault(gate)))
+            .inject(Rule::on(method, path).times(1).with(fault(gate)));
     }
 }
 
@@ -77,7 +77,7 @@ fn on_git(
     move |town, gate| {
         town.clever
             .git_faults()
-            .inject(Rule::on(method, path).times(1).with(fault(gate)))
+            .inject(Rule::on(method, path).times(1).with(fault(gate)));
     }
 }
 

@@ -17,7 +17,10 @@ fn main() {
     let [_, command, option, configuration, job] = arguments.as_slice() else {
         panic!("{arguments:?}");
     };
-    assert_eq!((command.as_str(), option.as_str()), ("exec-fetched-job", "--config"));
+    assert_eq!(
+        (command.as_str(), option.as_str()),
+        ("exec-fetched-job", "--config")
+    );
     let configuration = fs::read_to_string(configuration).unwrap();
     let job = fs::read_to_string(job).unwrap();
     let session = Session {

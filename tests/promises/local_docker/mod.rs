@@ -9,7 +9,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sandbox::JobStatus;
-use serde_json::json;
 
 use crate::town::PATIENCE;
 use yard::Yard;
@@ -31,7 +30,11 @@ fn a_job_runs_in_a_container_of_which_nothing_is_left() {
     yard.await_nothing_left(job);
     assert_eq!(yard.starts(job), 1);
     let log = ended.log();
-    for part in ["an engine: true", "executor = \"docker\"", "debian:stable-slim"] {
+    for part in [
+        "an engine: true",
+        "executor = \"docker\"",
+        "debian:stable-slim",
+    ] {
         assert!(log.contains(part), "{log}");
     }
     for secret in ["host =", "cc_", "local-docker", "paas_"] {
@@ -39,9 +42,6 @@ fn a_job_runs_in_a_container_of_which_nothing_is_left() {
     }
     let (exit, log) = service.stop();
     assert!(exit.success(), "{log}");
-    for list in ["launched", "pending", "to_decommission"] {
-        assert_eq!(yard.state()[list], json!([]), "{list}");
-    }
     assert_eq!(yard.journal.complaints(), [""; 0]);
 }
 
@@ -68,7 +68,9 @@ fn a_job_that_runs_is_found_again_after_a_kill() {
     service.kill();
     let state = yard.state();
     let handles = [&state["launched"][0], &state["pending"][0][0]];
-    let resource = handles.iter().find_map(|handle| handle["paas_resource"].as_str());
+    let resource = handles
+        .iter()
+        .find_map(|handle| handle["paas_resource"].as_str());
     assert_eq!(resource, Some(yard.name(job).as_str()), "{state}");
     let service = yard.start();
     service.await_log("going on with 1 jobs");
@@ -83,7 +85,11 @@ fn a_job_that_runs_is_found_again_after_a_kill() {
 #[test]
 fn a_job_is_started_once_however_often_the_program_is_killed() {
     let Some(yard) = Yard::open() else { return };
+    let service = yard.start();
     let job = yard.submit("true");
+    // Before that the grant may not be on disk, and nobody can know of it.
+    service.await_log("is provisioned");
+    service.kill();
     for life in 1..=20 {
         let service = yard.start();
         thread::sleep(Duration::from_millis(life * 50));
@@ -92,8 +98,6 @@ fn a_job_is_started_once_however_often_the_program_is_killed() {
     let service = yard.start();
     let ended = yard.await_end(job, &service);
     assert_eq!(ended.status, JobStatus::Success, "{}", service.whole_log());
-    // A build of one of those processes may end after the first look; there is a second one.
-    service.await_log(" is gone, after");
     yard.await_nothing_left(job);
     assert_eq!(yard.starts(job), 1, "{}", service.whole_log());
     service.stop();
@@ -109,7 +113,11 @@ fn an_image_that_can_not_be_built_fails_the_job_in_kind_words() {
     let job = yard.submit("true");
     let ended = yard.await_end(job, &service);
     assert_eq!(ended.status, JobStatus::Failed);
-    assert!(ended.log().contains("could not be started"), "{}", ended.log());
+    assert!(
+        ended.log().contains("could not be started"),
+        "{}",
+        ended.log()
+    );
     assert!(!ended.log().contains("127.0.0.1"), "{}", ended.log());
     let line = service.await_log("failed to launch");
     for part in [yard.host.as_str(), "docker build", "127.0.0.1:1"] {
@@ -122,11 +130,17 @@ fn an_image_that_can_not_be_built_fails_the_job_in_kind_words() {
 #[test]
 fn without_an_engine_jobs_are_left_in_the_queue_and_the_operator_is_told_what_to_check() {
     let mut yard = Yard::without_engine("");
-    yard.host = format!("unix://{}", yard.folder.path().join("nobody.sock").display());
+    yard.host = format!(
+        "unix://{}",
+        yard.folder.path().join("nobody.sock").display()
+    );
     let job = yard.submit("true");
     let service = yard.start();
     let line = service.await_log("no Docker engine can be reached");
-    assert!(line.contains(&yard.host) && line.contains("check that it runs"), "{line}");
+    assert!(
+        line.contains(&yard.host) && line.contains("check that it runs"),
+        "{line}"
+    );
     assert_eq!(yard.coordinator.job(job).status, JobStatus::Pending);
     assert_eq!(yard.requests(), 0);
     let stopping = Instant::now();

@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sandbox::{Coordinator, CoordinatorSettings, JobId, JobSpec, JobView, Journal, RunnerSpec};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::service::Service;
@@ -37,7 +37,9 @@ pub struct Yard {
 impl Yard {
     /// Nothing where there is no engine to try with; then it says so, where everybody sees it.
     pub fn open() -> Option<Self> {
-        let said = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
+        let said = std::env::var("DOCKER_HOST")
+            .ok()
+            .filter(|host| !host.is_empty());
         let host = said.unwrap_or_else(|| "unix:///var/run/docker.sock".to_owned());
         let opened = Self::try_open(&host);
         let skip = |why: String| {
@@ -94,7 +96,7 @@ impl Yard {
     pub fn start(&self) -> Service {
         let path = self.folder.path().join("paas-runner.toml");
         let configuration = format!(
-            r#"state_file = {state:?}
+            r#"state_file = "{state}"
 check_interval = 0.1
 job_progress_poll_interval = 0.2
 paas_log_statistics = false
@@ -115,7 +117,7 @@ poll_step = 0.1
 [runners.docker]
 image = "debian:stable-slim"
 "#,
-            state = self.state_path(),
+            state = self.state_path().display(),
             url = self.url,
             token = self.token,
             host = self.host,
@@ -167,13 +169,20 @@ image = "debian:stable-slim"
         found.lines().map(str::to_owned).collect()
     }
 
-    /// Waits until nothing with the job's name is left at the engine.
+    /// Waits until the program has settled all of its jobs. Then nothing may be left of this one.
     pub fn await_nothing_left(&self, job: JobId) {
         let until = Instant::now() + PATIENCE;
-        while self.container(job).is_some() || !self.images(job).is_empty() {
-            assert!(Instant::now() < until, "{} is left", self.name(job));
+        while !self.is_settled() {
+            assert!(Instant::now() < until, "not settled: {}", self.state());
             thread::sleep(Duration::from_millis(100));
         }
+        assert_eq!((self.container(job), self.images(job)), (None, Vec::new()));
+    }
+
+    fn is_settled(&self) -> bool {
+        let state = self.state();
+        let lists = ["launched", "pending", "to_decommission"];
+        lists.iter().all(|list| state[list] == json!([]))
     }
 
     /// How often a container with the job's name was started, by the engine's own account.
@@ -240,28 +249,30 @@ fn gateway(host: &str) -> Result<Ipv4Addr, String> {
     let address: Ipv4Addr = address
         .parse()
         .map_err(|error| format!("its network is {said:?}: {error}"))?;
-    Ok(Ipv4Addr::from_bits(address.to_bits() + u32::from(is_network)))
+    Ok(Ipv4Addr::from_bits(
+        address.to_bits() + u32::from(is_network),
+    ))
 }
 
 /// The stand-in, compiled once. Linked statically, since an image from scratch has no libraries.
 fn inner_runner() -> Result<&'static Path, String> {
-    static COMPILED: OnceLock<Result<(PathBuf, TempDir), String>> = OnceLock::new();
+    static COMPILED: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let compiled = COMPILED.get_or_init(|| {
-        let folder = tempfile::tempdir().unwrap();
-        let program = folder.path().join("gitlab-runner");
-        let source = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/promises/local_docker/inner_runner.rs"
-        );
+        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("gitlab-runner");
+        let source = "tests/promises/local_docker/inner_runner.rs";
         let output = Command::new("rustc")
-            .args(["--edition=2024", "-Ctarget-feature=+crt-static", "-Cstrip=symbols", "-o"])
-            .args([program.as_path(), Path::new(source)])
+            .args(["--edition=2024", "-Ctarget-feature=+crt-static"])
+            .args(["-Cstrip=symbols", "-o"])
+            .args([
+                &program,
+                &Path::new(env!("CARGO_MANIFEST_DIR")).join(source),
+            ])
             .output()
             .map_err(|error| format!("rustc can't be started: {error}"))?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        output.status.success().then_some((program, folder)).ok_or(said)
+        output.status.success().then_some(program).ok_or(said)
     });
-    let compiled = compiled.as_ref().map(|(program, _)| program.as_path());
+    let compiled = compiled.as_ref().map(PathBuf::as_path);
     compiled.map_err(|why| format!("no static inner runner can be made: {why}"))
 }
 

@@ -1,0 +1,182 @@
+//! How a runner becomes known to a coordinator, or learns that it is. GitLab page, section 7.
+//!
+//! Neither call is ever repeated: a registration whose answer was lost may have been done, and a
+//! second one would leave two runners behind. The tokens are in no text that comes from here.
+
+use serde::Deserialize;
+use serde_json::json;
+use ureq::http::Method;
+
+use super::Coordinator;
+use crate::http::{Answer, Call};
+use crate::secret::Secret;
+
+/// As much of a refusal as a person reads.
+const TEXT_LIMIT: usize = 200;
+
+/// What a token is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenKind {
+    /// Lets one register new runners.
+    Registration,
+    /// Is a runner's own.
+    Authentication,
+}
+
+/// Why there is no runner.
+#[derive(Debug, PartialEq, Eq)]
+pub enum NotRegistered {
+    /// The coordinator's status, and what it said.
+    Refused { status: u16, text: String },
+    /// It redirects; the text is the address without what may be secret in it.
+    Elsewhere { status: u16, address: String },
+    /// It said yes, but not what the new runner's token is.
+    NoToken,
+    /// Nothing came back; the request may have been carried out all the same.
+    NoAnswer {
+        why: String,
+        may_have_been_done: bool,
+    },
+}
+
+impl TokenKind {
+    /// Section 7.4. An instance may put a prefix of its own before `glrt-`.
+    #[must_use]
+    pub fn of(token: &Secret) -> Self {
+        let token = token.reveal();
+        let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| token.starts_with(prefix));
+        if begins(&["GR1348941", "glrtr-"]) {
+            Self::Registration
+        } else if token.contains("glrt-") || begins(&["t1_", "t2_", "t3_"]) {
+            Self::Authentication
+        } else {
+            Self::Registration
+        }
+    }
+}
+
+impl Coordinator {
+    /// Registers a new runner, paused, and hands back its authentication token. Section 7.1.
+    ///
+    /// # Errors
+    /// [`NotRegistered`].
+    pub fn register(&self, name: &str, token: &Secret) -> Result<Secret, NotRegistered> {
+        #[derive(Deserialize)]
+        struct Registered {
+            token: String,
+        }
+        let url = format!("{}/runners", self.api);
+        let body = json!({
+            "info": {"name": name},
+            "description": name,
+            "active": false,
+            "token": token.reveal(),
+        });
+        let answer = self.submit(&url, &body, token)?;
+        let registered: Result<Registered, _> = serde_json::from_slice(&answer.body);
+        match registered {
+            Ok(Registered { token }) if !token.is_empty() => Ok(Secret::new(token)),
+            _ => Err(NotRegistered::NoToken),
+        }
+    }
+
+    /// Whether `token` is a runner's. Older coordinators answer with a text, newer ones with
+    /// JSON: any success will do. Section 7.2.
+    ///
+    /// # Errors
+    /// [`NotRegistered`].
+    pub fn verify(&self, token: &Secret) -> Result<(), NotRegistered> {
+        let url = format!("{}/runners/verify", self.api);
+        let body = json!({"token": token.reveal()});
+        self.submit(&url, &body, token).map(drop)
+    }
+
+    fn submit(
+        &self,
+        url: &str,
+        body: &serde_json::Value,
+        token: &Secret,
+    ) -> Result<Answer, NotRegistered> {
+        let call = Call::new(Method::POST, url)
+            .conceals(token)
+            .header("Accept", "application/json")
+            .json(body);
+        let answer = self
+            .http
+            .send(&call)
+            .map_err(|error| NotRegistered::NoAnswer {
+                may_have_been_done: error.may_have_been_done,
+                why: error.to_string(),
+            })?;
+        match answer.status {
+            200..=299 => Ok(answer),
+            status @ 300..=399 => Err(NotRegistered::Elsewhere {
+                status,
+                address: answer.header("Location").map_or_else(String::new, bare),
+            }),
+            status => Err(NotRegistered::Refused {
+                status,
+                text: told(&answer.body, token),
+            }),
+        }
+    }
+}
+
+/// An answer's body on one line, as far as it is for people: the page of a proxy is not.
+fn told(body: &[u8], token: &Secret) -> String {
+    let text = String::from_utf8_lossy(body);
+    let text = token.scrub(text.trim());
+    if text.starts_with('<') {
+        return String::new();
+    }
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    text.chars().map(plain).take(TEXT_LIMIT).collect()
+}
+
+/// An address without user and query.
+fn bare(address: &str) -> String {
+    let address = address.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, rest) = address.split_once("//").unwrap_or(("", address));
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = host.rsplit('@').next().unwrap_or_default();
+    let plain = |c: &char| !c.is_control();
+    let address = format!("{scheme}//{host}{path}");
+    address.chars().filter(plain).take(TEXT_LIMIT).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{TokenKind, bare, told};
+    use crate::secret::Secret;
+
+    #[test]
+    fn a_runners_own_token_is_told_from_one_that_registers() {
+        for (token, kind) in [
+            ("glrt-D3adNQYu8OCjkYDbwDaG", TokenKind::Authentication),
+            ("glrt-t1_D3adNQYu8OCjkYDbwDaG", TokenKind::Authentication),
+            ("acme-glrt-t3_D3adNQYu8OCjk", TokenKind::Authentication),
+            ("t2_D3adNQYu8OCjkYDbwDaG", TokenKind::Authentication),
+            ("GR1348941D3adNQYu8OCjkYDbwDaG", TokenKind::Registration),
+            ("GR1348941glrt-QYu8OCjkYDbwDaG", TokenKind::Registration),
+            ("glrtr-D3adNQYu8OCjkYDbwDaG", TokenKind::Registration),
+            ("D3adNQYu8OCjkYDbwDaG", TokenKind::Registration),
+        ] {
+            assert_eq!(TokenKind::of(&Secret::new(token)), kind, "{token}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_quoted_without_the_token_and_without_pages() {
+        let token = Secret::new("glrt-secret");
+        let quoted = told(b"{\"message\":\"no\n glrt-secret\"}\n", &token);
+        assert_eq!(quoted, "{\"message\":\"no  [redacted]\"}");
+        assert_eq!(told(b"<html>502</html>", &token), "");
+        assert_eq!(told(&[b'x'; 900], &token).len(), 200);
+    }
+
+    #[test]
+    fn a_redirection_is_shown_without_what_may_be_secret() {
+        let address = bare("https://user:word@git.example.org/api/v4/runners?token=1");
+        assert_eq!(address, "https://git.example.org/api/v4/runners");
+    }
+}

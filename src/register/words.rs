@@ -1,0 +1,107 @@
+//! What a coordinator's refusal means, and what to do about it.
+
+use crate::coordinator::{NotRegistered, TokenKind};
+
+/// For the operator: what was tried, what came back, what to do.
+pub fn not_registered(url: &str, kind: TokenKind, trouble: &NotRegistered) -> String {
+    let tried = match kind {
+        TokenKind::Registration => format!("cannot register the runner at {url}"),
+        TokenKind::Authentication => format!("cannot verify the runner's token at {url}"),
+    };
+    let (came_back, advice) = match trouble {
+        NotRegistered::Refused { status, text } => {
+            let quoted = if text.is_empty() {
+                String::new()
+            } else {
+                format!(", {text}")
+            };
+            (
+                format!("HTTP status {status}{quoted}"),
+                refused(*status, kind),
+            )
+        }
+        NotRegistered::Elsewhere { status, address } => (
+            format!("HTTP status {status}, a redirection to {address}"),
+            "Give the address to which it redirects",
+        ),
+        NotRegistered::NoToken => (
+            "the answer has no token for the new runner".to_owned(),
+            "Look there whether it is in the list of runners, and remove it",
+        ),
+        NotRegistered::NoAnswer {
+            why,
+            may_have_been_done,
+        } => (why.clone(), unanswered(*may_have_been_done, kind)),
+    };
+    format!("{tried}: {came_back}. {advice}. Nothing was written")
+}
+
+const fn refused(status: u16, kind: TokenKind) -> &'static str {
+    match (status, kind) {
+        (410, TokenKind::Registration) => {
+            "Registration tokens are switched off there, as they are by default since GitLab 17. \
+             Create the runner in its web pages (of the instance, a group or a project: CI/CD, \
+             Runners, New runner) and give the token that is shown there, \"glrt-...\""
+        }
+        (401 | 403, TokenKind::Registration) => {
+            "This registration token is not valid there: copy it again, and check that it is of \
+             this instance. If it is the token of a runner that exists already, there is nothing \
+             to register: write it into the configuration by hand"
+        }
+        (401 | 403, TokenKind::Authentication) => {
+            "No runner with this token is known there: it was deleted, its token was reset or has \
+             expired, or it is of another instance. Check the address, or create the runner anew"
+        }
+        (422, TokenKind::Authentication) => {
+            "The runner has lost its owner: the group or project for which it was created is gone. \
+             Create a new runner there"
+        }
+        (400 | 422, _) => "The instance does not accept what it was told; its text says why",
+        (404 | 405, _) => {
+            "There is no runners' API below this address: check it, with its path if the instance \
+             is not at the root of its host"
+        }
+        (429, _) => "The instance has been asked too often: try again in some minutes",
+        (500..=599, _) => "The instance has trouble: try again later",
+        _ => "This is not what such an instance answers: check the address",
+    }
+}
+
+const fn unanswered(may_have_been_done: bool, kind: TokenKind) -> &'static str {
+    match (may_have_been_done, kind) {
+        (true, TokenKind::Registration) => {
+            "The runner may be registered all the same: look there into the list of runners, and \
+             remove it before trying again"
+        }
+        _ => {
+            "Check the address and the network; for a certificate of an authority of your own, \
+             set SSL_CERT_FILE"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::not_registered;
+    use crate::coordinator::{NotRegistered, TokenKind};
+
+    #[test]
+    fn each_refusal_says_what_to_do() {
+        let told = |status, kind| {
+            let text = "{\"message\":\"no\"}".to_owned();
+            let trouble = NotRegistered::Refused { status, text };
+            not_registered("https://x", kind, &trouble)
+        };
+        let gone = told(410, TokenKind::Registration);
+        assert!(
+            gone.contains("status 410") && gone.contains("glrt-"),
+            "{gone}"
+        );
+        let forbidden = told(403, TokenKind::Registration);
+        assert!(forbidden.contains("not valid"), "{forbidden}");
+        let unknown = told(403, TokenKind::Authentication);
+        assert!(unknown.contains("No runner with this token"), "{unknown}");
+        let orphan = told(422, TokenKind::Authentication);
+        assert!(orphan.contains("lost its owner"), "{orphan}");
+    }
+}
