@@ -21,6 +21,8 @@ Usage: heptapod-paas-runner [OPTIONS] CONFIG
 Options:
   -l, --logging-level LEVEL    DEBUG, INFO, WARNING or ERROR [default: `log_level`, INFO]
       --debug-signal           log the tracked jobs and the counters on SIGUSR1
+      --orphans                list the machines that nobody tracks, and leave
+      --delete                 with --orphans: remove them
       --poll-cycles N          stop after N polling cycles (for tests)
       --poll-interval N        deprecated: set `check_interval` in the configuration
       --job-progress-poll-interval N
@@ -52,6 +54,8 @@ struct Arguments {
     config: PathBuf,
     level: Option<LevelFilter>,
     debug_signal: bool,
+    orphans: bool,
+    delete: bool,
     poll_cycles: Option<u64>,
     check_interval: Option<Duration>,
     progress_interval: Option<Duration>,
@@ -85,19 +89,27 @@ fn run(arguments: &Arguments) -> ExitCode {
         config.log_format,
     );
     override_intervals(&mut config, arguments);
+    for warning in &config.warnings {
+        log::warn!("{}: {warning}", shown(&arguments.config));
+    }
+    if arguments.orphans {
+        let report = dispatcher::orphans(config, arguments.delete);
+        return exit(arguments, report.map(|report| print!("{report}")));
+    }
     log::info!(
         "version {}, with {}",
         env!("CARGO_PKG_VERSION"),
         shown(&arguments.config)
     );
-    for warning in &config.warnings {
-        log::warn!("{}: {warning}", shown(&arguments.config));
-    }
     let options = Options {
         poll_cycles: arguments.poll_cycles,
         debug_signal: arguments.debug_signal,
     };
-    match dispatcher::run(config, options) {
+    exit(arguments, dispatcher::run(config, options))
+}
+
+fn exit(arguments: &Arguments, result: Result<(), ServiceError>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(ServiceError::Configuration(text)) => {
             log::error!("{}: {text}", shown(&arguments.config));
@@ -136,6 +148,8 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, lexop
         config: PathBuf::new(),
         level: None,
         debug_signal: false,
+        orphans: false,
+        delete: false,
         poll_cycles: None,
         check_interval: None,
         progress_interval: None,
@@ -153,6 +167,8 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, lexop
             Short('l') | Long("logging-level") => {
                 parsed.level = Some(level(&parser.value()?.string()?)?);
             }
+            Long("orphans") => parsed.orphans = true,
+            Long("delete") => parsed.delete = true,
             Long("debug-signal") => parsed.debug_signal = true,
             Long("poll-cycles") => parsed.poll_cycles = Some(parser.value()?.parse()?),
             Long("poll-interval") => parsed.check_interval = Some(seconds(&parser.value()?)?),
@@ -162,6 +178,9 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, lexop
             Value(path) if config.is_none() => config = Some(path.into()),
             other => return Err(other.unexpected()),
         }
+    }
+    if parsed.delete && !parsed.orphans {
+        return Err("--delete goes with --orphans".into());
     }
     parsed.config = config.ok_or("which configuration file? CONFIG is missing")?;
     Ok(Command::Run(Box::new(parsed)))

@@ -67,8 +67,15 @@ pub fn run(run: &Run<'_>) -> io::Result<Ended> {
         return Err(error);
     }
     if let Some(mut stdin) = child.stdin.take() {
-        // A program that ends without reading all says why in its output.
-        let _ = stdin.write_all(run.input);
+        let input = run.input.to_vec();
+        // A program that does not read it all says why in its output, or runs out of time.
+        let writer = thread::Builder::new().stack_size(STACK).spawn(move || {
+            let _ = stdin.write_all(&input);
+        });
+        if let Err(error) = writer {
+            kill(&mut child);
+            return Err(error);
+        }
     }
     if let Ok(output) = reading.recv_timeout(run.timeout) {
         Ok(ended(child.wait()?, &output))

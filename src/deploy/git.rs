@@ -79,6 +79,12 @@ pub struct PushError {
 pub struct Workshop(PathBuf);
 
 impl Workshop {
+    /// For those who push nothing.
+    #[must_use]
+    pub fn none() -> Self {
+        Self(PathBuf::from("/nonexistent"))
+    }
+
     /// Takes over `folder`, which nobody else may use: what a crashed process left in it is removed.
     ///
     /// # Errors

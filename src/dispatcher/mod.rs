@@ -8,6 +8,8 @@
 //! The loop is left for one reason only: the service stops. Then no new jobs are taken, every wait
 //! in every thread ends at once, and what is under way and can't be cut is waited for.
 
+mod litter;
+mod orphans;
 mod poll;
 mod quota;
 mod reference;
@@ -15,6 +17,7 @@ mod runner;
 mod signals;
 mod state;
 mod status;
+mod system_id;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -26,15 +29,16 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, never, select, tick, unbounded};
 use serde_json::value::RawValue;
 
+pub use self::litter::orphans;
 use self::poll::{Pace, Poller};
 use self::quota::{Limits, Quota, Seat};
-use self::runner::Runner;
+use self::runner::{Installation, Runner};
 use self::signals::Request;
 use self::state::{StateFile, Tracked, beside};
 use self::worker::{Shop, work};
 use crate::config::{Config, QuotaSettings, RunnerName};
 use crate::deploy::git::Workshop;
-use crate::executor::Resource;
+use crate::executor::{FoundMachine, Resource};
 use crate::http::Http;
 use crate::job::life::Policy;
 use crate::job::{Job, Phase};
@@ -97,6 +101,11 @@ enum Event {
         key: JobKey,
         progress: Progress,
     },
+    /// Machines of a runner's jobs, tracked or not.
+    Found {
+        runner: Arc<Runner>,
+        found: Vec<FoundMachine>,
+    },
     /// A poller has done its last cycle.
     PollerDone,
 }
@@ -123,6 +132,7 @@ struct Dispatcher {
     runners: Vec<Arc<Runner>>,
     tracked: BTreeMap<JobKey, Tracked>,
     standby: Vec<Box<RawValue>>,
+    system_id: String,
     file: StateFile,
     quota: Arc<Quota>,
     shop: Shop,
@@ -145,7 +155,10 @@ struct Dispatcher {
 pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
     let start = |error: String| ServiceError::Start(error);
     let file = StateFile::open(&config.state_file).map_err(start)?;
-    let (tracked, standby) = file.load().map_err(start)?.into_parts();
+    let state = file.load().map_err(start)?;
+    let system_id = system_id::of_this_installation(state.system_id.as_deref());
+    let mark = system_id::mark(&system_id, &config.state_file);
+    let (tracked, standby) = state.into_parts();
     let workshop = Workshop::open(beside(&config.state_file, ".pushes")).map_err(|error| {
         start(format!(
             "cannot prepare a folder beside the state file: {error}"
@@ -157,12 +170,17 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
     let (events, incoming) = unbounded();
     let reference = config.quota;
     let statistics = config.log_statistics.then_some(config.check_interval);
-    let http = Http::new(trust::roots(None));
+    let installation = Installation {
+        http: Http::new(trust::roots(None)),
+        workshop: workshop.clone(),
+        system_id: system_id.clone(),
+        mark,
+    };
     let runners: Vec<_> = config
         .runners
         .into_iter()
         .enumerate()
-        .map(|(index, settings)| Arc::new(Runner::new(index, settings, &http, &workshop)))
+        .map(|(index, settings)| Arc::new(Runner::new(index, settings, &installation)))
         .collect();
     let allowed = reference.allowed_fraction_per_runner;
     let mut dispatcher = Dispatcher {
@@ -177,6 +195,7 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
         runners,
         tracked: BTreeMap::new(),
         standby,
+        system_id,
         file,
         shop: Shop {
             launches: Arc::new(Launches::new(config.launch_spacing)),
@@ -203,6 +222,7 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
     };
     dispatcher.restore(tracked);
     dispatcher.save();
+    dispatcher.search_orphans();
     dispatcher.weigh_reference(reference);
     let result = dispatcher.serve(stopper, &incoming, &requests, statistics);
     workshop.close();
@@ -348,6 +368,11 @@ impl Dispatcher {
                 seat,
             } => self.granted(runner, *payload, seat),
             Event::Progress { key, progress } => self.progress(&key, progress),
+            Event::Found { runner, found } => {
+                for machine in found {
+                    self.found(&runner, machine);
+                }
+            }
             Event::PollerDone => self.pollers -= 1,
         }
         Ok(())
@@ -379,6 +404,48 @@ impl Dispatcher {
         self.unsaved = true;
     }
 
+    /// A machine of which nobody tracks the job goes, if we made it.
+    fn found(&mut self, runner: &Arc<Runner>, machine: FoundMachine) {
+        let key = JobKey {
+            runner: runner.unique_name.clone(),
+            id: machine.job,
+        };
+        if self.tracked.contains_key(&key) || self.shop.stop.check().is_err() {
+            return;
+        }
+        let name = &machine.name;
+        logger::about_job(machine.job.0, &runner.name, || {
+            if machine.is_ours {
+                log::warn!("machine {name} has no job any more; it goes");
+            } else {
+                log::warn!(
+                    "machine {name} is nobody's, as far as we know, and was not made by this \
+                     installation; `--orphans` tells more"
+                );
+            }
+        });
+        if machine.is_ours {
+            let job = orphans::adopt(machine);
+            let seat = self.quota.seat(runner.index, Weight::ZERO, false);
+            let tracked = Tracked {
+                runner: key.runner.clone(),
+                weight: Weight::ZERO,
+                job: job.clone(),
+            };
+            self.tracked.insert(key.clone(), tracked);
+            self.to_start.push((key, job, runner.clone(), seat));
+            self.unsaved = true;
+        }
+    }
+
+    fn search_orphans(&self) {
+        let (runners, events) = (self.runners.clone(), self.shop.events.clone());
+        let stop = self.shop.stop.clone();
+        spawn("orphans", move || {
+            let _ = orphans::search(&runners, &events, &stop);
+        });
+    }
+
     fn progress(&mut self, key: &JobKey, progress: Progress) {
         self.unsaved = true;
         let known = self.tracked.get_mut(key).map(|tracked| &mut tracked.job);
@@ -405,7 +472,10 @@ impl Dispatcher {
     /// Writes the state file if something changed, then lets go on who waited for that.
     fn save(&mut self) {
         if self.unsaved {
-            match self.file.save(self.tracked.values(), &self.standby) {
+            match self
+                .file
+                .save(self.tracked.values(), &self.standby, &self.system_id)
+            {
                 Ok(()) => {
                     self.unsaved = false;
                     self.quota.set_open(true);

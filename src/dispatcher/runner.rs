@@ -1,10 +1,5 @@
 //! A runner at work: its settings together with the coordinator and the executor that they name.
 
-use std::fs;
-
-use ring::hmac;
-use ring::rand::{SecureRandom, SystemRandom};
-
 use crate::config::{ExecutorSettings, RunnerName, RunnerSettings, TraceWatch};
 use crate::coordinator::{Coordinator, RunnerIdentity};
 use crate::deploy::InnerRunner;
@@ -27,9 +22,25 @@ pub struct Runner {
     pub max_fraction: f64,
 }
 
+/// What all runners of this process share.
+pub struct Installation {
+    pub http: Http,
+    pub workshop: Workshop,
+    /// How coordinators tell it from others with the same token.
+    pub system_id: String,
+    /// How we tell our machines from those of others.
+    pub mark: String,
+}
+
 impl Runner {
     #[must_use]
-    pub fn new(index: usize, settings: RunnerSettings, http: &Http, workshop: &Workshop) -> Self {
+    pub fn new(index: usize, settings: RunnerSettings, installation: &Installation) -> Self {
+        let Installation {
+            http,
+            workshop,
+            system_id,
+            mark,
+        } = installation;
         // The coordinator may have authorities of its own; Clever Cloud hasn't.
         let own = settings.authorities.as_deref();
         let coordinator_http =
@@ -47,6 +58,7 @@ impl Runner {
                 coordinator.clone(),
                 workshop.clone(),
                 inner,
+                mark.clone(),
             )),
             ExecutorSettings::LocalDocker(local) => {
                 Box::new(LocalDocker::new(local, workshop.clone(), inner))
@@ -57,7 +69,7 @@ impl Runner {
             unique_name: settings.unique_name,
             identity: RunnerIdentity {
                 token: settings.token,
-                system_id: system_id(),
+                system_id: system_id.clone(),
             },
             name: settings.name,
             coordinator,
@@ -66,27 +78,4 @@ impl Runner {
             max_fraction: settings.quota_max_fraction,
         }
     }
-}
-
-/// Tells this installation from others that use the same token, in the way of gitlab-runner: `s_`
-/// and the beginning of a hash of the machine's id, or `r_` and chance. GitLab page, 1.3.
-fn system_id() -> String {
-    let machine_id = ["/etc/machine-id", "/var/lib/dbus/machine-id"]
-        .iter()
-        .find_map(|path| fs::read_to_string(path).ok())
-        .map(|id| id.trim().to_owned())
-        .filter(|id| !id.is_empty());
-    let (prefix, bytes) = if let Some(id) = machine_id {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, id.as_bytes());
-        ("s_", hmac::sign(&key, b"gitlab-runner").as_ref().to_vec())
-    } else {
-        let mut bytes = vec![0; 6];
-        // Without chance all such installations look like one, which only blurs a statistic.
-        let _ = SystemRandom::new().fill(&mut bytes);
-        ("r_", bytes)
-    };
-    bytes
-        .iter()
-        .take(6)
-        .fold(prefix.to_owned(), |id, byte| id + &format!("{byte:02x}"))
 }

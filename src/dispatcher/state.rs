@@ -39,6 +39,8 @@ pub struct State {
     pub tracked: Vec<Tracked>,
     /// Machines that the Python runner kept for reuse. They are not ours to understand: kept.
     standby: Vec<Box<RawValue>>,
+    /// Who wrote it, as coordinators know us.
+    pub system_id: Option<String>,
 }
 
 /// The file and its lock. Nobody else uses the file as long as this lives.
@@ -93,6 +95,8 @@ struct Supplement {
 #[derive(Default, Deserialize, Serialize)]
 struct Ours {
     #[serde(default)]
+    system_id: Option<String>,
+    #[serde(default)]
     jobs: Vec<Supplement>,
 }
 
@@ -136,8 +140,16 @@ impl StateFile {
     /// # Errors
     /// A text for the operator when the file can't be read or isn't a state file. It is kept.
     pub fn load(&self) -> Result<State, String> {
-        let name = self.path.display();
-        match fs::read(&self.path) {
+        Self::read(&self.path)
+    }
+
+    /// As [`StateFile::load`], beside whoever has the file.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read(path: &Path) -> Result<State, String> {
+        let name = path.display();
+        match fs::read(path) {
             Ok(text) => State::parse(&text).map_err(|why| {
                 format!(
                     "{name} is not a state file: {why}. It is left as it is; move it away to start \
@@ -157,8 +169,9 @@ impl StateFile {
         &self,
         tracked: impl Iterator<Item = &'a Tracked>,
         standby: &[Box<RawValue>],
+        system_id: &str,
     ) -> Result<(), String> {
-        serialize(tracked, standby)
+        serialize(tracked, standby, system_id)
             .map_err(io::Error::from)
             .and_then(|text| self.replace(text.as_bytes()))
             .map_err(|error| {
@@ -219,9 +232,11 @@ impl State {
         for handle in list::<Handle>(&file, "to_decommission", false)? {
             tracked.push(handle.tracked(Phase::Ended));
         }
+        let mut system_id = None;
         if let Some(ours) = file.get(OUR_KEY) {
             let ours: Ours =
                 serde_json::from_str(ours.get()).map_err(|error| format!("{OUR_KEY}: {error}"))?;
+            system_id = ours.system_id;
             for supplement in ours.jobs {
                 supplement.apply(&mut tracked);
             }
@@ -229,6 +244,7 @@ impl State {
         Ok(Self {
             tracked,
             standby: list(&file, "standby_resources", false)?,
+            system_id,
         })
     }
 }
@@ -340,6 +356,7 @@ impl Supplement {
 fn serialize<'a>(
     tracked: impl Iterator<Item = &'a Tracked>,
     standby: &[Box<RawValue>],
+    system_id: &str,
 ) -> serde_json::Result<String> {
     #[derive(Serialize)]
     struct File<'a> {
@@ -354,7 +371,10 @@ fn serialize<'a>(
         to_decommission: Vec::new(),
         standby_resources: standby,
         pending: Vec::new(),
-        heptapod_paas_runner: Ours::default(),
+        heptapod_paas_runner: Ours {
+            system_id: Some(system_id.to_owned()),
+            jobs: Vec::new(),
+        },
     };
     for tracked in tracked {
         match &tracked.job.phase {

@@ -40,6 +40,13 @@ impl MachineName {
         &self.name
     }
 
+    /// The job whose machine is called `name`, if that is one of this runner's.
+    #[must_use]
+    pub fn job_of(runner: &RunnerName, name: &str) -> Option<JobId> {
+        let job = name.rsplit_once('-')?.1.parse().ok().map(JobId)?;
+        Self::of(runner, job).is(name).then_some(job)
+    }
+
     /// Whether a machine that is called `name` is this one.
     #[must_use]
     pub fn is(&self, name: &str) -> bool {
@@ -67,6 +74,18 @@ impl Resource {
     pub const fn raw(&self) -> &RawValue {
         &self.0
     }
+}
+
+/// A machine that is there, whether anybody tracks its job or not.
+#[derive(Clone, Debug)]
+pub struct FoundMachine {
+    pub name: String,
+    pub job: JobId,
+    /// The top-level group whose account pays for it, where each has its own.
+    pub tenant: Option<String>,
+    pub resource: Resource,
+    /// Whether this very installation made it.
+    pub is_ours: bool,
 }
 
 /// Something went wrong for good; told twice, because two people need it.
@@ -168,6 +187,12 @@ pub trait Executor: Send + Sync {
         payload: &Payload,
         stop: &Stop,
     ) -> Result<Resource, Halt>;
+
+    /// All machines of this runner's jobs that can be found.
+    ///
+    /// # Errors
+    /// A text for the operator.
+    fn machines(&self, runner: &RunnerName) -> Result<Vec<FoundMachine>, String>;
 
     /// Makes the machine, or all machines of this name when there is doubt, go away. One try;
     /// success means that it is seen to be gone. `tenant` is the job's top-level group.

@@ -148,8 +148,6 @@ fn not_started(timeout: Duration) -> Failure {
     let seconds = timeout.as_secs();
     Failure {
         user: format!("Job not active (no log) after {seconds} seconds"),
-        admin: format!(
-            "no log {seconds} s after the push; the application's log at Clever Cloud may say why"
-        ),
+        admin: format!("no log {seconds} s after the hand-over; the machine's own log may say why"),
     }
 }

@@ -98,11 +98,12 @@ impl Configuration {
     /// Whether the global keys can be appended: they are not there, and neither is a table, for
     /// behind its head they would be the table's.
     pub fn takes_globals(&self) -> bool {
-        let longer = parse(&format!(
-            "{}\nstate_file = \"\"\nconcurrent = 1\n",
-            self.text
-        ));
-        longer.is_ok_and(|document| document.contains_key("concurrent"))
+        let keys = ["state_file", "concurrent", "concurrency"];
+        if keys.iter().any(|key| self.document.contains_key(*key)) {
+            return false;
+        }
+        let longer = parse(&format!("{}\nstate_file = \"\"\n", self.text));
+        longer.is_ok_and(|document| document.contains_key("state_file"))
     }
 
     pub fn has_runner_named(&self, name: &str) -> bool {

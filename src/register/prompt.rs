@@ -85,15 +85,17 @@ impl Person {
     fn ask(&mut self, prompt: &str, hidden: bool) -> io::Result<Line> {
         // Before the prompt: who sees it may begin to type.
         let hiding = hidden.then(Hiding::begin).flatten();
-        eprint!("{prompt}");
-        io::stderr().flush()?;
+        let mut screen = io::stderr();
+        screen.write_all(prompt.as_bytes())?;
+        screen.flush()?;
         let interrupt = hiding.as_ref().and_then(|hiding| hiding.interrupt);
         read_line(&mut self.input, interrupt)
     }
 }
 
+/// Where nobody can read it, it need not be said.
 pub fn say(text: &str) {
-    eprintln!("{text}");
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 fn unanswered(question: &Question<'_>) -> Trouble {

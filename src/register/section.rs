@@ -58,52 +58,53 @@ impl Executor {
 }
 
 pub fn globals(globals: &Globals) -> String {
-    let mut text = String::new();
-    add(&mut text, "state_file", &globals.state_file);
-    text + &format!("concurrent = {}\n", globals.concurrent)
+    let state_file = line("state_file", &globals.state_file);
+    format!("{state_file}concurrent = {}\n", globals.concurrent)
 }
 
 /// So many jobs of the new runner's usual size.
 pub fn quota(runner: &NewRunner, jobs: u64) -> String {
-    let mut text = "[quota_computation]\n".to_owned();
-    add(&mut text, "reference_runner", &runner.name);
-    let flavor = runner.executor.reference_flavor();
-    add(&mut text, "reference_flavor", flavor);
-    text + &format!("reference_jobs_count = {jobs}\n")
+    let name = line("reference_runner", &runner.name);
+    let flavor = line("reference_flavor", runner.executor.reference_flavor());
+    format!("[quota_computation]\n{name}{flavor}reference_jobs_count = {jobs}\n")
 }
 
 pub fn runner(runner: &NewRunner, token: &Secret) -> String {
-    let mut text = "[[runners]]\n".to_owned();
-    add(&mut text, "name", &runner.name);
-    add(&mut text, "url", &runner.url);
-    add(&mut text, "token", token.reveal());
-    add(&mut text, "executor", runner.executor.name());
-    if let Executor::CleverDocker(clever) = &runner.executor {
-        clever.write(&mut text);
-    }
-    text
+    let head = [
+        "[[runners]]\n".to_owned(),
+        line("name", &runner.name),
+        line("url", &runner.url),
+        line("token", token.reveal()),
+        line("executor", runner.executor.name()),
+    ];
+    let rest = match &runner.executor {
+        Executor::CleverDocker(clever) => clever.lines(),
+        Executor::LocalDocker => String::new(),
+    };
+    head.concat() + &rest
 }
 
 impl Clever {
-    fn write(&self, text: &mut String) {
-        if let Some(url) = &self.api_url {
-            add(text, "cc_api_url", url);
-        }
-        add(text, "cc_orga_id", &self.organization);
-        add(text, "cc_token", self.token.reveal());
-        add(text, "cc_default_flavor", &self.default_flavor);
-        // Without a maximum no job is taken unless the biggest machine on offer has room in the
-        // quota, and a quota of a few small machines has no room for it.
-        *text += "# Raise it for jobs that ask for more (CI_CLEVER_CLOUD_FLAVOR), together with the quota:\n\
-                  # a job is asked for only while there is room for a machine of this size.\n";
-        add(text, "cc_max_flavor", &self.default_flavor);
-        *text += "\n[runners.cc_extra_env]\nCC_ENABLE_HEPTAPOD_RUNNER = \"true\"\n\
-                  \n[runners.docker]\n";
-        add(text, "image", DEFAULT_IMAGE);
+    /// Without a maximum no job is taken unless the biggest machine on offer has room in the
+    /// quota, and a quota of a few small machines has no room for it.
+    fn lines(&self) -> String {
+        let api_url = self.api_url.as_deref();
+        let lines = [
+            api_url.map_or_else(String::new, |url| line("cc_api_url", url)),
+            line("cc_orga_id", &self.organization),
+            line("cc_token", self.token.reveal()),
+            line("cc_default_flavor", &self.default_flavor),
+            "# Raise it for jobs that ask for more (CI_CLEVER_CLOUD_FLAVOR), and the quota with \
+             it: a job\n# is taken only while a machine of this size has room in the quota.\n"
+                .to_owned(),
+            line("cc_max_flavor", &self.default_flavor),
+            "\n[runners.cc_extra_env]\nCC_ENABLE_HEPTAPOD_RUNNER = \"true\"\n".to_owned(),
+            format!("\n[runners.docker]\n{}", line("image", DEFAULT_IMAGE)),
+        ];
+        lines.concat()
     }
 }
 
-fn add(text: &mut String, key: &str, value: &str) {
-    let value = Value::String(value.to_owned());
-    *text += &format!("{key} = {value}\n");
+fn line(key: &str, value: &str) -> String {
+    format!("{key} = {}\n", Value::String(value.to_owned()))
 }

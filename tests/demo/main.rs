@@ -126,7 +126,11 @@ fn run(arguments: &Arguments, pipeline: Pipeline, interrupted: &AtomicBool) -> R
         };
         run_all(&mut setting, arguments.load, pipeline)
     };
-    let (groups, numbers) = ran.inspect_err(|_| show_warnings(&program))?;
+    let (groups, numbers) = ran.inspect_err(|_| {
+        if !interrupted.load(Ordering::Relaxed) {
+            show_warnings(&program);
+        }
+    })?;
     report::show_table(&show, &world, &groups);
     if let Some(numbers) = &numbers {
         report::show_numbers(&show, numbers);

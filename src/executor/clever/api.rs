@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use ureq::http::Method;
 
-use crate::executor::{Failure, MachineName};
+use crate::executor::Failure;
 use crate::http::{Answer, Call, Http, NoAnswer};
 use crate::secret::Secret;
 
@@ -30,12 +30,14 @@ pub struct Account {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Application {
     pub id: String,
-    name: String,
+    pub name: String,
     state: String,
     repository_state: String,
     /// Where to push to, over HTTP.
     pub push_url: Option<String>,
     created: u64,
+    /// Its environment, where the answer has it (lists may not).
+    environment: Option<Vec<(String, String)>>,
 }
 
 /// What a new application shall be.
@@ -156,6 +158,7 @@ impl Application {
             state: text("/state").unwrap_or_default(),
             repository_state: text("/deployment/repoState").unwrap_or_default(),
             push_url: text("/deployment/httpUrl").filter(|url| !url.is_empty()),
+            environment: value.get("env").map(read_environment),
             created: value
                 .get("creationDate")
                 .and_then(Value::as_u64)
@@ -171,6 +174,16 @@ impl Application {
     pub fn has_repository(&self) -> bool {
         self.repository_state == "CREATED"
     }
+}
+
+/// Pairs of name and value in answers (3.4).
+fn read_environment(pairs: &Value) -> Vec<(String, String)> {
+    let text = |pair: &Value, key| pair.get(key).and_then(Value::as_str).map(str::to_owned);
+    let pairs = pairs.as_array().map(Vec::as_slice).unwrap_or_default();
+    pairs
+        .iter()
+        .filter_map(|pair| Some((text(pair, "name")?, text(pair, "value")?)))
+        .collect()
 }
 
 /// An id that can stand in the path of a URL as it is.
@@ -231,12 +244,13 @@ impl Api {
         Application::read(&found).ok_or(ApiError::Garbled)
     }
 
-    /// All applications of this name that are not on their way out, oldest first. A list may lag
-    /// behind a creation by seconds (3.11), and holds foreign applications of any shape.
+    /// All applications that `wanted` accepts by their name and that are not on their way out,
+    /// oldest first. A list may lag behind a creation by seconds (3.11), and holds foreign
+    /// applications of any shape.
     pub fn find(
         &self,
         account: &Account,
-        name: &MachineName,
+        wanted: impl Fn(&str) -> bool,
     ) -> Result<Vec<Application>, ApiError> {
         let url = self.applications(account);
         let list = self.ask(account, usual(Method::GET, &url).at_most(LIST_LIMIT))?;
@@ -245,10 +259,29 @@ impl Api {
             .ok_or(ApiError::Garbled)?
             .iter()
             .filter_map(Application::read)
-            .filter(|application| name.is(&application.name) && !application.is_going())
+            .filter(|application| wanted(&application.name) && !application.is_going())
             .collect();
         found.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
         Ok(found)
+    }
+
+    /// One variable of an application's environment.
+    pub fn variable(
+        &self,
+        account: &Account,
+        application: &Application,
+        name: &str,
+    ) -> Result<Option<String>, ApiError> {
+        let environment = if let Some(environment) = &application.environment {
+            environment.clone()
+        } else {
+            let url = format!("{}/{}/env", self.applications(account), application.id);
+            read_environment(&self.ask(account, usual(Method::GET, &url))?)
+        };
+        let mut variables = environment.into_iter();
+        Ok(variables
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value))
     }
 
     /// Replaces the whole environment (3.4).

@@ -85,10 +85,9 @@ impl CleverDocker {
     ) -> Result<Result<Option<Application>, ApiError>, Stopped> {
         for pause in LOOKS {
             stop.wait(pause)?;
-            match self
-                .tenants
-                .with_account(tenant, |account| self.api.find(account, name))
-            {
+            match self.tenants.with_account(tenant, |account| {
+                self.api.find(account, |other| name.is(other))
+            }) {
                 Ok(found) if found.is_empty() => {}
                 found => return Ok(found.map(|found| found.into_iter().next())),
             }
@@ -108,7 +107,7 @@ impl CleverDocker {
             "going on with application {name} ({}), which exists already",
             found.id
         );
-        let environment = &self.settings.environment;
+        let environment = &self.environment;
         self.tenants.with_account(tenant, |account| {
             self.api.set_environment(account, &found.id, environment)
         })?;
@@ -131,7 +130,7 @@ impl CleverDocker {
             instance_version: &version,
             instance_variant: &self.settings.instance_variant,
             flavor: &format!("{}{}", self.settings.flavor_prefix, flavor.name),
-            environment: &self.settings.environment,
+            environment: &self.environment,
         };
         self.api.create(account, &wanted)
     }

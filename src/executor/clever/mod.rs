@@ -19,8 +19,8 @@ use serde_json::value::to_raw_value;
 use self::api::{Account, Api, ApiError, is_plain};
 use self::flavors::{Catalogue, Flavor};
 use self::tenants::Tenants;
-use super::{Doubt, Executor, Failure, Halt, MachineName, Resource};
-use crate::config::CleverSettings;
+use super::{Doubt, Executor, Failure, FoundMachine, Halt, MachineName, Resource};
+use crate::config::{CleverSettings, RunnerName};
 use crate::coordinator::Coordinator;
 use crate::deploy::InnerRunner;
 use crate::deploy::git::Workshop;
@@ -36,7 +36,13 @@ pub struct CleverDocker {
     catalogue: Catalogue,
     workshop: Workshop,
     inner: InnerRunner,
+    /// Of every application.
+    environment: Vec<(String, String)>,
+    mark: String,
 }
+
+/// Every application says in this variable which installation made it.
+const MARK: &str = "HEPTAPOD_PAAS_RUNNER_INSTALLATION";
 
 /// What the state file remembers of an application. The Python runner reads the same, and ignores
 /// what it doesn't know.
@@ -55,7 +61,7 @@ struct Remembered {
 
 impl CleverDocker {
     /// Pushes are prepared in `workshop`; the coordinator knows who pays, if that is not always
-    /// the same.
+    /// the same; `mark` tells this installation from all others.
     #[must_use]
     pub fn new(
         settings: CleverSettings,
@@ -63,7 +69,10 @@ impl CleverDocker {
         coordinator: Coordinator,
         workshop: Workshop,
         inner: InnerRunner,
+        mark: String,
     ) -> Self {
+        let mut environment = settings.environment.clone();
+        environment.push((MARK.to_owned(), mark.clone()));
         let catalogue = Catalogue::new(
             http.clone(),
             &settings.api_url,
@@ -76,6 +85,8 @@ impl CleverDocker {
             catalogue,
             workshop,
             inner,
+            environment,
+            mark,
             settings,
         }
     }
@@ -108,6 +119,29 @@ impl CleverDocker {
             flavors.retain(|flavor| flavor.weight <= heaviest);
         }
         Ok(flavors)
+    }
+
+    fn machines_of(
+        &self,
+        runner: &RunnerName,
+        tenant: Option<&str>,
+    ) -> Result<Vec<FoundMachine>, ApiError> {
+        self.tenants.with_account(tenant, |account| {
+            let ours = |name: &str| MachineName::job_of(runner, name).is_some();
+            let found = self.api.find(account, ours)?;
+            let machines = found.into_iter().filter_map(|application| {
+                let job = MachineName::job_of(runner, &application.name)?;
+                let mark = self.api.variable(account, &application, MARK);
+                Some(mark.map(|mark| FoundMachine {
+                    job,
+                    tenant: tenant.map(str::to_owned),
+                    is_ours: mark.as_deref() == Some(self.mark.as_str()),
+                    resource: Remembered::found(&application.id, tenant).write(),
+                    name: application.name,
+                }))
+            });
+            machines.collect()
+        })
     }
 
     /// Deletes one application and makes sure that it is gone.
@@ -192,6 +226,15 @@ impl Executor for CleverDocker {
         Ok(launched.write())
     }
 
+    fn machines(&self, runner: &RunnerName) -> Result<Vec<FoundMachine>, String> {
+        let mut machines = Vec::new();
+        for tenant in self.tenants.known() {
+            let found = self.machines_of(runner, tenant.as_deref());
+            machines.extend(found.map_err(|error| format!("{}: {error}", self.settings.api_url))?);
+        }
+        Ok(machines)
+    }
+
     fn decommission(
         &self,
         name: &MachineName,
@@ -208,7 +251,7 @@ impl Executor for CleverDocker {
             .with_account(tenant, |account| {
                 let mut ids: Vec<_> = remembered.iter().map(|app| app.id.clone()).collect();
                 if doubt.is_some() {
-                    let found = self.api.find(account, name)?;
+                    let found = self.api.find(account, |other| name.is(other))?;
                     ids.extend(found.into_iter().map(|application| application.id));
                     ids.dedup();
                 }
@@ -219,14 +262,28 @@ impl Executor for CleverDocker {
 }
 
 impl Remembered {
+    /// An application of which nothing is known but that it is there.
+    fn found(id: &str, tenant: Option<&str>) -> Self {
+        Self {
+            id: id.to_owned(),
+            gitlab_namespace: tenant.map(str::to_owned),
+            weight: Some(0.0),
+            launched: true,
+            deploy_url: None,
+        }
+    }
+
     /// Nothing, when there is no id that could stand in an address.
     fn read(resource: &Resource) -> Option<Self> {
         let remembered: Self = serde_json::from_str(resource.raw().get()).ok()?;
         is_plain(&remembered.id).then_some(remembered)
     }
 
-    fn write(&self) -> Resource {
+    fn write(mut self) -> Resource {
+        // The Python runner takes no file that lacks one of these.
+        self.weight.get_or_insert_default();
+        self.deploy_url.get_or_insert_default();
         // A struct of texts and numbers always has a JSON form.
-        Resource::new(to_raw_value(self).unwrap_or_default())
+        Resource::new(to_raw_value(&self).unwrap_or_default())
     }
 }

@@ -36,6 +36,18 @@ impl Tenants {
         matches!(self.tenancy, Tenancy::ByGroup { .. })
     }
 
+    /// Every tenant that is known at this moment: the only one there is, or those of late.
+    pub fn known(&self) -> Vec<Option<String>> {
+        if !self.are_many() {
+            return vec![None];
+        }
+        let remembered = self
+            .remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        remembered.keys().cloned().map(Some).collect()
+    }
+
     /// Does something with the account of `group`, which matters only if there are many. When the
     /// account's token is refused and another one is found, it is done once more with that.
     pub fn with_account<T>(

@@ -17,9 +17,9 @@ use std::time::Duration;
 use serde_json::value::to_raw_value;
 
 use self::engine::{Container, Engine, label};
-use super::{Doubt, Executor, Failure, Halt, MachineName, Resource};
+use super::{Doubt, Executor, Failure, FoundMachine, Halt, MachineName, Resource};
 use crate::backoff::Backoff;
-use crate::config::LocalDockerSettings;
+use crate::config::{LocalDockerSettings, RunnerName};
 use crate::deploy::git::Workshop;
 use crate::deploy::{BuildContext, InnerRunner};
 use crate::payload::Payload;
@@ -151,6 +151,11 @@ impl Executor for LocalDocker {
             log::warn!("starting {}: {why}; trying again in {pause:.0?}", name.0);
             stop.wait(pause)?;
         }
+    }
+
+    /// This engine is a developer's own, who sees its containers.
+    fn machines(&self, _: &RunnerName) -> Result<Vec<FoundMachine>, String> {
+        Ok(Vec::new())
     }
 
     fn decommission(

@@ -114,7 +114,10 @@ fn a_key_can_be_appended_where_no_table_has_begun() {
         ("concurrent = 3", false),
         ("quota_computation = { reference_jobs_count = 1 }\n", true),
         ("[quota_computation]\n", false),
+        ("concurrency = 3", false),
+        ("concurrent = 3\n[[runners]]\n", false),
         ("state_file = \"x\"\n", false),
+        ("state_file = \"x\"\n[[runners]]\n", false),
     ] {
         assert_eq!(found(content).takes_globals(), takes, "{content:?}");
     }

@@ -1,0 +1,61 @@
+//! Machines that bear our kind of name and that nobody tracks: a lost state file, an older crash.
+//!
+//! They are looked for at start and every hour. Those that this very installation made are
+//! decommissioned like any machine, over restarts too; others may be somebody else's and are only
+//! reported. A job is in the state file before its machine is created, so a machine that is listed
+//! and then not tracked has nobody.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crossbeam_channel::Sender;
+
+use super::Event;
+use super::runner::Runner;
+use crate::executor::{Doubt, FoundMachine};
+use crate::job::{Job, Phase};
+use crate::payload::JobCredentials;
+use crate::secret::Secret;
+use crate::shutdown::{Stop, Stopped};
+
+const EVERY: Duration = Duration::from_secs(3600);
+/// When a look failed.
+const AGAIN: Duration = Duration::from_secs(60);
+
+/// Looks until the service stops; what is found goes to the dispatcher, who knows what is tracked.
+pub fn search(runners: &[Arc<Runner>], events: &Sender<Event>, stop: &Stop) -> Result<(), Stopped> {
+    loop {
+        let mut pause = EVERY;
+        for runner in runners {
+            stop.check()?;
+            match runner.executor.machines(&runner.unique_name) {
+                Ok(found) => {
+                    let runner = runner.clone();
+                    let _ = events.send(Event::Found { runner, found });
+                }
+                Err(why) => {
+                    log::warn!("looking for machines that nobody tracks: {why}");
+                    pause = AGAIN;
+                }
+            }
+        }
+        stop.wait(pause)?;
+    }
+}
+
+/// An orphan as a job of which only the machine is left.
+pub fn adopt(machine: FoundMachine) -> Job {
+    Job {
+        credentials: JobCredentials {
+            id: machine.job,
+            token: Secret::new(""),
+        },
+        phase: Phase::Ended,
+        tenant: machine.tenant,
+        expires: SystemTime::now(),
+        log_length: 0,
+        resource: Some(machine.resource),
+        doubt: Doubt::None,
+        verdict: None,
+    }
+}

@@ -1,0 +1,44 @@
+//! What tells this installation from all others.
+
+use std::fs;
+use std::path::{Path, absolute};
+
+use ring::rand::{SecureRandom, SystemRandom};
+use ring::{digest, hmac};
+
+/// In the way of gitlab-runner: `s_` and the beginning of a hash of the machine's id, or `r_` and
+/// chance, which is `remembered` in the state file. GitLab page, 1.3.
+#[must_use]
+pub fn of_this_installation(remembered: Option<&str>) -> String {
+    let machine_id = ["/etc/machine-id", "/var/lib/dbus/machine-id"]
+        .iter()
+        .find_map(|path| fs::read_to_string(path).ok())
+        .map(|id| id.trim().to_owned())
+        .filter(|id| !id.is_empty());
+    if let Some(id) = machine_id {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, id.as_bytes());
+        return format!("s_{}", hex(hmac::sign(&key, b"gitlab-runner").as_ref()));
+    }
+    if let Some(remembered) = remembered {
+        return remembered.to_owned();
+    }
+    let mut bytes = [0; LENGTH];
+    // Without chance all such installations look like one, which only blurs a statistic.
+    let _ = SystemRandom::new().fill(&mut bytes);
+    format!("r_{}", hex(&bytes))
+}
+
+/// Two services on one machine have the same id, but never the same state file.
+#[must_use]
+pub fn mark(system_id: &str, state_file: &Path) -> String {
+    let path = absolute(state_file).unwrap_or_else(|_| state_file.to_owned());
+    let hash = digest::digest(&digest::SHA256, path.as_os_str().as_encoded_bytes());
+    format!("{system_id}.{}", hex(hash.as_ref()))
+}
+
+const LENGTH: usize = 6;
+
+fn hex(bytes: &[u8]) -> String {
+    let bytes = bytes.iter().take(LENGTH);
+    bytes.fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}

@@ -1,0 +1,115 @@
+//! Machines that nobody tracks are found, and go if they are ours.
+
+use std::fs;
+use std::process::Command;
+
+use sandbox::{AppPhase, JobId};
+use serde_json::json;
+
+use crate::town::{ORGANIZATION, RUNNER_NAME, Town};
+
+/// A job whose machine runs, and a service that was killed and forgot it.
+fn forgotten(town: &Town) -> JobId {
+    let service = town.start();
+    let job = town.submit("forgotten", "sleep 600");
+    town.await_phase(job, AppPhase::Running);
+    service.kill();
+    fs::remove_file(town.state_path()).unwrap();
+    job
+}
+
+fn plant(town: &Town, name: &str) -> String {
+    town.clever.plant_application(
+        ORGANIZATION,
+        &json!({"name": name, "description": name, "zone": "par", "deploy": "git",
+            "instanceType": "docker", "instanceVersion": "20250211",
+            "instanceVariant": "70d676a0-a775-4dc9-a43d-3121036e8515", "instanceLifetime": "TASK",
+            "minInstances": 1, "maxInstances": 1, "minFlavor": "heptapod-runner-M",
+            "maxFlavor": "heptapod-runner-M"}),
+    )
+}
+
+fn list_orphans(town: &Town, more: &[&str]) -> String {
+    fs::write(town.config_path(), town.configuration()).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_heptapod-paas-runner"))
+        .arg("--orphans")
+        .args(more)
+        .arg(town.config_path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_machine_whose_job_was_forgotten_is_decommissioned_at_the_next_start() {
+    let town = Town::new();
+    let job = forgotten(&town);
+    let service = town.start();
+    let line = service.await_log("has no job any more");
+    assert!(line.contains(&format!("job={job} ")), "{line}");
+    town.await_no_machines();
+}
+
+#[test]
+fn machines_of_others_are_reported_and_left_alone() {
+    let town = Town::new();
+    let name = format!("hpd-job-{RUNNER_NAME}-77");
+    let _ = plant(&town, &name);
+    let _ = plant(&town, "hpd-job-neighbor-77");
+    let _ = plant(&town, "website");
+    let service = town.start();
+    service.await_log(&format!("machine {name} is nobody's"));
+    let job = town.submit("usual", "true");
+    town.await_end(job);
+    town.await_phase(job, AppPhase::Deleted);
+    assert_eq!(
+        town.clever
+            .applications()
+            .iter()
+            .filter(|app| !app.is_deleted())
+            .count(),
+        3
+    );
+    assert!(
+        !service.whole_log().contains("neighbor"),
+        "{}",
+        service.whole_log()
+    );
+}
+
+#[test]
+fn orphans_are_listed_and_removed_on_request() {
+    let town = Town::new();
+    assert_eq!(list_orphans(&town, &[]), "no machine without a job\n");
+    let job = forgotten(&town);
+    let other = format!("hpd-job-{RUNNER_NAME}-77");
+    let _ = plant(&town, &other);
+    let list = list_orphans(&town, &[]);
+    let mine = town.machine_name(job);
+    assert!(
+        list.contains(&format!("{mine}, runner ci, made by this installation")),
+        "{list}"
+    );
+    assert!(
+        list.contains(&format!("{other}, runner ci, made by somebody else")),
+        "{list}"
+    );
+    assert_eq!(town.clever.running_machines(), 1);
+    let removed = list_orphans(&town, &["--delete"]);
+    assert_eq!(removed.matches("is gone").count(), 2, "{removed}");
+    town.await_no_machines();
+}
+
+#[test]
+fn the_machines_of_a_running_service_are_no_orphans() {
+    let town = Town::new();
+    let _service = town.start();
+    let job = town.submit("running", "sleep 600");
+    town.await_phase(job, AppPhase::Running);
+    assert_eq!(
+        list_orphans(&town, &["--delete"]),
+        "no machine without a job\n"
+    );
+    assert_eq!(town.clever.running_machines(), 1);
+}
