@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-const PREFIX: &str = "CI_DEPENDENCY_PROXY_GROUP_IMAGE_PREFIX";
+pub(super) const PREFIX: &str = "CI_DEPENDENCY_PROXY_GROUP_IMAGE_PREFIX";
 const DOCKER_HUB: [&str; 2] = ["docker.io", "index.docker.io"];
 /// No image name is longer, and no sane one refers to as many variables: definitions that refer to
 /// others many times can be made to explode.

@@ -51,7 +51,7 @@ struct Variable {
 }
 
 /// The variables that we act on; the others stay in the text alone.
-const READ_VARIABLES: [&str; 2] = [FLAVOR, ROOT_NAMESPACE];
+const READ_VARIABLES: [&str; 3] = [FLAVOR, ROOT_NAMESPACE, dependency_proxy::PREFIX];
 /// GitLab allows a month; a year is as good as no limit, and far from where times end.
 const LONGEST_TIMEOUT: u64 = 365 * 24 * 3600;
 const FLAVOR: &str = "CI_CLEVER_CLOUD_FLAVOR";
@@ -136,22 +136,119 @@ impl Payload {
     /// proxy.
     #[must_use]
     pub fn for_machine(&self) -> String {
-        let rewritten = serde_json::from_str(self.text.get())
-            .ok()
-            .and_then(|mut tree| dependency_proxy::rewrite(&mut tree).then(|| tree.to_string()));
-        rewritten.unwrap_or_else(|| self.text.get().to_owned())
+        let as_it_came = || self.text.get().to_owned();
+        // A tree takes many times the memory of its text: only where it is needed.
+        if self.variable(dependency_proxy::PREFIX).is_none_or(str::is_empty) {
+            return as_it_came();
+        }
+        let rewritten = serde_json::from_str(self.text.get()).ok().and_then(|mut tree| {
+            dependency_proxy::rewrite(&mut tree).then(|| tree.to_string())
+        });
+        rewritten.unwrap_or_else(as_it_came)
     }
 
-    /// Whether programs that build a tree of it can read the payload.
+    /// Whether programs that build a tree of it can read the payload: most stop at some depth.
     ///
     /// # Errors
-    /// What is in the way, mostly nesting without end.
+    /// How deeply it is nested.
     pub fn check(&self) -> Result<(), String> {
-        let read = serde_json::from_str::<serde_json::Value>(self.text.get());
-        read.map(drop).map_err(|error| error.to_string())
+        match nesting(self.text.get()) {
+            depth if depth > DEEPEST => Err(format!("it is nested {depth} levels deep")),
+            _ => Ok(()),
+        }
     }
+}
+
+/// What `serde_json` and most others of its kind accept.
+const DEEPEST: usize = 127;
+
+/// How many objects and lists of a valid JSON text are inside each other, at most.
+fn nesting(json: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut in_string = false;
+    let mut bytes = json.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' if in_string => drop(bytes.next()),
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => depth += 1,
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
 }
 
 fn field<'a, T: Deserialize<'a>>(fields: &HashMap<String, &'a RawValue>, key: &str) -> Option<T> {
     serde_json::from_str(fields.get(key)?.get()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::value::RawValue;
+
+    use super::{Payload, nesting};
+
+    #[test]
+    fn a_job_needs_an_id_and_a_token_and_nothing_else() {
+        for (text, expected) in [
+            (r#"{"id": 1, "token": "t"}"#, None),
+            (r#"{"id": 1, "token": "t", "variables": null, "job_info": 3, "image": null}"#, None),
+            (r#"{"id": 18446744073709551615, "token": "t"}"#, None),
+            (r#"{"id": "../1", "token": "t"}"#, Some("no numeric `id`")),
+            (r#"{"id": -1, "token": "t"}"#, Some("no numeric `id`")),
+            (r#"{"id": 1}"#, Some("no `token`")),
+            ("[1]", Some("not a JSON object")),
+            ("<html>", Some("not JSON")),
+        ] {
+            let problem = Payload::parse(text.as_bytes()).err();
+            let as_expected = match (&problem, expected) {
+                (None, None) => true,
+                (Some(problem), Some(expected)) => problem.contains(expected),
+                _ => false,
+            };
+            assert!(as_expected, "{text}: {problem:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_variable_of_a_name_counts_and_strange_ones_don_t_matter() {
+        let text = r#"{"id": 1, "token": "t", "variables": [
+            {"key": "CI_CLEVER_CLOUD_FLAVOR", "value": "S"}, 3, {"key": "X"}, {"value": "y"},
+            {"key": "CI_CLEVER_CLOUD_FLAVOR", "value": "XL", "future": {}}]}"#;
+        assert_eq!(Payload::parse(text.as_bytes()).unwrap().flavor(), Some("XL"));
+    }
+
+    #[test]
+    fn a_payload_without_a_bottom_can_be_refused_in_proper_form() {
+        let deep = format!(r#"{{"id": 1, "token": "t", "x": {}{}}}"#, "[".repeat(9999), "]".repeat(9999));
+        let payload = Payload::parse(deep.as_bytes()).unwrap();
+        assert_eq!(payload.check(), Err("it is nested 10000 levels deep".to_owned()));
+        assert_eq!(payload.for_machine(), deep);
+    }
+
+    proptest! {
+        #[test]
+        fn nesting_is_what_a_reader_counts(text in r#"[\[\]{}",a:\\1 ]{0,40}"#) {
+            if let Ok(tree) = serde_json::from_str::<serde_json::Value>(&text) {
+                fn depth(tree: &serde_json::Value) -> usize {
+                    match tree {
+                        serde_json::Value::Array(list) => 1 + list.iter().map(depth).max().unwrap_or(0),
+                        serde_json::Value::Object(map) => 1 + map.values().map(depth).max().unwrap_or(0),
+                        _ => 0,
+                    }
+                }
+                // A key that stands twice hides what its first value held.
+                prop_assert!(nesting(&text) >= depth(&tree));
+            }
+        }
+
+        #[test]
+        fn no_text_makes_reading_panic(text in "\\PC{0,200}") {
+            let _ = Payload::parse(text.as_bytes());
+            let _ = serde_json::from_str::<Box<RawValue>>(&text).map(Payload::from_raw);
+        }
+    }
 }

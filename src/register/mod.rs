@@ -180,10 +180,7 @@ fn report(given: &Given, before: &Configuration, answers: &Answers) {
             runner.url
         );
     }
-    log::info!(
-        "no administrator's token is needed: jobs are watched with their own tokens, and an \
-         admin's token in [runners.paas_job_trace_watch] is of no use any more"
-    );
+    log::info!("no administrator's token is needed: jobs are watched with their own tokens");
     if let Some(mode) = before.open_mode() {
         log::warn!(
             "{name} has tokens in it: only its owner can read it now (its mode was {mode:o})"

@@ -82,8 +82,9 @@ fn question<'a>(
 }
 
 fn globals(given: &Given, person: &mut Person) -> Result<Globals, Trouble> {
-    let text = "In which file are running jobs remembered? The service must be able to write it \
-                and its folder, such as /var/lib/heptapod-runner/state.json";
+    let text = "In which file are running jobs remembered, such as \
+                /var/lib/heptapod-runner/state.json?\nThe service must be able to write it and its \
+                folder.";
     let state_file = question(
         "--state-file-path",
         given.state_file.as_ref(),
@@ -131,8 +132,8 @@ fn token(
     person: &mut Person,
 ) -> Result<Referred, Trouble> {
     let text = "Its token, as the instance shows it when a runner is created (\"glrt-...\"), or a \
-                registration token.\nNeither is an administrator's: none is needed. It is not \
-                shown while you type; env:NAME and file:PATH will do as well.";
+                registration token.\nIt is not shown while you type; env:NAME and file:PATH will do \
+                as well. No administrator's\ntoken is needed.";
     let question = Question {
         hidden: true,
         ..question(
@@ -249,11 +250,11 @@ fn jobs(given: &Given, executor: &Executor, person: &mut Person) -> Result<u64, 
     let flavor = executor.reference_flavor();
     let text = match executor {
         Executor::CleverDocker(_) => format!(
-            "How many machines of size {flavor} may run at once? This is the quota of all runners \
-             together; bigger machines use more of it"
+            "How many machines of size {flavor} may run at once?\nThis is the quota of all runners \
+             together; bigger machines use more of it."
         ),
         Executor::LocalDocker => {
-            "How many of its jobs may run at once? This is the quota of all runners together"
+            "How many of its jobs may run at once?\nThis is the quota of all runners together."
                 .to_owned()
         }
     };

@@ -12,7 +12,7 @@ use crate::shutdown::Stop;
 
 const PUSH_ATTEMPTS: u32 = 3;
 /// New repositories often take a moment only; the configured step is for those that don't.
-const FIRST_STEP: Duration = Duration::from_millis(50);
+const FIRST_STEP: Duration = Duration::from_millis(20);
 
 impl CleverDocker {
     /// Waits until the application's git repository is there, and says where.
