@@ -13,7 +13,7 @@
 //! deploy          the push                coordinator   what we say to GitLab
 //! payload         what a coordinator sent
 //! config          what the operator wrote
-//! http, trust, process, secret, weight, shutdown, backoff, launches, logger
+//! http, json, trust, process, secret, weight, shutdown, backoff, launches, logger
 //! ```
 
 pub mod backoff;
@@ -25,6 +25,7 @@ pub mod dispatcher;
 pub mod executor;
 pub mod http;
 pub mod job;
+pub mod json;
 pub mod launches;
 pub mod logger;
 pub mod payload;

@@ -13,6 +13,7 @@ use serde_json::json;
 use ureq::http::Method;
 
 use crate::http::{Answer, Call, Http};
+use crate::json::Fields;
 use crate::payload::JobCredentials;
 
 pub use groups::{Attributes, NoAttributes};
@@ -138,9 +139,10 @@ fn standing(call: &Call<'_>, answer: &Answer) -> Standing {
 }
 
 fn job_status(answer: &Answer) -> Standing {
-    let body: Option<serde_json::Value> = serde_json::from_slice(&answer.body).ok();
-    let status = body.as_ref().and_then(|body| body.get("status")?.as_str());
-    match status {
+    let status = Fields::read(&answer.body)
+        .ok()
+        .and_then(|body| body.text("status"));
+    match status.as_deref() {
         Some("canceling") => Standing::Canceling,
         Some(status @ ("failed" | "success" | "canceled")) => {
             Standing::Over(format!("the coordinator says that it is {status}"))

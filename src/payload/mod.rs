@@ -6,13 +6,13 @@
 
 mod dependency_proxy;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::json::Fields;
 use crate::secret::Secret;
 
 /// A job's number at its coordinator. Two coordinators may use the same.
@@ -70,22 +70,19 @@ impl Payload {
     /// # Errors
     /// As [`Payload::parse`].
     pub fn from_raw(text: Box<RawValue>) -> Result<Self, String> {
-        let fields: HashMap<String, &RawValue> = serde_json::from_str(text.get())
-            .map_err(|error| format!("it is not a JSON object: {error}"))?;
-        let id = field::<u64>(&fields, "id").ok_or("it has no numeric `id`")?;
-        let token = field::<String>(&fields, "token").ok_or("it has no `token`")?;
-        let job_info: HashMap<String, &RawValue> = field(&fields, "job_info").unwrap_or_default();
-        let project = field(&job_info, "project_id");
-        let variables: Vec<&RawValue> = field(&fields, "variables").unwrap_or_default();
+        let fields =
+            Fields::of(&text).map_err(|error| format!("it is not a JSON object: {error}"))?;
+        let id = fields.get("id").ok_or("it has no numeric `id`")?;
+        let token = fields.text("token").ok_or("it has no `token`")?;
+        let project = fields.object("job_info").get("project_id");
+        let timeout: Option<u64> = fields.object("runner_info").get("timeout");
+        let timeout = timeout.filter(|seconds| *seconds > 0);
+        let variables = fields.list("variables").into_iter();
         let variables = variables
-            .into_iter()
             .filter_map(|variable| serde_json::from_str::<Variable>(variable.get()).ok())
             .filter(|variable| READ_VARIABLES.contains(&variable.key.as_str()))
             .collect();
-        let runner_info: HashMap<String, &RawValue> =
-            field(&fields, "runner_info").unwrap_or_default();
-        let timeout = field::<u64>(&runner_info, "timeout").filter(|seconds| *seconds > 0);
-        drop((fields, job_info, runner_info));
+        drop(fields);
         Ok(Self {
             credentials: JobCredentials {
                 id: JobId(id),
@@ -138,12 +135,15 @@ impl Payload {
     pub fn for_machine(&self) -> String {
         let as_it_came = || self.text.get().to_owned();
         // A tree takes many times the memory of its text: only where it is needed.
-        if self.variable(dependency_proxy::PREFIX).is_none_or(str::is_empty) {
+        if self
+            .variable(dependency_proxy::PREFIX)
+            .is_none_or(str::is_empty)
+        {
             return as_it_came();
         }
-        let rewritten = serde_json::from_str(self.text.get()).ok().and_then(|mut tree| {
-            dependency_proxy::rewrite(&mut tree).then(|| tree.to_string())
-        });
+        let rewritten = serde_json::from_str(self.text.get())
+            .ok()
+            .and_then(|mut tree| dependency_proxy::rewrite(&mut tree).then(|| tree.to_string()));
         rewritten.unwrap_or_else(as_it_came)
     }
 
@@ -180,10 +180,6 @@ fn nesting(json: &str) -> usize {
     deepest
 }
 
-fn field<'a, T: Deserialize<'a>>(fields: &HashMap<String, &'a RawValue>, key: &str) -> Option<T> {
-    serde_json::from_str(fields.get(key)?.get()).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -195,7 +191,10 @@ mod tests {
     fn a_job_needs_an_id_and_a_token_and_nothing_else() {
         for (text, expected) in [
             (r#"{"id": 1, "token": "t"}"#, None),
-            (r#"{"id": 1, "token": "t", "variables": null, "job_info": 3, "image": null}"#, None),
+            (
+                r#"{"id": 1, "token": "t", "variables": null, "job_info": 3, "image": null}"#,
+                None,
+            ),
             (r#"{"id": 18446744073709551615, "token": "t"}"#, None),
             (r#"{"id": "../1", "token": "t"}"#, Some("no numeric `id`")),
             (r#"{"id": -1, "token": "t"}"#, Some("no numeric `id`")),
@@ -218,14 +217,24 @@ mod tests {
         let text = r#"{"id": 1, "token": "t", "variables": [
             {"key": "CI_CLEVER_CLOUD_FLAVOR", "value": "S"}, 3, {"key": "X"}, {"value": "y"},
             {"key": "CI_CLEVER_CLOUD_FLAVOR", "value": "XL", "future": {}}]}"#;
-        assert_eq!(Payload::parse(text.as_bytes()).unwrap().flavor(), Some("XL"));
+        assert_eq!(
+            Payload::parse(text.as_bytes()).unwrap().flavor(),
+            Some("XL")
+        );
     }
 
     #[test]
     fn a_payload_without_a_bottom_can_be_refused_in_proper_form() {
-        let deep = format!(r#"{{"id": 1, "token": "t", "x": {}{}}}"#, "[".repeat(9999), "]".repeat(9999));
+        let deep = format!(
+            r#"{{"id": 1, "token": "t", "x": {}{}}}"#,
+            "[".repeat(9999),
+            "]".repeat(9999)
+        );
         let payload = Payload::parse(deep.as_bytes()).unwrap();
-        assert_eq!(payload.check(), Err("it is nested 10000 levels deep".to_owned()));
+        assert_eq!(
+            payload.check(),
+            Err("it is nested 10000 levels deep".to_owned())
+        );
         assert_eq!(payload.for_machine(), deep);
     }
 

@@ -5,11 +5,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 use ureq::http::Method;
 
 use crate::executor::Failure;
 use crate::http::{Answer, Call, Http, NoAnswer};
+use crate::json::{self, Fields};
 use crate::secret::Secret;
 
 /// Creations take longest; the balancer in front gives up after 180 s.
@@ -37,7 +39,14 @@ pub struct Application {
     pub push_url: Option<String>,
     created: u64,
     /// Its environment, where the answer has it (lists may not).
-    environment: Option<Vec<(String, String)>>,
+    environment: Option<Vec<Variable>>,
+}
+
+/// One of an application's environment, as answers spell it (3.4).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+struct Variable {
+    name: String,
+    value: String,
 }
 
 /// What a new application shall be.
@@ -145,24 +154,16 @@ impl ApiError {
 }
 
 impl Application {
-    fn read(value: &Value) -> Option<Self> {
-        let text = |pointer| {
-            value
-                .pointer(pointer)
-                .and_then(Value::as_str)
-                .map(str::to_owned)
-        };
+    fn read(fields: &Fields<'_>) -> Option<Self> {
+        let deployment = fields.object("deployment");
         Some(Self {
-            id: text("/id").filter(|id| is_plain(id))?,
-            name: text("/name").unwrap_or_default(),
-            state: text("/state").unwrap_or_default(),
-            repository_state: text("/deployment/repoState").unwrap_or_default(),
-            push_url: text("/deployment/httpUrl").filter(|url| !url.is_empty()),
-            environment: value.get("env").map(read_environment),
-            created: value
-                .get("creationDate")
-                .and_then(Value::as_u64)
-                .unwrap_or_default(),
+            id: fields.text("id").filter(|id| is_plain(id))?,
+            name: fields.text("name").unwrap_or_default(),
+            state: fields.text("state").unwrap_or_default(),
+            repository_state: deployment.text("repoState").unwrap_or_default(),
+            push_url: deployment.text("httpUrl").filter(|url| !url.is_empty()),
+            environment: fields.get("env"),
+            created: fields.get("creationDate").unwrap_or_default(),
         })
     }
 
@@ -174,16 +175,6 @@ impl Application {
     pub fn has_repository(&self) -> bool {
         self.repository_state == "CREATED"
     }
-}
-
-/// Pairs of name and value in answers (3.4).
-fn read_environment(pairs: &Value) -> Vec<(String, String)> {
-    let text = |pair: &Value, key| pair.get(key).and_then(Value::as_str).map(str::to_owned);
-    let pairs = pairs.as_array().map(Vec::as_slice).unwrap_or_default();
-    pairs
-        .iter()
-        .filter_map(|pair| Some((text(pair, "name")?, text(pair, "value")?)))
-        .collect()
 }
 
 /// An id that can stand in the path of a URL as it is.
@@ -234,14 +225,12 @@ impl Api {
         let call = Call::new(Method::POST, &url)
             .json(&body)
             .within(CREATION_TIMEOUT);
-        let created = self.ask(account, call)?;
-        Application::read(&created).ok_or(ApiError::Garbled)
+        self.application(account, call)
     }
 
     pub fn get(&self, account: &Account, id: &str) -> Result<Application, ApiError> {
         let url = format!("{}/{id}", self.applications(account));
-        let found = self.ask(account, usual(Method::GET, &url))?;
-        Application::read(&found).ok_or(ApiError::Garbled)
+        self.application(account, usual(Method::GET, &url))
     }
 
     /// All applications that `wanted` accepts by their name and that are not on their way out,
@@ -253,13 +242,13 @@ impl Api {
         wanted: impl Fn(&str) -> bool,
     ) -> Result<Vec<Application>, ApiError> {
         let url = self.applications(account);
-        let list = self.ask(account, usual(Method::GET, &url).at_most(LIST_LIMIT))?;
-        let mut found: Vec<_> = list
-            .as_array()
-            .ok_or(ApiError::Garbled)?
+        let answer = self.exchange(account, usual(Method::GET, &url).at_most(LIST_LIMIT))?;
+        let mut found: Vec<_> = json::objects(&answer.body)
+            .map_err(|_| ApiError::Garbled)?
             .iter()
+            .filter(|fields| fields.text("name").is_some_and(|name| wanted(&name)))
             .filter_map(Application::read)
-            .filter(|application| wanted(&application.name) && !application.is_going())
+            .filter(|application| !application.is_going())
             .collect();
         found.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
         Ok(found)
@@ -276,12 +265,12 @@ impl Api {
             environment.clone()
         } else {
             let url = format!("{}/{}/env", self.applications(account), application.id);
-            read_environment(&self.ask(account, usual(Method::GET, &url))?)
+            let answer = self.exchange(account, usual(Method::GET, &url))?;
+            serde_json::from_slice(&answer.body).map_err(|_| ApiError::Garbled)?
         };
         let mut variables = environment.into_iter();
-        Ok(variables
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value))
+        let found = variables.find(|variable| variable.name == name);
+        Ok(found.map(|variable| variable.value))
     }
 
     /// Replaces the whole environment (3.4).
@@ -318,9 +307,11 @@ impl Api {
         )
     }
 
-    fn ask(&self, account: &Account, call: Call<'_>) -> Result<Value, ApiError> {
+    /// A call that is answered with an application.
+    fn application(&self, account: &Account, call: Call<'_>) -> Result<Application, ApiError> {
         let answer = self.exchange(account, call)?;
-        serde_json::from_slice(&answer.body).map_err(|_| ApiError::Garbled)
+        let fields = Fields::read(&answer.body).map_err(|_| ApiError::Garbled)?;
+        Application::read(&fields).ok_or(ApiError::Garbled)
     }
 
     fn exchange<'a>(&self, account: &'a Account, call: Call<'a>) -> Result<Answer, ApiError> {
@@ -329,10 +320,11 @@ impl Api {
         if answer.is_success() {
             return Ok(answer);
         }
-        let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
         Err(ApiError::Status {
             status: answer.status,
-            id: body.and_then(|body| body.get("id")?.as_i64()),
+            id: Fields::read(&answer.body)
+                .ok()
+                .and_then(|body| body.get("id")),
             text: answer.describe(&call),
             retry_after: answer.retry_after(),
         })

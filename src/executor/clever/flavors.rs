@@ -7,10 +7,10 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
 use ureq::http::Uri;
 
 use crate::http::{Call, Http};
+use crate::json::{self, Fields};
 use crate::weight::Weight;
 
 const KEPT_FOR: Duration = Duration::from_secs(3600);
@@ -76,10 +76,9 @@ impl Catalogue {
     }
 
     fn fetch_flavors(&self) -> Result<Vec<Flavor>, String> {
-        let mut flavors: Vec<_> = fetch(&self.http, &self.flavors_url)?
-            .iter()
-            .filter_map(|written| Flavor::read(written, &self.prefix))
-            .collect();
+        let mut flavors: Vec<_> = fetch(&self.http, &self.flavors_url, |written| {
+            Flavor::read(written, &self.prefix)
+        })?;
         if flavors.is_empty() {
             let (url, prefix) = (&self.flavors_url, &self.prefix);
             return Err(format!(
@@ -93,38 +92,24 @@ impl Catalogue {
     /// The reference takes the version of the item named `Docker`; the newest one, if there are
     /// several. Clever page, 2.2.
     fn fetch_version(&self) -> Result<String, String> {
-        #[derive(Deserialize)]
-        struct Instance {
-            name: String,
-            version: String,
-            #[serde(default = "yes")]
-            enabled: bool,
-        }
-        const fn yes() -> bool {
-            true
-        }
-        fetch(&self.http, &self.instances_url)?
-            .into_iter()
-            .filter_map(|item| serde_json::from_value::<Instance>(item).ok())
-            .filter(|instance| instance.name == "Docker" && instance.enabled)
-            .map(|instance| instance.version)
-            .max()
-            .ok_or_else(|| format!("{} lists no type named Docker", self.instances_url))
+        let versions = fetch(&self.http, &self.instances_url, |instance| {
+            let enabled = instance.get("enabled") != Some(false);
+            let is_docker = instance.text("name").as_deref() == Some("Docker");
+            instance.text("version").filter(|_| enabled && is_docker)
+        })?;
+        let newest = versions.into_iter().max();
+        newest.ok_or_else(|| format!("{} lists no type named Docker", self.instances_url))
     }
 }
 
 impl Flavor {
     /// Foreign and unavailable flavors can be in the list, and most fields may be missing.
-    fn read(written: &serde_json::Value, prefix: &str) -> Option<Self> {
-        let name = written.get("name")?.as_str()?.strip_prefix(prefix)?;
-        let available = written
-            .get("available")
-            .and_then(serde_json::Value::as_bool);
-        let mebibytes = written.get("mem").and_then(serde_json::Value::as_u64);
-        let bytes = written
-            .pointer("/memory/value")
-            .and_then(serde_json::Value::as_u64);
-        let memory = mebibytes.or_else(|| Some(bytes? >> 20))?;
+    fn read(written: &Fields<'_>, prefix: &str) -> Option<Self> {
+        let name = written.text("name")?;
+        let name = name.strip_prefix(prefix)?;
+        let available: Option<bool> = written.get("available");
+        let bytes: Option<u64> = written.object("memory").get("value");
+        let memory = written.get("mem").or_else(|| Some(bytes? >> 20))?;
         (available != Some(false) && !name.is_empty()).then(|| Self {
             name: name.to_owned(),
             weight: Weight::of_memory(memory),
@@ -133,7 +118,12 @@ impl Flavor {
     }
 }
 
-fn fetch(http: &Http, url: &str) -> Result<Vec<serde_json::Value>, String> {
+/// What `pick` takes from the objects of a list.
+fn fetch<T>(
+    http: &Http,
+    url: &str,
+    pick: impl Fn(&Fields<'_>) -> Option<T>,
+) -> Result<Vec<T>, String> {
     let what = || {
         let host = url
             .parse::<Uri>()
@@ -152,8 +142,9 @@ fn fetch(http: &Http, url: &str) -> Result<Vec<serde_json::Value>, String> {
     if !answer.is_success() {
         return Err(format!("{}: {}", what(), answer.describe(&call)));
     }
-    serde_json::from_slice(&answer.body)
-        .map_err(|_| format!("{}: the answer is not a JSON list", what()))
+    let objects = json::objects(&answer.body)
+        .map_err(|_| format!("{}: the answer is not a JSON list", what()))?;
+    Ok(objects.iter().filter_map(pick).collect())
 }
 
 impl<T: Clone> Kept<T> {
