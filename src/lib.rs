@@ -13,7 +13,7 @@
 //! deploy          the push                coordinator   what we say to GitLab
 //! payload         what a coordinator sent
 //! config          what the operator wrote
-//! http, json, trust, process, secret, weight, shutdown, backoff, launches, logger
+//! http, json, trust, process, secret, weight, shutdown, backoff, launches, logger, whole_file
 //! ```
 
 pub mod backoff;
@@ -35,3 +35,4 @@ pub mod secret;
 pub mod shutdown;
 pub mod trust;
 pub mod weight;
+pub mod whole_file;

@@ -27,6 +27,7 @@ use crate::logger::Format;
 pub use clever::{CleverSettings, Tenancy};
 pub use local_docker::LocalDockerSettings;
 pub use runner::{ExecutorSettings, RunnerSettings, TraceWatch};
+pub use secrets::Secrets;
 pub use token::RunnerName;
 use written::{Problem, Section, Written, line_and_column};
 

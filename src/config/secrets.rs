@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 use crate::secret::Secret;
 
 /// A runner's `secrets_file`: a flat TOML table.
-pub(super) struct Secrets {
+pub struct Secrets {
     file: Option<(PathBuf, toml::Table)>,
 }
 
 impl Secrets {
+    #[must_use]
     pub const fn none() -> Self {
         Self { file: None }
     }

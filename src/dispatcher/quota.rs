@@ -200,11 +200,13 @@ impl Quota {
         self.runners.get(runner).map(|share| &share.woken)
     }
 
-    /// While it is closed nobody takes a job.
-    pub fn set_open(&self, open: bool) {
-        if self.open.swap(open, Ordering::SeqCst) != open {
+    /// While it is closed nobody takes a job. Whether that is a change.
+    pub fn set_open(&self, open: bool) -> bool {
+        let changed = self.open.swap(open, Ordering::SeqCst) != open;
+        if changed {
             self.wake_all();
         }
+        changed
     }
 
     #[must_use]

@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -22,6 +22,7 @@ use crate::job::{Job, Phase};
 use crate::payload::{JobCredentials, JobId, Payload};
 use crate::secret::Secret;
 use crate::weight::Weight;
+use crate::whole_file::{MODE, Replacement, beside};
 
 /// A job in the file: whose it is, and what it weighs until its machine is gone.
 #[derive(Clone, Debug)]
@@ -49,8 +50,6 @@ pub struct StateFile {
     _lock: File,
 }
 
-/// Only the owner may read: there are job tokens in it.
-const MODE: u32 = 0o600;
 /// For jobs of which nobody wrote down how long they may take.
 const UNKNOWN_AGE: Duration = Duration::from_secs(24 * 3600);
 const OUR_KEY: &str = "heptapod_paas_runner";
@@ -173,7 +172,7 @@ impl StateFile {
     ) -> Result<(), String> {
         serialize(tracked, standby, system_id)
             .map_err(io::Error::from)
-            .and_then(|text| self.replace(text.as_bytes()))
+            .and_then(|text| Replacement::begin(&self.path)?.finish(text.as_bytes()))
             .map_err(|error| {
                 format!(
                     "cannot write the state file {}: {error}",
@@ -181,33 +180,6 @@ impl StateFile {
                 )
             })
     }
-
-    fn replace(&self, content: &[u8]) -> io::Result<()> {
-        let new_path = beside(&self.path, ".new");
-        // What a crash left of it may have another mode.
-        let _ = fs::remove_file(&new_path);
-        let mut new = OpenOptions::new()
-            .create_new(true)
-            .write(true)
-            .mode(MODE)
-            .open(&new_path)?;
-        new.write_all(content)?;
-        new.sync_data()?;
-        fs::rename(&new_path, &self.path)?;
-        let folder = self
-            .path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
-    }
-}
-
-/// The path with something added to its last part.
-#[must_use]
-pub fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 impl State {

@@ -6,7 +6,7 @@
 //! because that runner's token exists nowhere else.
 
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
@@ -14,9 +14,7 @@ use toml::{Table, Value};
 
 use super::section::{self, Globals, NewRunner};
 use crate::secret::Secret;
-
-/// Only the owner may read: there are tokens in it.
-const MODE: u32 = 0o600;
+use crate::whole_file::{self, MODE, beside};
 
 /// The file as it is found.
 pub struct Configuration {
@@ -186,18 +184,10 @@ fn folder_of(path: &Path) -> &Path {
     folder.unwrap_or(Path::new("."))
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
-/// A new file beside the old one, empty until it takes its place. Nobody else replaces the file
-/// meanwhile. Dropped before that, it leaves nothing behind.
+/// A new content beside the old one, which nobody else replaces meanwhile.
 pub struct Replacement {
     path: PathBuf,
-    new_path: PathBuf,
-    new: File,
+    new: whole_file::Replacement,
     _lock: Lock,
 }
 
@@ -209,19 +199,9 @@ impl Replacement {
     pub fn begin(path: &Path) -> Result<Self, String> {
         let failed = |error| format!("cannot write {}: {error}", path.display());
         let lock = Lock::take(path).map_err(failed)?;
-        let new_path = beside(path, ".new");
-        // What a crash left of it may have another mode.
-        let _ = fs::remove_file(&new_path);
-        let new = OpenOptions::new()
-            .create_new(true)
-            .write(true)
-            .mode(MODE)
-            .open(&new_path)
-            .map_err(failed)?;
         let replacement = Self {
             path: path.to_owned(),
-            new_path,
-            new,
+            new: whole_file::Replacement::begin(path).map_err(failed)?,
             _lock: lock,
         };
         replacement.keep_owner()?;
@@ -230,10 +210,10 @@ impl Replacement {
 
     /// A program that reads the file now must be able to read it afterwards.
     fn keep_owner(&self) -> Result<(), String> {
-        let (Ok(old), Ok(new)) = (fs::metadata(&self.path), self.new.metadata()) else {
+        let (Ok(old), Ok(new)) = (fs::metadata(&self.path), self.new.file().metadata()) else {
             return Ok(());
         };
-        let given_away = fchown(&self.new, Some(old.uid()), Some(old.gid()));
+        let given_away = fchown(self.new.file(), Some(old.uid()), Some(old.gid()));
         // The group has no part in it: only the owner may read.
         if given_away.is_err() && old.uid() != new.uid() {
             return Err(format!(
@@ -249,18 +229,8 @@ impl Replacement {
     ///
     /// # Errors
     /// What the system says. The old content is still there.
-    pub fn finish(mut self, content: &str) -> io::Result<()> {
-        self.new.write_all(content.as_bytes())?;
-        self.new.sync_all()?;
-        fs::rename(&self.new_path, &self.path)?;
-        File::open(folder_of(&self.path))?.sync_all()
-    }
-}
-
-impl Drop for Replacement {
-    fn drop(&mut self) {
-        // After a success it is not there any more, and nobody else makes one: the lock is ours.
-        let _ = fs::remove_file(&self.new_path);
+    pub fn finish(self, content: &str) -> io::Result<()> {
+        self.new.finish(content.as_bytes())
     }
 }
 

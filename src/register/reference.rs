@@ -2,10 +2,7 @@
 //!
 //! The configuration keeps what was typed; what it stands for is needed for a call only.
 
-use std::env;
-use std::fs;
-use std::path::Path;
-
+use crate::config::Secrets;
 use crate::secret::Secret;
 
 /// A secret as it was typed, and what it stands for.
@@ -20,8 +17,8 @@ impl Referred {
     /// A text that says where it was looked for, or what is wrong with it. It quotes no secret.
     pub fn resolve(written: &str) -> Result<Self, String> {
         let written = Secret::new(usable(written)?);
-        let found = follow(&written)?;
-        let meant = Secret::new(usable(&found)?);
+        let meant = Secrets::none().resolve(written.reveal())?;
+        usable(meant.reveal())?;
         Ok(Self { written, meant })
     }
 }
@@ -44,22 +41,6 @@ pub fn usable(text: &str) -> Result<&str, String> {
         return Err("there must be no blanks in it".to_owned());
     }
     Ok(text)
-}
-
-fn follow(written: &Secret) -> Result<String, String> {
-    let written = written.reveal();
-    if let Some(name) = written.strip_prefix("env:") {
-        return env::var(name).map_err(|_| format!("there is no environment variable {name}"));
-    }
-    let Some(path) = written.strip_prefix("file:") else {
-        return Ok(written.to_owned());
-    };
-    // A path that is not absolute is one of systemd's credentials.
-    let folder = env::var_os("CREDENTIALS_DIRECTORY").unwrap_or_default();
-    let path = Path::new(&folder).join(path);
-    let text = fs::read_to_string(&path);
-    let text = text.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }
 
 #[cfg(test)]

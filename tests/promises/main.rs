@@ -6,6 +6,7 @@ mod failures;
 mod journey;
 mod limits;
 mod local_docker;
+mod manual;
 mod orphans;
 mod outages;
 mod registration;

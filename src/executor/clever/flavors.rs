@@ -26,7 +26,8 @@ pub struct Flavor {
     /// As users say it: `M`.
     pub name: String,
     pub weight: Weight,
-    memory: u64,
+    /// In MiB.
+    pub memory: u64,
 }
 
 /// Flavor and instance lists of one API, with the filter for our kind of machine.
@@ -48,6 +49,7 @@ struct State<T> {
 }
 
 impl Catalogue {
+    #[must_use]
     pub fn new(http: Http, api: &str, context: &str, prefix: &str) -> Self {
         Self {
             http,
@@ -60,11 +62,17 @@ impl Catalogue {
     }
 
     /// The flavors on offer, lightest first.
+    ///
+    /// # Errors
+    /// A text that says what was tried and what came back.
     pub fn flavors(&self) -> Result<Vec<Flavor>, String> {
         self.flavors.get(|| self.fetch_flavors())
     }
 
     /// The current version of the Docker machine type, which a creation must name.
+    ///
+    /// # Errors
+    /// As above.
     pub fn instance_version(&self) -> Result<String, String> {
         self.version.get(|| self.fetch_version())
     }

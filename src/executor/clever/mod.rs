@@ -7,7 +7,7 @@
 
 mod api;
 mod creation;
-mod flavors;
+pub mod flavors;
 mod launch;
 mod remote;
 mod tenants;

@@ -1,0 +1,127 @@
+//! What becomes of the tracked jobs when something is reported, and how that gets on disk.
+
+use std::sync::Arc;
+
+use super::quota::Seat;
+use super::runner::Runner;
+use super::state::Tracked;
+use super::worker::work;
+use super::{Dispatcher, JobKey, Progress, orphans, spawn};
+use crate::executor::FoundMachine;
+use crate::job::{Job, Phase};
+use crate::logger;
+use crate::payload::Payload;
+use crate::weight::Weight;
+
+impl Dispatcher {
+    pub(super) fn granted(&mut self, runner: Arc<Runner>, payload: Payload, seat: Seat) {
+        let id = payload.credentials.id;
+        let key = JobKey {
+            runner: runner.unique_name.clone(),
+            id,
+        };
+        if self.tracked.contains_key(&key) {
+            logger::about_job(id.0, &runner.name, || {
+                log::error!("granted again while we have it; ignored");
+            });
+            return;
+        }
+        logger::about_job(id.0, &runner.name, || {
+            log::info!("granted, with a weight of {}", seat.weight());
+        });
+        let job = Job::granted(payload, self.max_age);
+        let tracked = Tracked {
+            runner: key.runner.clone(),
+            weight: seat.weight(),
+            job: job.clone(),
+        };
+        self.tracked.insert(key.clone(), tracked);
+        self.to_start.push((key, job, runner, seat));
+        self.unsaved = true;
+    }
+
+    /// A machine of which nobody tracks the job goes, if we made it.
+    pub(super) fn found(&mut self, runner: &Arc<Runner>, machine: FoundMachine) {
+        let key = JobKey {
+            runner: runner.unique_name.clone(),
+            id: machine.job,
+        };
+        if self.tracked.contains_key(&key) || self.shop.stop.check().is_err() {
+            return;
+        }
+        let name = &machine.name;
+        logger::about_job(machine.job.0, &runner.name, || {
+            if machine.is_ours {
+                log::warn!("machine {name} has no job any more; it goes");
+            } else {
+                log::warn!(
+                    "machine {name} is nobody's, as far as we know, and was not made by this \
+                     installation; `--orphans` tells more"
+                );
+            }
+        });
+        if machine.is_ours {
+            let job = orphans::adopt(machine);
+            let seat = self.quota.seat(runner.index, Weight::ZERO, false);
+            let tracked = Tracked {
+                runner: key.runner.clone(),
+                weight: Weight::ZERO,
+                job: job.clone(),
+            };
+            self.tracked.insert(key.clone(), tracked);
+            self.to_start.push((key, job, runner.clone(), seat));
+            self.unsaved = true;
+        }
+    }
+
+    pub(super) fn progress(&mut self, key: &JobKey, progress: Progress) {
+        self.unsaved = true;
+        let known = self.tracked.get_mut(key).map(|tracked| &mut tracked.job);
+        match (progress, known) {
+            (Progress::Provisioned { resource, saved }, Some(job)) => {
+                job.resource = Some(resource);
+                self.to_release.push(saved);
+            }
+            (Progress::Pushed(resource), Some(job)) => job.resource = Some(resource),
+            (Progress::Running, Some(job)) => job.phase = Phase::Launched,
+            (Progress::Ended { left, saved }, Some(job)) => {
+                *job = *left;
+                self.to_release.push(saved);
+            }
+            (Progress::Finished, _) => {
+                self.tracked.remove(key);
+                self.workers -= 1;
+            }
+            (Progress::HandedOver, _) => self.workers -= 1,
+            (_, None) => {}
+        }
+    }
+
+    /// Writes the state file if something changed, then lets go on who waited for that.
+    pub(super) fn save(&mut self) {
+        if self.unsaved {
+            let jobs = self.tracked.values();
+            match self.file.save(jobs, &self.standby, &self.system_id) {
+                Ok(()) => {
+                    self.unsaved = false;
+                    if self.quota.set_open(true) {
+                        log::info!("the state file can be written again");
+                    }
+                }
+                Err(why) => {
+                    if self.quota.set_open(false) {
+                        log::error!("{why}; taking no new jobs until it can be written");
+                    }
+                }
+            }
+        }
+        // Even if it could not be written: a job that we have is better served than kept waiting.
+        self.to_release.clear();
+        for (key, job, runner, seat) in std::mem::take(&mut self.to_start) {
+            let shop = self.shop.clone();
+            let name = format!("job-{}", key.id);
+            let started = spawn(&name, move || work(&key, job, &runner, seat, &shop));
+            self.workers += usize::from(started);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Files that are replaced whole: at any moment there is the old content or the new, never a part.
+//!
+//! The new content grows in a file beside the old one, which only its owner may read, and takes its
+//! place when it is on disk.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// There are secrets in all files that this program writes.
+pub const MODE: u32 = 0o600;
+
+/// A new content that has not taken its place yet. Dropped before that, it leaves nothing behind.
+pub struct Replacement {
+    path: PathBuf,
+    new_path: PathBuf,
+    new: File,
+}
+
+impl Replacement {
+    /// Nobody else may be replacing the same file.
+    ///
+    /// # Errors
+    /// When nothing can be written beside it.
+    pub fn begin(path: &Path) -> io::Result<Self> {
+        let new_path = beside(path, ".new");
+        // What a crash left of it may have another mode.
+        let _ = fs::remove_file(&new_path);
+        let new = OpenOptions::new()
+            .create_new(true)
+            .write(true)
+            .mode(MODE)
+            .open(&new_path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            new_path,
+            new,
+        })
+    }
+
+    /// The new file, to give it to another owner.
+    #[must_use]
+    pub const fn file(&self) -> &File {
+        &self.new
+    }
+
+    /// Puts `content` in the file's place; on return it is on disk.
+    ///
+    /// # Errors
+    /// The old content is still there.
+    pub fn finish(mut self, content: &[u8]) -> io::Result<()> {
+        self.new.write_all(content)?;
+        self.new.sync_data()?;
+        fs::rename(&self.new_path, &self.path)?;
+        let folder = self
+            .path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        // After a success it is not there any more.
+        let _ = fs::remove_file(&self.new_path);
+    }
+}
+
+/// The path with something added to its last part.
+#[must_use]
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
