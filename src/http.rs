@@ -4,19 +4,17 @@
 //! limit for every call, no redirects (a redirect would carry a token to an address nobody
 //! configured), and any status is an [`Answer`], not an error. It knows nothing of GitLab or of
 //! Clever Cloud, and it never repeats a call by itself: what may be repeated is for the caller to
-//! know. [`Http::repeat`] is there for calls that may.
+//! know.
 
 use std::fmt;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ureq::AsSendBody;
 use ureq::http::{HeaderMap, Method, Request, Response};
 use ureq::tls::{RootCerts, TlsConfig};
 
-use crate::backoff::Backoff;
 use crate::secret::Secret;
-use crate::shutdown::{Stop, Stopped};
 
 /// A connection that can't be made in this time will not be made: TCP has tried four times.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -171,6 +169,23 @@ impl Http {
     /// # Errors
     /// [`NoAnswer`] when no complete answer came within the call's time and size.
     pub fn send(&self, call: &Call<'_>) -> Result<Answer, NoAnswer> {
+        let began = Instant::now();
+        let result = self.exchange_once(call);
+        // Secrets travel in headers; should one ever be in an address, it is in its query.
+        let address = call.url.split('?').next().unwrap_or_default();
+        let outcome = match &result {
+            Ok(answer) => answer.status.to_string(),
+            Err(error) => error.to_string(),
+        };
+        log::debug!(
+            "{} {address}: {outcome}, {:.0?}",
+            call.method,
+            began.elapsed()
+        );
+        result
+    }
+
+    fn exchange_once(&self, call: &Call<'_>) -> Result<Answer, NoAnswer> {
         let mut request = Request::builder().method(call.method.clone()).uri(call.url);
         for (name, value) in &call.headers {
             request = request.header(*name, value);
@@ -206,46 +221,12 @@ impl Http {
         self.agent
             .run(request.timeout_global(Some(timeout)).build())
     }
-
-    /// Sends a call that may be repeated, until it is answered with something other than 408, 429
-    /// or 5xx, at most `attempts` times, with growing pauses or as `Retry-After` asks.
-    ///
-    /// # Errors
-    /// [`Stopped`] when the service stops during a pause. Otherwise the last try's result is
-    /// handed back as it was.
-    pub fn repeat(
-        &self,
-        call: &Call<'_>,
-        attempts: u32,
-        stop: &Stop,
-    ) -> Result<Result<Answer, NoAnswer>, Stopped> {
-        let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(10));
-        loop {
-            let result = self.send(call);
-            let asked_pause = match &result {
-                Ok(answer) if !answer.is_trouble() => return Ok(result),
-                Ok(answer) => answer.retry_after(),
-                Err(_) => None,
-            };
-            let pause = backoff.pause();
-            if backoff.failures() >= attempts {
-                return Ok(result);
-            }
-            stop.wait(asked_pause.unwrap_or(pause))?;
-        }
-    }
 }
 
 impl Answer {
     #[must_use]
     pub const fn is_success(&self) -> bool {
         matches!(self.status, 200..=299)
-    }
-
-    /// The service has trouble or asks for patience: the same call may work later.
-    #[must_use]
-    pub const fn is_trouble(&self) -> bool {
-        matches!(self.status, 408 | 429 | 500..=599)
     }
 
     #[must_use]

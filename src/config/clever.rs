@@ -70,7 +70,9 @@ impl CleverSettings {
                 "cc_instance_variant_uuid",
                 "70d676a0-a775-4dc9-a43d-3121036e8515",
             ),
-            git_user: Secret::new(text("cc_auth_user", "Jenkins")),
+            git_user: section
+                .secret(&["cc_auth_user"], secrets)
+                .unwrap_or_else(|| Secret::new("Jenkins")),
             environment: environment(section),
             tenancy: Tenancy::read(section, secrets),
         }

@@ -4,7 +4,6 @@
 //! the file before its machine is created, so a machine that was listed and has no job there has
 //! none.
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::runner::{Installation, Runner};
@@ -36,25 +35,22 @@ pub fn orphans(config: Config, delete: bool) -> Result<String, ServiceError> {
     for runner in runners {
         let found = runner
             .executor
-            .machines(&runner.unique_name)
+            .machines(&runner.unique_name, &before.tenants)
             .map_err(start)?;
         listed.push((runner, found));
     }
     let state = StateFile::read(&config.state_file).map_err(start)?;
-    let tracked: BTreeSet<_> = state
-        .tracked
-        .iter()
-        .map(|known| {
-            MachineName::of(&known.runner, known.job.credentials.id)
-                .as_str()
-                .to_owned()
-        })
-        .collect();
+    let has_job = |runner: &Runner, machine: &FoundMachine| {
+        let former = &runner.unique_name.former;
+        let mut tracked = state.tracked.iter();
+        tracked
+            .any(|known| known.job.credentials.id == machine.job && known.runner.former == *former)
+    };
     let mut report = String::new();
     for (runner, found) in listed {
         for machine in found
             .into_iter()
-            .filter(|machine| !tracked.contains(&machine.name))
+            .filter(|machine| !has_job(&runner, machine))
         {
             report += &describe(&runner, &machine);
             if delete {

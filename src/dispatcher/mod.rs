@@ -22,7 +22,7 @@ mod system_id;
 mod tracking;
 mod worker;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::thread;
@@ -131,6 +131,8 @@ struct Dispatcher {
     runners: Vec<Arc<Runner>>,
     tracked: BTreeMap<JobKey, Tracked>,
     standby: Vec<Box<RawValue>>,
+    /// Top-level groups that ever had a job here.
+    tenants: BTreeSet<String>,
     system_id: String,
     file: StateFile,
     quota: Arc<Quota>,

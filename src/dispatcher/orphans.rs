@@ -1,10 +1,11 @@
 //! Machines that bear our kind of name and that nobody tracks: a lost state file, an older crash.
 //!
 //! They are looked for at start and every hour. Those that this very installation made are
-//! decommissioned like any machine, over restarts too; others may be somebody else's and are only
-//! reported. A job is in the state file before its machine is created, so a machine that is listed
+//! decommissioned like any machine, over restarts too; others may be somebody else's, or were kept
+//! on purpose, and are only reported. A job is in the state file before its machine is created, so a machine that is listed
 //! and then not tracked has nobody.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -23,12 +24,17 @@ const EVERY: Duration = Duration::from_secs(3600);
 const AGAIN: Duration = Duration::from_secs(60);
 
 /// Looks until the service stops; what is found goes to the dispatcher, who knows what is tracked.
-pub fn search(runners: &[Arc<Runner>], events: &Sender<Event>, stop: &Stop) -> Result<(), Stopped> {
+pub fn search(
+    runners: &[Arc<Runner>],
+    tenants: &BTreeSet<String>,
+    events: &Sender<Event>,
+    stop: &Stop,
+) -> Result<(), Stopped> {
     loop {
         let mut pause = EVERY;
         for runner in runners {
             stop.check()?;
-            match runner.executor.machines(&runner.unique_name) {
+            match runner.executor.machines(&runner.unique_name, tenants) {
                 Ok(found) => {
                     let runner = runner.clone();
                     let _ = events.send(Event::Found { runner, found });

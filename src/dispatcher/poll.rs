@@ -147,10 +147,24 @@ impl Poller {
     fn await_room(&self, memory: &mut Memory, full: Full, heaviest: Weight) -> Result<(), Stopped> {
         if memory.full.replace(full) != Some(full) {
             log::info!("not polling: {}", self.explain(full, heaviest));
+            self.warn_if_hopeless(heaviest);
         }
         match self.quota.room_for(self.runner.index) {
             Some(room) => self.stop.wait_or(room, self.pace.at_limit),
             None => self.stop.wait(self.pace.at_limit),
+        }
+    }
+
+    /// A runner that may take heavier jobs than the whole of its quota never gets any.
+    fn warn_if_hopeless(&self, heaviest: Weight) {
+        let fractions = &self.quota.limits().fractions;
+        let own = fractions.get(self.runner.index).copied().unwrap_or(1.0);
+        let part = self.quota.limit().fraction(own);
+        if heaviest > part {
+            log::warn!(
+                "this runner will never get a job: one may weigh {heaviest}, and all that the \
+                 runner may use is {part}; raise `reference_jobs_count`, or set `cc_max_flavor`"
+            );
         }
     }
 

@@ -13,22 +13,23 @@ pub enum Request {
     Status,
 }
 
-/// Every request arrives at the receiver. SIGUSR1 is left alone unless `status` is wanted.
+/// Every request arrives at the receiver; SIGUSR1 asks for the status only if that is wanted.
 ///
 /// # Errors
 /// When the handlers can't be installed.
 pub fn listen(status: bool) -> io::Result<Receiver<Request>> {
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
-    if status {
-        signals.add_signal(SIGUSR1)?;
-    }
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1])?;
     let (requests, incoming) = unbounded();
     thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
             for signal in signals.forever() {
                 let request = match signal {
-                    SIGUSR1 => Request::Status,
+                    SIGUSR1 if status => Request::Status,
+                    SIGUSR1 => {
+                        log::warn!("SIGUSR1: start with --debug-signal to see what is tracked");
+                        continue;
+                    }
                     SIGHUP => {
                         log::warn!(
                             "SIGHUP: the configuration is read at start only; restart to apply it"

@@ -1,6 +1,6 @@
 //! From the configuration and the state file to a service that runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crossbeam_channel::unbounded;
@@ -95,6 +95,7 @@ impl Dispatcher {
             runners,
             tracked: BTreeMap::new(),
             standby: Vec::new(),
+            tenants: BTreeSet::new(),
             system_id: String::new(),
             file,
             shop,
@@ -115,8 +116,9 @@ impl Dispatcher {
 
     /// Goes on with the jobs of the last process.
     fn restore(&mut self, state: State) {
-        let (jobs, standby) = state.into_parts();
-        self.standby = standby;
+        self.standby = state.standby;
+        self.tenants = state.tenants;
+        let jobs = state.tracked;
         let total = jobs.len();
         for mut tracked in jobs {
             let id = tracked.job.credentials.id;
@@ -179,10 +181,10 @@ impl Dispatcher {
     }
 
     fn search_orphans(&self) {
-        let (runners, events) = (self.runners.clone(), self.shop.events.clone());
-        let stop = self.shop.stop.clone();
+        let (runners, tenants) = (self.runners.clone(), self.tenants.clone());
+        let (events, stop) = (self.shop.events.clone(), self.shop.stop.clone());
         spawn("orphans", move || {
-            let _ = orphans::search(&runners, &events, &stop);
+            let _ = orphans::search(&runners, &tenants, &events, &stop);
         });
     }
 

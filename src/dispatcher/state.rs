@@ -6,7 +6,7 @@
 //! key of ours, which the Python runner ignores. A new content replaces the file atomically: at
 //! any moment it is whole. A lock beside it keeps a second process away.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -39,9 +39,19 @@ pub struct Tracked {
 pub struct State {
     pub tracked: Vec<Tracked>,
     /// Machines that the Python runner kept for reuse. They are not ours to understand: kept.
-    standby: Vec<Box<RawValue>>,
+    pub standby: Vec<Box<RawValue>>,
+    /// Top-level groups that ever had a job here.
+    pub tenants: BTreeSet<String>,
     /// Who wrote it, as coordinators know us.
     pub system_id: Option<String>,
+}
+
+/// What is written.
+pub struct Content<'a, T> {
+    pub tracked: T,
+    pub standby: &'a [Box<RawValue>],
+    pub tenants: &'a BTreeSet<String>,
+    pub system_id: &'a str,
 }
 
 /// The file and its lock. Nobody else uses the file as long as this lives.
@@ -95,6 +105,8 @@ struct Supplement {
 struct Ours {
     #[serde(default)]
     system_id: Option<String>,
+    #[serde(default)]
+    tenants: BTreeSet<String>,
     #[serde(default)]
     jobs: Vec<Supplement>,
 }
@@ -166,11 +178,9 @@ impl StateFile {
     /// A text for the operator. The old content is still there.
     pub fn save<'a>(
         &self,
-        tracked: impl Iterator<Item = &'a Tracked>,
-        standby: &[Box<RawValue>],
-        system_id: &str,
+        content: Content<'_, impl Iterator<Item = &'a Tracked>>,
     ) -> Result<(), String> {
-        serialize(tracked, standby, system_id)
+        serialize(content)
             .map_err(io::Error::from)
             .and_then(|text| Replacement::begin(&self.path)?.finish(text.as_bytes()))
             .map_err(|error| {
@@ -183,11 +193,6 @@ impl StateFile {
 }
 
 impl State {
-    #[must_use]
-    pub fn into_parts(self) -> (Vec<Tracked>, Vec<Box<RawValue>>) {
-        (self.tracked, self.standby)
-    }
-
     fn parse(text: &[u8]) -> Result<Self, String> {
         let file: HashMap<String, &RawValue> =
             serde_json::from_slice(text).map_err(|error| error.to_string())?;
@@ -204,19 +209,20 @@ impl State {
         for handle in list::<Handle>(&file, "to_decommission", false)? {
             tracked.push(handle.tracked(Phase::Ended));
         }
-        let mut system_id = None;
-        if let Some(ours) = file.get(OUR_KEY) {
-            let ours: Ours =
-                serde_json::from_str(ours.get()).map_err(|error| format!("{OUR_KEY}: {error}"))?;
-            system_id = ours.system_id;
-            for supplement in ours.jobs {
-                supplement.apply(&mut tracked);
+        let ours: Ours = match file.get(OUR_KEY) {
+            Some(ours) => {
+                serde_json::from_str(ours.get()).map_err(|error| format!("{OUR_KEY}: {error}"))?
             }
+            None => Ours::default(),
+        };
+        for supplement in ours.jobs {
+            supplement.apply(&mut tracked);
         }
         Ok(Self {
             tracked,
             standby: list(&file, "standby_resources", false)?,
-            system_id,
+            tenants: ours.tenants,
+            system_id: ours.system_id,
         })
     }
 }
@@ -326,9 +332,7 @@ impl Supplement {
 }
 
 fn serialize<'a>(
-    tracked: impl Iterator<Item = &'a Tracked>,
-    standby: &[Box<RawValue>],
-    system_id: &str,
+    content: Content<'_, impl Iterator<Item = &'a Tracked>>,
 ) -> serde_json::Result<String> {
     #[derive(Serialize)]
     struct File<'a> {
@@ -341,14 +345,15 @@ fn serialize<'a>(
     let mut file = File {
         launched: Vec::new(),
         to_decommission: Vec::new(),
-        standby_resources: standby,
+        standby_resources: content.standby,
         pending: Vec::new(),
         heptapod_paas_runner: Ours {
-            system_id: Some(system_id.to_owned()),
+            system_id: Some(content.system_id.to_owned()),
+            tenants: content.tenants.clone(),
             jobs: Vec::new(),
         },
     };
-    for tracked in tracked {
+    for tracked in content.tracked {
         match &tracked.job.phase {
             Phase::Pending(payload) => file.pending.push((Handle::of(tracked), payload.raw())),
             Phase::Launched => file.launched.push(Handle::of(tracked)),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::quota::Seat;
 use super::runner::Runner;
-use super::state::Tracked;
+use super::state::{Content, Tracked};
 use super::worker::work;
 use super::{Dispatcher, JobKey, Progress, orphans, spawn};
 use crate::executor::FoundMachine;
@@ -30,6 +30,7 @@ impl Dispatcher {
             log::info!("granted, with a weight of {}", seat.weight());
         });
         let job = Job::granted(payload, self.max_age);
+        self.tenants.extend(job.tenant.clone());
         let tracked = Tracked {
             runner: key.runner.clone(),
             weight: seat.weight(),
@@ -46,21 +47,25 @@ impl Dispatcher {
             runner: runner.unique_name.clone(),
             id: machine.job,
         };
-        if self.tracked.contains_key(&key) || self.shop.stop.check().is_err() {
+        // Runners whose tokens begin alike may share the machine's name by the Python runner's rule.
+        let has_job =
+            |known: &JobKey| known.id == key.id && known.runner.former == key.runner.former;
+        if self.tracked.keys().any(has_job) || self.shop.stop.check().is_err() {
             return;
         }
+        let goes = machine.is_ours && !self.shop.policy.keeps_machines();
         let name = &machine.name;
         logger::about_job(machine.job.0, &runner.name, || {
-            if machine.is_ours {
+            if goes {
                 log::warn!("machine {name} has no job any more; it goes");
             } else {
                 log::warn!(
-                    "machine {name} is nobody's, as far as we know, and was not made by this \
-                     installation; `--orphans` tells more"
+                    "machine {name} has no job that we know of, and is left alone: it was kept, or \
+                     made by somebody else; `--orphans` tells more"
                 );
             }
         });
-        if machine.is_ours {
+        if goes {
             let job = orphans::adopt(machine);
             let seat = self.quota.seat(runner.index, Weight::ZERO, false);
             let tracked = Tracked {
@@ -100,8 +105,13 @@ impl Dispatcher {
     /// Writes the state file if something changed, then lets go on who waited for that.
     pub(super) fn save(&mut self) {
         if self.unsaved {
-            let jobs = self.tracked.values();
-            match self.file.save(jobs, &self.standby, &self.system_id) {
+            let content = Content {
+                tracked: self.tracked.values(),
+                standby: &self.standby,
+                tenants: &self.tenants,
+                system_id: &self.system_id,
+            };
+            match self.file.save(content) {
                 Ok(()) => {
                     self.unsaved = false;
                     if self.quota.set_open(true) {

@@ -7,6 +7,7 @@
 pub mod clever;
 pub mod local_docker;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Instant;
 
@@ -188,11 +189,16 @@ pub trait Executor: Send + Sync {
         stop: &Stop,
     ) -> Result<Resource, Halt>;
 
-    /// All machines of this runner's jobs that can be found.
+    /// All machines of this runner's jobs that can be found. Where each top-level group has an
+    /// account of its own, these `tenants` are searched, and those that were met since the start.
     ///
     /// # Errors
     /// A text for the operator.
-    fn machines(&self, runner: &RunnerName) -> Result<Vec<FoundMachine>, String>;
+    fn machines(
+        &self,
+        runner: &RunnerName,
+        tenants: &BTreeSet<String>,
+    ) -> Result<Vec<FoundMachine>, String>;
 
     /// Makes the machine, or all machines of this name when there is doubt, go away. One try;
     /// success means that it is seen to be gone. `tenant` is the job's top-level group.

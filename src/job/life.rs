@@ -42,6 +42,14 @@ pub struct Policy {
     pub decommission_launch_failures: bool,
 }
 
+impl Policy {
+    /// Whether there may be machines without a job on purpose.
+    #[must_use]
+    pub const fn keeps_machines(&self) -> bool {
+        self.keep_finished || !self.decommission_launch_failures
+    }
+}
+
 /// Tells the dispatcher how far a job has come.
 pub trait Report {
     /// There is a place for the job. Returns when that is on disk: what will be pushed to must

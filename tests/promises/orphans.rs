@@ -18,19 +18,26 @@ fn forgotten(town: &Town) -> JobId {
     job
 }
 
-fn plant(town: &Town, name: &str) -> String {
-    town.clever.plant_application(
-        ORGANIZATION,
+/// Litter of a name; gives back the name.
+pub fn planted(town: &Town, organization: &str, name: &str) -> String {
+    let _ = town.clever.plant_application(
+        organization,
         &json!({"name": name, "description": name, "zone": "par", "deploy": "git",
             "instanceType": "docker", "instanceVersion": "20250211",
             "instanceVariant": "70d676a0-a775-4dc9-a43d-3121036e8515", "instanceLifetime": "TASK",
             "minInstances": 1, "maxInstances": 1, "minFlavor": "heptapod-runner-M",
             "maxFlavor": "heptapod-runner-M"}),
-    )
+    );
+    name.to_owned()
 }
 
 fn list_orphans(town: &Town, more: &[&str]) -> String {
     fs::write(town.config_path(), town.configuration()).unwrap();
+    list(town, more)
+}
+
+/// With the configuration as it is.
+pub fn list(town: &Town, more: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_heptapod-paas-runner"))
         .arg("--orphans")
         .args(more)
@@ -55,11 +62,11 @@ fn a_machine_whose_job_was_forgotten_is_decommissioned_at_the_next_start() {
 fn machines_of_others_are_reported_and_left_alone() {
     let town = Town::new();
     let name = format!("hpd-job-{RUNNER_NAME}-77");
-    let _ = plant(&town, &name);
-    let _ = plant(&town, "hpd-job-neighbor-77");
-    let _ = plant(&town, "website");
+    planted(&town, ORGANIZATION, &name);
+    planted(&town, ORGANIZATION, "hpd-job-neighbor-77");
+    planted(&town, ORGANIZATION, "website");
     let service = town.start();
-    service.await_log(&format!("machine {name} is nobody's"));
+    service.await_log(&format!("machine {name} has no job that we know of"));
     let job = town.submit("usual", "true");
     town.await_end(job);
     town.await_phase(job, AppPhase::Deleted);
@@ -84,7 +91,7 @@ fn orphans_are_listed_and_removed_on_request() {
     assert_eq!(list_orphans(&town, &[]), "no machine without a job\n");
     let job = forgotten(&town);
     let other = format!("hpd-job-{RUNNER_NAME}-77");
-    let _ = plant(&town, &other);
+    planted(&town, ORGANIZATION, &other);
     let list = list_orphans(&town, &[]);
     let mine = town.machine_name(job);
     assert!(

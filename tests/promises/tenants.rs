@@ -131,3 +131,19 @@ fn a_tracked_job_whose_tenant_is_lost_is_kept_and_goes_when_it_is_back() {
     );
     town.await_no_machines();
 }
+
+#[test]
+fn orphans_are_searched_in_the_organizations_of_all_groups_that_had_jobs() {
+    let town = two_tenants();
+    let service = start(&town);
+    let job = submit(&town, "acme/x");
+    town.await_end(job);
+    town.await_no_machines();
+    service.stop();
+    let litter = crate::orphans::planted(&town, "orga_acme", "hpd-job-kvzWdEMo-77");
+    let list = crate::orphans::list(&town, &[]);
+    assert!(
+        list.contains(&format!("{litter} for acme, runner ci")),
+        "{list}"
+    );
+}

@@ -13,6 +13,8 @@ mod remote;
 mod tenants;
 mod words;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::to_raw_value;
 
@@ -226,9 +228,13 @@ impl Executor for CleverDocker {
         Ok(launched.write())
     }
 
-    fn machines(&self, runner: &RunnerName) -> Result<Vec<FoundMachine>, String> {
+    fn machines(
+        &self,
+        runner: &RunnerName,
+        tenants: &BTreeSet<String>,
+    ) -> Result<Vec<FoundMachine>, String> {
         let mut machines = Vec::new();
-        for tenant in self.tenants.known() {
+        for tenant in self.tenants.known(tenants) {
             let found = self.machines_of(runner, tenant.as_deref());
             machines.extend(found.map_err(|error| format!("{}: {error}", self.settings.api_url))?);
         }

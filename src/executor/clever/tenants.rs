@@ -4,7 +4,7 @@
 //! every time: two tenants never meet. What was learnt is remembered for a short while, and
 //! forgotten at once when Clever Cloud refuses it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -36,16 +36,21 @@ impl Tenants {
         matches!(self.tenancy, Tenancy::ByGroup { .. })
     }
 
-    /// Every tenant that is known at this moment: the only one there is, or those of late.
-    pub fn known(&self) -> Vec<Option<String>> {
+    /// The only one there is, or else `earlier` ones and those of late.
+    pub fn known(&self, earlier: &BTreeSet<String>) -> BTreeSet<Option<String>> {
         if !self.are_many() {
-            return vec![None];
+            return BTreeSet::from([None]);
         }
         let remembered = self
             .remembered
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        remembered.keys().cloned().map(Some).collect()
+        remembered
+            .keys()
+            .chain(earlier)
+            .cloned()
+            .map(Some)
+            .collect()
     }
 
     /// Does something with the account of `group`, which matters only if there are many. When the

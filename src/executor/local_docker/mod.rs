@@ -12,6 +12,7 @@
 
 mod engine;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::value::to_raw_value;
@@ -154,7 +155,7 @@ impl Executor for LocalDocker {
     }
 
     /// This engine is a developer's own, who sees its containers.
-    fn machines(&self, _: &RunnerName) -> Result<Vec<FoundMachine>, String> {
+    fn machines(&self, _: &RunnerName, _: &BTreeSet<String>) -> Result<Vec<FoundMachine>, String> {
         Ok(Vec::new())
     }
 
