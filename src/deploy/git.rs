@@ -11,16 +11,18 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs;
+use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::process;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use super::BuildContext;
-use crate::process::{self, Ended, Run};
+use crate::process::{Ended, Run, run};
 use crate::secret::Secret;
 
 /// A push of three small files takes seconds; pushes that hang for minutes have been reported
@@ -76,25 +78,44 @@ pub struct PushError {
 
 /// The folder in which pushes are prepared. It is private, and empty between pushes.
 #[derive(Clone, Debug)]
-pub struct Workshop(PathBuf);
+pub struct Workshop {
+    folder: PathBuf,
+    /// This process's own.
+    room: PathBuf,
+}
 
 impl Workshop {
     /// For those who push nothing.
     #[must_use]
     pub fn none() -> Self {
-        Self(PathBuf::from("/nonexistent"))
+        let nowhere = PathBuf::from("/nonexistent");
+        Self {
+            folder: nowhere.clone(),
+            room: nowhere,
+        }
     }
 
-    /// Takes over `folder`, which nobody else may use: what a crashed process left in it is removed.
+    /// A room of its own in `folder`, which only one process at a time may use. What a crashed
+    /// process left there goes, as far as a git that outlived it lets it go already.
     ///
     /// # Errors
-    /// When it can't be emptied or created.
+    /// When nothing can be created there.
     pub fn open(folder: PathBuf) -> io::Result<Self> {
-        match fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => private_dir(&folder)?,
+        match private_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                fs::set_permissions(&folder, Permissions::from_mode(0o700))?;
+                for left in fs::read_dir(&folder)?.flatten() {
+                    let _ = fs::remove_dir_all(left.path());
+                }
+            }
+            result => result?,
         }
-        Ok(Self(folder))
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let room = folder.join(format!("{}-{}", process::id(), since.as_nanos()));
+        private_dir(&room)?;
+        Ok(Self { folder, room })
     }
 
     /// Pushes `context` as the only commit of the remote's branch. `name` must be unique among
@@ -108,8 +129,11 @@ impl Workshop {
         context: &BuildContext,
         remote: &Remote<'_>,
     ) -> Result<Pushed, PushError> {
-        let folder = Folder::create(self.0.join(name)).map_err(|error| PushError {
-            text: format!("cannot prepare the push in {}: {error}", self.0.display()),
+        let folder = Folder::create(self.room.join(name)).map_err(|error| PushError {
+            text: format!(
+                "cannot prepare the push in {}: {error}",
+                self.room.display()
+            ),
             may_pass: true,
             credentials_refused: false,
         })?;
@@ -129,7 +153,7 @@ impl Workshop {
     /// # Errors
     /// When they can't be written.
     pub fn lay_out(&self, name: &str, context: &BuildContext) -> io::Result<Folder> {
-        let folder = Folder::create(self.0.join(name))?;
+        let folder = Folder::create(self.room.join(name))?;
         for (name, content) in context.files() {
             fs::write(folder.path().join(name), content)?;
         }
@@ -138,7 +162,7 @@ impl Workshop {
 
     /// Removes the folder, at the end of the service.
     pub fn close(&self) {
-        let _ = fs::remove_dir_all(&self.0);
+        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
@@ -214,7 +238,7 @@ impl Repository {
         input: &[u8],
         timeout: Duration,
     ) -> Result<String, PushError> {
-        let run = Run {
+        let command = Run {
             program: "git",
             arguments: &arguments,
             environment: &environment(self.0.path(), configuration),
@@ -223,7 +247,7 @@ impl Repository {
             timeout,
         };
         let what = arguments[0];
-        let (text, passing) = match process::run(&run) {
+        let (text, passing) = match run(&command) {
             Ok(Ended::Success(output)) => return Ok(output),
             Ok(Ended::Failure { code, output }) => (
                 format!("git {what} ended with {code}: {}", one_line(&output)),
