@@ -186,7 +186,13 @@ fn end(job: &mut Job, world: &World<'_>, interruption: Interruption) -> Result<b
             world.policy.keep_finished
         }
         Interruption::Failed(failure) => {
-            log::error!("failed to launch: {}", failure.admin);
+            let launched = matches!(job.phase, Phase::Launched);
+            let what = if launched {
+                "failed"
+            } else {
+                "failed to launch"
+            };
+            log::error!("{what}: {}", failure.admin);
             job.verdict = Some(failure.user);
             !world.policy.decommission_launch_failures
         }

@@ -13,6 +13,8 @@ Usage: cargo run --example demo -- [OPTIONS] [FILE.gitlab-ci.yml]
 
 Options:
       --jobs N                 N more small jobs, all running at once, and numbers at the end
+      --tenants                instead: the jobs of two groups that share the runner, one of them
+                               with a Mercurial project, and a bill for each organization
   -h, --help                   this text
 
 Exit codes: 0 when everything ended as it must, 1 when something did not, 2 for a pipeline or a
@@ -34,6 +36,8 @@ pub struct Arguments {
     pub pipeline: Option<PathBuf>,
     /// Jobs besides the pipeline's.
     pub load: usize,
+    /// Two organizations with jobs of their own.
+    pub tenants: bool,
 }
 
 /// # Errors
@@ -51,9 +55,13 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, l
                     return Err(format!("--jobs: {MOST_JOBS} are the most").into());
                 }
             }
+            Long("tenants") => parsed.tenants = true,
             Value(path) if parsed.pipeline.is_none() => parsed.pipeline = Some(path.into()),
             other => return Err(other.unexpected()),
         }
+    }
+    if parsed.tenants && (parsed.load > 0 || parsed.pipeline.is_some()) {
+        return Err("--tenants brings its own jobs, and goes with nothing else".into());
     }
     Ok(Command::Run(parsed))
 }

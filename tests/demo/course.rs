@@ -234,7 +234,9 @@ impl<'a> Course<'a> {
         match phase {
             AppPhase::Created => {
                 moments.created = Some(at);
-                self.tell(place, Colour::Plain, &format!("has an application: {name}"));
+                let payer = self.payer(name);
+                let text = format!("has an application: {name}{payer}");
+                self.tell(place, Colour::Plain, &text);
             }
             AppPhase::Pushed => {
                 moments.pushed = Some(at);
@@ -251,6 +253,13 @@ impl<'a> Course<'a> {
             }
             AppPhase::Exited | AppPhase::Deleted => {}
         }
+    }
+
+    /// Said only where it could be another one.
+    fn payer(&self, application: &str) -> String {
+        let application = self.world.clever.application(application);
+        let application = application.filter(|_| !self.world.tenants.is_empty());
+        application.map_or_else(String::new, |it| format!(", paid by {}", it.organization))
     }
 
     /// That a repository is there is only told in words.

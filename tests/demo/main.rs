@@ -6,6 +6,7 @@
 //! binary, its configuration, its signals.
 
 mod arguments;
+mod bills;
 mod course;
 mod gitlab_ci;
 mod job_keys;
@@ -14,6 +15,8 @@ mod pipeline;
 mod program;
 mod report;
 mod show;
+mod table;
+mod tenants;
 mod trace;
 mod world;
 mod yaml;
@@ -36,6 +39,7 @@ use crate::pipeline::Ending;
 use crate::program::Program;
 use crate::report::Group;
 use crate::show::{Colour, Show};
+use crate::tenants::{TENANTS, Tenant};
 use crate::world::World;
 
 const DEFAULT_PIPELINE: &str = include_str!("default.gitlab-ci.yml");
@@ -88,6 +92,12 @@ fn main() -> ExitCode {
 }
 
 fn read_pipeline(arguments: &Arguments) -> Result<Pipeline, String> {
+    if arguments.tenants {
+        return Ok(Pipeline {
+            plans: tenants::plans(),
+            remarks: Vec::new(),
+        });
+    }
     if let Some(path) = &arguments.pipeline {
         let text = fs::read_to_string(path)
             .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
@@ -112,9 +122,9 @@ fn run(arguments: &Arguments, pipeline: Pipeline, interrupted: &AtomicBool) -> R
     let tags: BTreeSet<_> = (pipeline.plans.iter())
         .flat_map(|plan| plan.spec.tags.iter().cloned())
         .collect();
-    let world = World::start(tags.into_iter().collect())?;
-    show.say(&format!("a coordinator at {}", world.coordinator.url()));
-    show.say(&format!("a Clever Cloud at {}", world.clever.api_url()));
+    let tenants: &[Tenant] = if arguments.tenants { &TENANTS } else { &[] };
+    let world = World::start(tags.into_iter().collect(), tenants)?;
+    introduce(&show, &world);
     let configuration = world.configure(arguments.load)?;
     let mut program = world.start_program(&binary, &configuration)?;
     let ran = {
@@ -131,11 +141,7 @@ fn run(arguments: &Arguments, pipeline: Pipeline, interrupted: &AtomicBool) -> R
             show_warnings(&program);
         }
     })?;
-    report::show_table(&show, &world, &groups);
-    if let Some(numbers) = &numbers {
-        report::show_numbers(&show, numbers);
-    }
-    let mut problems = report::problems(&world, &groups);
+    let mut problems = judge(&show, &world, &groups, numbers.as_ref());
     if !problems.is_empty() {
         show_warnings(&program);
     }
@@ -152,6 +158,31 @@ fn run(arguments: &Arguments, pipeline: Pipeline, interrupted: &AtomicBool) -> R
     let good = format!("Everything ended as it must, after {elapsed:.0} s.");
     show::print(&show.paint(Colour::Green, &good));
     Ok(())
+}
+
+fn introduce(show: &Show, world: &World) {
+    show.say(&format!("a coordinator at {}", world.coordinator.url()));
+    show.say(&format!("a Clever Cloud at {}", world.clever.api_url()));
+    for tenant in world.tenants {
+        let (group, payer) = (tenant.group, tenant.organization);
+        show.say(&format!("a group {group}, which says that {payer} pays"));
+    }
+}
+
+/// Shows what came of it, and says what did not end as it must.
+fn judge(show: &Show, world: &World, groups: &[Group], numbers: Option<&Numbers>) -> Vec<String> {
+    let mut problems = report::problems(world, groups);
+    if world.tenants.is_empty() {
+        report::show_table(show, world, groups);
+    } else {
+        let rides = groups.iter().flat_map(|group| &group.rides);
+        problems.extend(bills::settle(show, world, &rides.collect::<Vec<_>>()));
+    }
+    report::show_what_is_left(world);
+    if let Some(numbers) = numbers {
+        report::show_numbers(show, numbers);
+    }
+    problems
 }
 
 /// The pipeline, and what else was asked for.

@@ -8,7 +8,8 @@ use sandbox::coordinator::JobView;
 use crate::course::Ride;
 use crate::numbers::Numbers;
 use crate::show::{self, Colour, Show};
-use crate::world::World;
+use crate::table::{self, Row};
+use crate::world::{World, name_end};
 
 const HEADINGS: [&str; 7] = [
     "job", "flavor", "waited", "booted", "ran", "billed", "result",
@@ -22,11 +23,6 @@ pub struct Group {
     pub rides: Vec<Ride>,
 }
 
-struct Row {
-    cells: [String; 7],
-    colour: Colour,
-}
-
 pub fn show_table(show: &Show, world: &World, groups: &[Group]) {
     let mut rows = Vec::new();
     for group in groups {
@@ -35,21 +31,10 @@ pub fn show_table(show: &Show, world: &World, groups: &[Group]) {
             None => rows.extend(group.rides.iter().map(|ride| row_of_job(world, ride))),
         }
     }
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row.cells[column].as_str());
-        let widths = cells
-            .chain([HEADINGS[column]])
-            .map(|cell| cell.chars().count());
-        widths.max().unwrap_or_default()
-    };
-    let widths: Vec<usize> = (0..HEADINGS.len()).map(width).collect();
-    show::print("");
-    let headings = line(HEADINGS, &widths);
-    show::print(&show.paint(Colour::Bold, &headings));
-    for row in &rows {
-        let cells: [&str; 7] = std::array::from_fn(|column| row.cells[column].as_str());
-        show::print(&show.paint(row.colour, &line(cells, &widths)));
-    }
+    table::print(show, HEADINGS, &NUMBERS, &rows);
+}
+
+pub fn show_what_is_left(world: &World) {
     show::print("");
     let applications = world.clever.applications().len();
     let machines = world.clever.running_machines();
@@ -58,41 +43,34 @@ pub fn show_table(show: &Show, world: &World, groups: &[Group]) {
     ));
 }
 
-fn line(cells: [&str; 7], widths: &[usize]) -> String {
-    let padded = cells.iter().zip(widths).enumerate();
-    let padded = padded.map(|(column, (cell, &width))| {
-        if NUMBERS.contains(&column) {
-            format!("  {cell:>width$}")
-        } else {
-            format!("  {cell:width$}")
-        }
-    });
-    padded.collect::<String>().trim_end().to_owned()
-}
-
-fn row_of_job(world: &World, ride: &Ride) -> Row {
-    let job = ride.job.map(|job| world.coordinator.job(job));
-    let (colour, result) = match (&job, &ride.skipped) {
-        (Some(job), _) => match ride.verdict(job) {
-            Ok(words) if job.status == JobStatus::Success => (Colour::Green, words),
-            Ok(words) => (Colour::Yellow, words),
-            Err(why) => (Colour::Red, why),
-        },
-        (None, why) => (Colour::Yellow, why.clone().unwrap_or_default()),
-    };
+fn row_of_job(world: &World, ride: &Ride) -> Row<7> {
+    let (colour, result) = result(world, ride);
     let cells = [
         ride.plan.name().to_owned(),
         ride.flavor().to_owned(),
         seconds(waited(ride)),
         seconds(booted(ride)),
         seconds(ran(ride)),
-        billed(world, job.as_ref().map(|job| job.id)),
+        billed(world, ride.job),
         result,
     ];
     Row { cells, colour }
 }
 
-fn row_of_group(world: &World, name: &str, rides: &[Ride]) -> Row {
+/// How a job ended.
+pub fn result(world: &World, ride: &Ride) -> (Colour, String) {
+    let job = ride.job.map(|job| world.coordinator.job(job));
+    match (&job, &ride.skipped) {
+        (Some(job), _) => match ride.verdict(job) {
+            Ok(words) if job.status == JobStatus::Success => (Colour::Green, words),
+            Ok(words) => (Colour::Yellow, words),
+            Err(why) => (Colour::Red, why),
+        },
+        (None, why) => (Colour::Yellow, why.clone().unwrap_or_default()),
+    }
+}
+
+fn row_of_group(world: &World, name: &str, rides: &[Ride]) -> Row<7> {
     let median = |time: fn(&Ride) -> Option<Duration>| {
         let mut times: Vec<_> = rides.iter().filter_map(time).collect();
         times.sort();
@@ -154,7 +132,7 @@ fn billed(world: &World, job: Option<u64>) -> String {
 }
 
 fn billed_seconds(world: &World, job: u64) -> u64 {
-    let end = format!("-{job}");
+    let end = name_end(job);
     let bill = world.clever.bill();
     let lines = bill.iter().filter(|line| line.application.ends_with(&end));
     lines.map(|line| line.billed_seconds).sum()
@@ -241,9 +219,7 @@ fn problems_of(world: &World, ride: &Ride, job: &JobView, mut say: impl FnMut(St
     if verdicts != 1 {
         say(format!("it has {verdicts} verdicts instead of one"));
     }
-    let end = format!("-{}", job.id);
-    let created = world.clever.ever_created();
-    let own = created.iter().filter(|it| it.name.ends_with(&end)).count();
+    let own = world.applications_of(job.id).len();
     if own > 1 {
         say(format!("it had {own} applications instead of one"));
     }

@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sandbox::coordinator::{Coordinator, CoordinatorSettings, RunnerSpec};
-use sandbox::{Clever, CleverSettings, Journal, Latencies, Role};
+use sandbox::{Access, AppView, Clever, CleverSettings, JobId, Journal, Latencies, Role};
 use tempfile::TempDir;
 
 use crate::program::Program;
+use crate::tenants::{ATTRIBUTES_TOKEN, Tenant};
 
 const RUNNER_TOKEN: &str = "glrt-DEMOdemoDEMOdemo0000";
 const ORGANIZATION: &str = "orga_07cf2ef0-c9ad-4f04-b492-94c164f95c76";
@@ -38,6 +39,8 @@ pub struct World {
     pub journal: Journal,
     pub coordinator: Coordinator,
     pub clever: Clever,
+    /// Who shares the runner; empty: it has one organization for all.
+    pub tenants: &'static [Tenant],
     folder: TempDir,
 }
 
@@ -46,7 +49,7 @@ impl World {
     ///
     /// # Errors
     /// In words, when there is no folder, no port or no git.
-    pub fn start(tags: Vec<String>) -> Result<Self, String> {
+    pub fn start(tags: Vec<String>, tenants: &'static [Tenant]) -> Result<Self, String> {
         find_git()?;
         let words = |error: io::Error| format!("cannot start the sandbox: {error}");
         let folder = tempfile::Builder::new().prefix("heptapod-demo-").tempdir();
@@ -63,11 +66,22 @@ impl World {
             work_dir: Some(folder.path().join("clever")),
             ..CleverSettings::new(journal.clone())
         });
-        clever.add_organization(ORGANIZATION, CLEVER_TOKEN, Role::Manager);
+        if tenants.is_empty() {
+            clever.add_organization(ORGANIZATION, CLEVER_TOKEN, Role::Manager);
+        } else {
+            coordinator.add_user(ATTRIBUTES_TOKEN, Access::Administrator);
+        }
+        for tenant in tenants {
+            let (organization, token) = (tenant.organization, tenant.token);
+            clever.add_organization(organization, token, Role::Manager);
+            let attributes = [("cc_orga_id", organization), ("cc_orga_token", token)];
+            coordinator.set_group(tenant.group, attributes);
+        }
         Ok(Self {
             journal,
             coordinator,
             clever,
+            tenants,
             folder,
         })
     }
@@ -84,7 +98,7 @@ impl World {
     }
 
     fn configuration(&self, load: usize) -> String {
-        let room = ROOM + load;
+        let (room, account) = (ROOM + load, self.account());
         format!(
             r#"state_file = "{state}"
 concurrent = {room}
@@ -104,8 +118,7 @@ paas_repoll_same_runner_immediately = true
   token = "{RUNNER_TOKEN}"
   executor = "clever-docker"
   cc_api_url = "{clever}"
-  cc_orga_id = "{ORGANIZATION}"
-  cc_token = "{CLEVER_TOKEN}"
+  {account}
   cc_default_flavor = "{DEFAULT_FLAVOR}"
   cc_deployment_repo_wait_step = 0.02
 
@@ -122,6 +135,27 @@ paas_repoll_same_runner_immediately = true
             coordinator = self.coordinator.url(),
             clever = self.clever.api_url(),
         )
+    }
+
+    /// Who pays.
+    fn account(&self) -> String {
+        let [first, second] = if self.tenants.is_empty() {
+            [("cc_orga_id", ORGANIZATION), ("cc_token", CLEVER_TOKEN)]
+                .map(|(key, value)| format!("{key} = \"{value}\""))
+        } else {
+            let key = "cc_gitlab_namespace_attributes_token";
+            let token = format!("{key} = \"{ATTRIBUTES_TOKEN}\"");
+            ["cc_multi_tenant = true".to_owned(), token]
+        };
+        format!("{first}\n  {second}")
+    }
+
+    /// The applications that a job ever had: it may only have one.
+    pub fn applications_of(&self, job: JobId) -> Vec<AppView> {
+        let mut all = self.clever.ever_created();
+        let end = name_end(job);
+        all.retain(|application| application.name.ends_with(&end));
+        all
     }
 
     /// # Errors
@@ -185,6 +219,11 @@ paas_repoll_same_runner_immediately = true
         }
         Ok(())
     }
+}
+
+/// How the name of a job's application ends.
+pub fn name_end(job: JobId) -> String {
+    format!("-{job}")
 }
 
 fn find_git() -> Result<PathBuf, String> {
