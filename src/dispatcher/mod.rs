@@ -240,7 +240,7 @@ impl Dispatcher {
             }),
             recv(wakers.cycle) -> _ => {
                 if deadline.is_none() {
-                    status::log_statistics(&self.quota, &self.runners);
+                    status::log_statistics(&self.quota);
                 }
                 Ok(Next::GoOn)
             }

@@ -29,6 +29,9 @@ pub struct Quota {
     weight: AtomicU64,
     jobs: AtomicUsize,
     launching: AtomicUsize,
+    /// What of all that is only reserved: requests under way.
+    asking: AtomicUsize,
+    asking_weight: AtomicU64,
     open: AtomicBool,
     runners: Vec<Share>,
     /// Runners that wait for room that all share, with what they need.
@@ -38,6 +41,8 @@ pub struct Quota {
 /// What one runner uses, and how it hears that there is room again.
 struct Share {
     weight: AtomicU64,
+    /// The heaviest job that it may be granted, as it said when it last asked for room.
+    heaviest: AtomicU64,
     wake: Sender<()>,
     woken: Receiver<()>,
 }
@@ -63,9 +68,11 @@ pub struct Seat {
     runner: usize,
     weight: Weight,
     launching: bool,
+    /// Nobody knows yet whether a job will come.
+    is_reserved: bool,
 }
 
-/// What is in use, for the statistics.
+/// What is in use.
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {
     pub weight: Weight,
@@ -80,6 +87,7 @@ impl Quota {
             let (wake, woken) = bounded(1);
             Share {
                 weight: AtomicU64::default(),
+                heaviest: AtomicU64::new(u64::MAX),
                 wake,
                 woken,
             }
@@ -91,6 +99,8 @@ impl Quota {
             weight: AtomicU64::default(),
             jobs: AtomicUsize::default(),
             launching: AtomicUsize::default(),
+            asking: AtomicUsize::default(),
+            asking_weight: AtomicU64::default(),
             open: AtomicBool::new(true),
             queue: Mutex::default(),
         })
@@ -117,13 +127,21 @@ impl Quota {
     /// # Errors
     /// [`Full`] when there is no room; [`Quota::room_for`] tells when it may be worth asking again.
     pub fn reserve(self: &Arc<Self>, runner: usize, heaviest: Weight) -> Result<Seat, Full> {
+        if let Some(share) = self.runners.get(runner) {
+            share.heaviest.store(heaviest.units(), Ordering::SeqCst);
+        }
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let place = queue.iter().position(|(waiting, _)| *waiting == runner);
         let ahead = place.unwrap_or(queue.len());
         match self.check(runner, heaviest, queue.iter().take(ahead)) {
             Ok(()) => {
                 queue.retain(|(waiting, _)| *waiting != runner);
-                Ok(self.seat(runner, heaviest, true))
+                let mut seat = self.seat(runner, heaviest, true);
+                seat.is_reserved = true;
+                self.asking.fetch_add(1, Ordering::SeqCst);
+                self.asking_weight
+                    .fetch_add(heaviest.units(), Ordering::SeqCst);
+                Ok(seat)
             }
             // What is not a matter of room for all keeps nobody else waiting.
             Err(full @ (Full::Share | Full::Closed)) => {
@@ -176,6 +194,7 @@ impl Quota {
             runner,
             weight,
             launching,
+            is_reserved: false,
         }
     }
 
@@ -218,6 +237,29 @@ impl Quota {
         }
     }
 
+    /// What jobs use that are here, without what is reserved for those that may come.
+    #[must_use]
+    pub fn usage_of_jobs(&self) -> Usage {
+        let usage = self.usage();
+        let asking = self.asking.load(Ordering::SeqCst);
+        let asking_weight = self.asking_weight.load(Ordering::SeqCst);
+        Usage {
+            weight: usage.weight.minus(Weight::from_units(asking_weight)),
+            jobs: usage.jobs.saturating_sub(asking),
+            launching: usage.launching.saturating_sub(asking),
+        }
+    }
+
+    /// The least that any runner must find free to ask for a job.
+    #[must_use]
+    pub fn smallest_request(&self) -> Weight {
+        let requests = self
+            .runners
+            .iter()
+            .map(|share| share.heaviest.load(Ordering::SeqCst));
+        Weight::from_units(requests.min().unwrap_or(u64::MAX))
+    }
+
     fn used_by(&self, runner: usize) -> Weight {
         let share = self.runners.get(runner);
         Weight::from_units(share.map_or(0, |share| share.weight.load(Ordering::SeqCst)))
@@ -253,10 +295,20 @@ impl Seat {
 
     /// The job's own weight is known now. It may be more than what was reserved.
     pub fn settle(&mut self, weight: Weight) {
+        self.confirm();
         self.quota.take(self.runner, weight);
         self.quota.give_back(self.runner, self.weight);
         self.weight = weight;
         self.quota.wake_all();
+    }
+
+    /// It is known whether a job came.
+    fn confirm(&mut self) {
+        if std::mem::take(&mut self.is_reserved) {
+            self.quota.asking.fetch_sub(1, Ordering::SeqCst);
+            let weight = self.weight.units();
+            self.quota.asking_weight.fetch_sub(weight, Ordering::SeqCst);
+        }
     }
 
     /// The job runs: it is no launch any more.
@@ -270,6 +322,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        self.confirm();
         self.launched();
         self.quota.give_back(self.runner, self.weight);
         self.quota.jobs.fetch_sub(1, Ordering::SeqCst);
@@ -299,6 +352,7 @@ mod tests {
         let quota = quota(10, &[1.0, 1.0]);
         let mut seat = quota.reserve(0, Weight::ONE * 10).ok().unwrap();
         assert_eq!(quota.reserve(1, Weight::ONE).err(), Some(Full::Weight));
+        assert_eq!(quota.usage_of_jobs().jobs, 0, "no job is here yet");
         seat.settle(Weight::ONE * 3);
         let usage = quota.usage();
         assert_eq!(

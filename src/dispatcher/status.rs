@@ -1,28 +1,21 @@
 //! What the service tells about itself: a line of statistics, and on request all that it tracks.
 
-use std::sync::Arc;
-
 use serde_json::json;
 
 use super::quota::Quota;
-use super::runner::Runner;
 use super::state::Tracked;
 use crate::job::Phase;
 use crate::logger;
 
 /// The line that monitoring of the Python runner reads, with the same keys.
-pub fn log_statistics(quota: &Quota, runners: &[Arc<Runner>]) {
-    let (usage, limits) = (quota.usage(), quota.limits());
+pub fn log_statistics(quota: &Quota) {
+    let (usage, limits) = (quota.usage_of_jobs(), quota.limits());
     let headroom = quota.limit().minus(usage.weight);
-    let lightest = runners
-        .iter()
-        .filter_map(|runner| runner.executor.heaviest().ok())
-        .min();
     let statistics = json!({
         "weight_quota": quota.limit().as_f64(),
         "current_weight": usage.weight.as_f64(),
         "weight_headroom": headroom.as_f64(),
-        "can_take_job": lightest.is_some_and(|lightest| headroom >= lightest)
+        "can_take_job": headroom >= quota.smallest_request()
             && usage.launching < limits.launching,
         "max_jobs_in_provisioning": limits.launching,
         "jobs_in_provisioning": usage.launching,
@@ -58,7 +51,7 @@ pub fn log_tracked<'a>(tracked: impl Iterator<Item = &'a Tracked>, quota: &Quota
             );
         });
     }
-    let usage = quota.usage();
+    let usage = quota.usage_of_jobs();
     log::warn!(
         "tracked: {} jobs, {} of them being launched, weight {} of {}",
         usage.jobs,
