@@ -56,6 +56,21 @@ impl Stop {
         }
     }
 
+    /// Waits until something arrives, however long that takes.
+    ///
+    /// # Errors
+    /// [`Stopped`], at once, when the service is stopping.
+    pub fn wait_for<T>(&self, arrivals: &Receiver<T>) -> Result<T, Stopped> {
+        select! {
+            recv(self.0) -> never => match never {
+                Ok(never) => match never {},
+                Err(_) => Err(Stopped),
+            },
+            // Nothing can arrive any more: that is an end, too.
+            recv(arrivals) -> arrived => arrived.map_err(|_| Stopped),
+        }
+    }
+
     /// # Errors
     /// [`Stopped`] when the service is stopping.
     pub fn check(&self) -> Result<(), Stopped> {

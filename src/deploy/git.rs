@@ -20,16 +20,20 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::BuildContext;
 use crate::process::{Ended, Run, run};
 use crate::secret::Secret;
+use crate::shutdown::{Stop, Stopped};
 
 /// A push of three small files takes seconds; pushes that hang for minutes have been reported
 /// (Clever page, 4.2), and a stopping service must be able to wait for one.
 const PUSH_TIMEOUT: Duration = Duration::from_secs(90);
 /// A connection on which nothing moves for so long is dead.
 const STALLED_AFTER_SECONDS: &str = "30";
+/// Each is several processes: hundreds at once would only hold up each other.
+const PUSHES_AT_ONCE: usize = 16;
 const LOCAL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The only branch that Clever Cloud deploys.
@@ -82,6 +86,19 @@ pub struct Workshop {
     folder: PathBuf,
     /// This process's own.
     room: PathBuf,
+    /// A token for each push that may run at the same time.
+    free: Receiver<()>,
+    back: Sender<()>,
+}
+
+/// The right to run a push, as long as it lives.
+pub struct Bench(Sender<()>);
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        // There is room for it: it was taken from there.
+        let _ = self.0.try_send(());
+    }
 }
 
 impl Workshop {
@@ -89,10 +106,7 @@ impl Workshop {
     #[must_use]
     pub fn none() -> Self {
         let nowhere = PathBuf::from("/nonexistent");
-        Self {
-            folder: nowhere.clone(),
-            room: nowhere,
-        }
+        Self::new(nowhere.clone(), nowhere)
     }
 
     /// A room of its own in `folder`, which only one process at a time may use. What a crashed
@@ -115,7 +129,29 @@ impl Workshop {
             .unwrap_or_default();
         let room = folder.join(format!("{}-{}", process::id(), since.as_nanos()));
         private_dir(&room)?;
-        Ok(Self { folder, room })
+        Ok(Self::new(folder, room))
+    }
+
+    fn new(folder: PathBuf, room: PathBuf) -> Self {
+        let (back, free) = bounded(PUSHES_AT_ONCE);
+        for _ in 0..PUSHES_AT_ONCE {
+            let _ = back.try_send(());
+        }
+        Self {
+            folder,
+            room,
+            free,
+            back,
+        }
+    }
+
+    /// Waits until there is room for one more push.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the service stops before.
+    pub fn await_bench(&self, stop: &Stop) -> Result<Bench, Stopped> {
+        stop.wait_for(&self.free)?;
+        Ok(Bench(self.back.clone()))
     }
 
     /// Pushes `context` as the only commit of the remote's branch. `name` must be unique among

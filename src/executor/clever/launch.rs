@@ -70,10 +70,12 @@ impl CleverDocker {
         payload: &Payload,
         stop: &Stop,
     ) -> Result<(), Halt> {
-        let context = BuildContext::new(&self.inner, payload);
         let mut backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(10));
         loop {
-            let error = match self.push_once(name, url, payload.tenant(), &context) {
+            let bench = self.workshop.await_bench(stop)?;
+            let pushed = self.push_once(name, url, payload);
+            drop(bench);
+            let error = match pushed {
                 Ok(Pushed::Now) => return Ok(()),
                 Ok(Pushed::Before) => {
                     log::warn!("{name} was pushed before; waiting for the machine of that push");
@@ -102,19 +104,22 @@ impl CleverDocker {
         &self,
         name: &MachineName,
         url: &str,
-        tenant: Option<&str>,
-        context: &BuildContext,
+        payload: &Payload,
     ) -> Result<Pushed, PushError> {
-        let account = self.tenants.account(tenant).map_err(|error| PushError {
-            text: error.to_string(),
-            may_pass: error.may_pass(),
-            credentials_refused: false,
-        })?;
+        let context = BuildContext::new(&self.inner, payload);
+        let account = self
+            .tenants
+            .account(payload.tenant())
+            .map_err(|error| PushError {
+                text: error.to_string(),
+                may_pass: error.may_pass(),
+                credentials_refused: false,
+            })?;
         let remote = Remote {
             url,
             user: &self.settings.git_user,
             password: &account.token,
         };
-        self.workshop.push(name.as_str(), context, &remote)
+        self.workshop.push(name.as_str(), &context, &remote)
     }
 }
