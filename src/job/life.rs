@@ -101,6 +101,9 @@ const LIST_LAG: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// From here on a machine that can't be deleted is an error in the log, not a warning.
 const LOUD_AFTER: u32 = 5;
+/// A verdict without words is better than none, after so many tries.
+const WORDS_TRIES: u32 = 4;
+const WORDS_FIRST: bool = true;
 /// The coordinator has given up on the job long before (GitLab page, section 11).
 const VERDICT_PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
@@ -118,7 +121,7 @@ pub fn live(job: &mut Job, world: &World<'_>) -> Result<(), Stopped> {
         }
         world.report.ended(job.clone());
     }
-    tell_verdict(job, world)?;
+    tell_verdict(job, world, WORDS_FIRST)?;
     if job.may_have_a_machine() {
         decommission(job, world)?;
         world.report.ended(job.clone());
@@ -259,8 +262,10 @@ fn decommission_once(job: &Job, world: &World<'_>) -> Result<(), Stopped> {
     }
 }
 
-/// Tries once to tell the user and the coordinator of a failure, if there is one to tell.
-fn tell_verdict(job: &mut Job, world: &World<'_>) -> Result<(), Stopped> {
+/// Tries once to tell the user and the coordinator of a failure, if there is one to tell. After the
+/// verdict nobody can write to the log any more, so it waits for the words unless `words_matter`
+/// no more.
+fn tell_verdict(job: &mut Job, world: &World<'_>, words_matter: bool) -> Result<(), Stopped> {
     let Some(text) = &job.verdict else {
         return Ok(());
     };
@@ -269,7 +274,12 @@ fn tell_verdict(job: &mut Job, world: &World<'_>) -> Result<(), Stopped> {
     match world.coordinator.append_log(&job.credentials, &red) {
         Appended::Done => {}
         Appended::Refused(why) => log::info!("the job takes no message any more: {why}"),
-        Appended::Later(why) => log::warn!("writing to the job's log: {why}"),
+        Appended::Later(why) => {
+            log::warn!("writing to the job's log: {why}");
+            if words_matter {
+                return Ok(());
+            }
+        }
     }
     match world.coordinator.fail(&job.credentials) {
         Delivery::Done => {
@@ -291,7 +301,7 @@ fn deliver_verdict(job: &mut Job, world: &World<'_>) -> Result<(), Stopped> {
     let mut backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(30));
     while job.verdict.is_some() && Instant::now() < until {
         world.stop.wait(backoff.pause())?;
-        tell_verdict(job, world)?;
+        tell_verdict(job, world, backoff.failures() < WORDS_TRIES)?;
     }
     Ok(())
 }

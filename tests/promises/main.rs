@@ -1,14 +1,19 @@
 //! What this program promises its users, each file a promise, told with the real program as a
 //! process in a sandbox world.
 
+mod afterwards;
 mod configuration;
 mod failures;
+mod faults;
 mod journey;
+mod kills;
 mod limits;
 mod local_docker;
+mod logs;
 mod manual;
 mod orphans;
 mod outages;
+mod python_runner;
 mod registration;
 mod restart;
 mod secrecy;
@@ -16,3 +21,4 @@ mod service;
 mod state_file;
 mod tenants;
 mod town;
+mod trust;

@@ -1,6 +1,7 @@
 //! The real program as a process: its log, its signals, its end.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -23,10 +24,20 @@ struct Log {
 
 impl Service {
     pub fn start(arguments: &[String], environment: &[(String, String)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_heptapod-paas-runner"))
+        let program = env!("CARGO_BIN_EXE_heptapod-paas-runner");
+        Self::start_program(program.as_ref(), arguments, environment)
+    }
+
+    /// Another program that logs and ends in the same way.
+    pub fn start_program(
+        program: &Path,
+        arguments: &[String],
+        environment: &[(String, String)],
+    ) -> Self {
+        let mut child = Command::new(program)
             .args(arguments)
-            .envs(environment.iter().cloned())
             .env_remove("JOURNAL_STREAM")
+            .envs(environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

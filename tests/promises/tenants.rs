@@ -8,7 +8,7 @@ use crate::town::{PATIENCE, Town};
 const ADMIN: &str = "glpat-administrator";
 
 /// Two groups with an organization each; the configuration knows neither.
-fn two_tenants() -> Town {
+pub fn two_tenants() -> Town {
     let town = Town::new();
     town.coordinator.add_user(ADMIN, Access::Administrator);
     for tenant in ["acme", "other"] {
@@ -22,7 +22,7 @@ fn two_tenants() -> Town {
     town
 }
 
-fn start(town: &Town) -> crate::service::Service {
+pub fn start(town: &Town) -> crate::service::Service {
     let configuration: String = town
         .configuration()
         .lines()

@@ -16,6 +16,8 @@ use crate::secret::Secret;
 
 /// Creations take longest; the balancer in front gives up after 180 s.
 const CREATION_TIMEOUT: Duration = Duration::from_secs(60);
+/// One look among many: a hanging one must not use up the patience of the whole.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(8);
 /// Each application in a list repeats every flavor: several KiB each, hundreds of them.
 const LIST_LIMIT: u64 = 64 << 20;
 /// "The specified instance does not exist": a stale version, or a wrong variant.
@@ -230,7 +232,7 @@ impl Api {
 
     pub fn get(&self, account: &Account, id: &str) -> Result<Application, ApiError> {
         let url = format!("{}/{id}", self.applications(account));
-        self.application(account, usual(Method::GET, &url))
+        self.application(account, usual(Method::GET, &url).within(LOOK_TIMEOUT))
     }
 
     /// All applications that `wanted` accepts by their name and that are not on their way out,

@@ -1,0 +1,303 @@
+//! Every endpoint fails in every way, and each time only what must happens.
+//!
+//! In each cell of the table one job meets one fault, and another job, which is submitted when that
+//! has happened, must not notice; it asks for a machine that nobody offers, and is told so. Whatever the cell says: the service goes on, nothing is asked for
+//! in a tight loop, no redirect is followed, no secret is logged, and nothing is left behind.
+
+mod table;
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use sandbox::{Fault, Faults, Gate, JobId, JobSpec, JobStatus, JobView, Kind, Response, Rule};
+
+use self::table::{Endpoint, FAULTS, NO_FLAVOR, Outcome, SLOW_FAULTS, What};
+use crate::afterwards::{assert_no_secret, await_nothing_tracked};
+use crate::service::Service;
+use crate::town::{PATIENCE, Town, assert_started_once};
+
+fn each_fault_at(endpoint: Endpoint) {
+    let cells = FAULTS.map(|what| (endpoint, what));
+    check_all(&cells, if at_waits(endpoint) { 10 } else { 3 });
+}
+
+/// For lists that lag: such cells take long, and little else.
+const fn at_waits(endpoint: Endpoint) -> bool {
+    matches!(endpoint, Endpoint::Creation | Endpoint::List)
+}
+
+#[test]
+fn at_the_request_for_a_job() {
+    each_fault_at(Endpoint::JobRequest);
+}
+
+#[test]
+fn at_the_greeting() {
+    each_fault_at(Endpoint::PutRunning);
+}
+
+#[test]
+fn at_the_probe() {
+    each_fault_at(Endpoint::Probe);
+}
+
+#[test]
+fn at_the_look() {
+    each_fault_at(Endpoint::Look);
+}
+
+#[test]
+fn at_the_words() {
+    each_fault_at(Endpoint::Words);
+}
+
+#[test]
+fn at_the_verdict() {
+    each_fault_at(Endpoint::PutFailed);
+}
+
+#[test]
+fn at_the_flavors() {
+    each_fault_at(Endpoint::Flavors);
+}
+
+#[test]
+fn at_the_instances() {
+    each_fault_at(Endpoint::Instances);
+}
+
+#[test]
+fn at_the_creation() {
+    each_fault_at(Endpoint::Creation);
+}
+
+#[test]
+fn at_one_application() {
+    each_fault_at(Endpoint::Application);
+}
+
+#[test]
+fn at_the_list_of_applications() {
+    each_fault_at(Endpoint::List);
+}
+
+#[test]
+fn at_the_search_for_orphans() {
+    each_fault_at(Endpoint::Orphans);
+}
+
+#[test]
+fn at_the_deletion() {
+    each_fault_at(Endpoint::Deletion);
+}
+
+#[test]
+fn at_the_branches_of_the_git_remote() {
+    each_fault_at(Endpoint::Refs);
+}
+
+#[test]
+fn at_the_push() {
+    each_fault_at(Endpoint::Pack);
+}
+
+/// All at once: they do nothing but wait.
+#[test]
+fn answers_that_do_not_come_in_time() {
+    let cells = Endpoint::QUICKLY_IMPATIENT.map(|at| SLOW_FAULTS.map(|what| (at, what)));
+    check_all(cells.as_flattened(), cells.as_flattened().len());
+}
+
+fn check_all(cells: &[(Endpoint, What)], at_once: usize) {
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..at_once {
+            scope.spawn(|| {
+                while let Some((at, what)) = cells.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    check(*at, *what);
+                }
+            });
+        }
+    });
+}
+
+fn check(at: Endpoint, what: What) {
+    let town = Town::new();
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    let outage = inject(&town, at, what, &elsewhere);
+    let service = town.start();
+    let first = submit_first(&town, at);
+    match outage {
+        Some(gate) => refuse_connections(&town, at, &service, &gate),
+        None => await_requests(&town, &service, at, at.skipped() + 1),
+    }
+    let first = first.unwrap_or_else(|| submit_cheap(&town, "asked for again"));
+    let neighbor = submit_cheap(&town, "neighbor");
+    let neighbor = await_end(&town, &service, neighbor);
+    let context = format!("the neighbor of {at:?} {what:?}");
+    assert_outcome(&neighbor, Outcome::Fails(NO_FLAVOR), &context);
+    let outcome = table::outcome(at, what);
+    let first = if outcome == Outcome::Untold {
+        town.coordinator.job(first)
+    } else {
+        await_end(&town, &service, first)
+    };
+    town.await_no_machines();
+    await_nothing_tracked(&town, &format!("{at:?} {what:?}"));
+    let (exit, log) = service.stop();
+    assert!(exit.success(), "{at:?} {what:?}: {log}");
+    assert_outcome(&first, outcome, &format!("{at:?} {what:?}: {log}"));
+    if outcome == Outcome::Succeeds {
+        assert_started_once(&town, first.id);
+    }
+    assert_patience(&town, at, what);
+    elsewhere.set_nonblocking(true).unwrap();
+    let visit = elsewhere.accept().map(drop).map_err(|error| error.kind());
+    assert_eq!(visit, Err(io::ErrorKind::WouldBlock), "{at:?}: followed");
+    assert_no_secret(&town, &[first, neighbor], &log);
+}
+
+/// A gate stands for an outage, which begins when the request has come.
+fn inject(town: &Town, at: Endpoint, what: What, elsewhere: &TcpListener) -> Option<Gate> {
+    if at == Endpoint::List {
+        // A list is asked for when an answer was lost.
+        let lost = Rule::on("POST", "*/applications").with(Fault::CutAfter);
+        town.clever.faults().inject(lost);
+    }
+    let gate = Gate::new();
+    let fault = match what {
+        What::Status(code) => Fault::status(code),
+        What::TooManyFor(seconds) => Fault::too_many(seconds),
+        What::Html(code) => Fault::html(code),
+        What::Refused => Fault::HoldBefore(gate.clone()),
+        What::CutBefore => Fault::CutBefore,
+        What::CutAfter => Fault::CutAfter,
+        What::Truncated => Fault::Truncate(3),
+        What::Garbage => Fault::Replace(Response::text(at.success(), "\u{1}\u{fffd}{]<")),
+        What::WrongTypes => Fault::Replace(Response::text(at.success(), at.wrong_types())),
+        // A git remote's endless answer would fill this computer's memory.
+        What::TooMuch if at.is_git() => {
+            Fault::Replace(Response::text(200, &" ".repeat(50_000_000)))
+        }
+        What::TooMuch => Fault::Endless,
+        What::Redirect => Fault::Status {
+            code: 302,
+            headers: vec![(
+                "Location".to_owned(),
+                format!("http://{}/", elsewhere.local_addr().unwrap()),
+            )],
+            body: Vec::new(),
+        },
+        What::Hang => Fault::Hang,
+        What::Trickle => Fault::Trickle(Duration::from_secs(1)),
+    };
+    let (method, path) = at.request();
+    let rule = Rule::on(method, path).after(at.skipped()).with(fault);
+    faults(town, at).inject(rule);
+    matches!(what, What::Refused).then_some(gate)
+}
+
+fn faults(town: &Town, at: Endpoint) -> Faults {
+    if at.is_git() {
+        town.clever.git_faults().clone()
+    } else if at.is_coordinator() {
+        town.coordinator.faults()
+    } else {
+        town.clever.faults().clone()
+    }
+}
+
+/// A job that ends without a machine, to spare this computer: by the words that it should get.
+fn submit_cheap(town: &Town, name: &str) -> JobId {
+    let spec = JobSpec::new(name, ["true"]).flavor("XXXL");
+    town.coordinator.submit(spec)
+}
+
+/// None, where a job would be lost with the answer: the coordinator gave it out and nobody heard.
+fn submit_first(town: &Town, at: Endpoint) -> Option<JobId> {
+    if at == Endpoint::List {
+        let searched = || requests(town, at) > 0;
+        assert!(town.journal.wait_until(PATIENCE, searched));
+    }
+    match at {
+        Endpoint::JobRequest => None,
+        _ if at.needs_no_machine() => Some(submit_cheap(town, "first")),
+        _ => Some(town.submit("first", "sleep 0.3")),
+    }
+}
+
+fn requests(town: &Town, at: Endpoint) -> usize {
+    let (method, _) = at.request();
+    town.journal.count_requests(method, |path| at.is(path))
+}
+
+fn await_requests(town: &Town, service: &Service, at: Endpoint, count: usize) {
+    let arrived = town
+        .journal
+        .wait_until(PATIENCE, || requests(town, at) >= count);
+    assert!(arrived, "{at:?} never comes: {}", service.whole_log());
+}
+
+/// The request under way is cut, all others are refused, until the service has noticed.
+fn refuse_connections(town: &Town, at: Endpoint, service: &Service, gate: &Gate) {
+    assert!(gate.wait_reached(PATIENCE));
+    let patience = Duration::from_secs(3);
+    if at.is_git() {
+        town.clever.suspend_git();
+        service.find_log("onnect", patience);
+        town.clever.resume_git();
+    } else if at.is_coordinator() {
+        town.coordinator.suspend();
+        service.find_log("refused", patience);
+        town.coordinator.resume();
+    } else {
+        town.clever.suspend();
+        service.find_log("refused", patience);
+        town.clever.resume();
+    }
+}
+
+fn await_end(town: &Town, service: &Service, job: JobId) -> JobView {
+    let over = town
+        .coordinator
+        .wait_for_status(job, PATIENCE, JobStatus::is_over);
+    over.unwrap_or_else(|| panic!("{}\n{}", town.journal, service.whole_log()))
+}
+
+fn assert_outcome(job: &JobView, outcome: Outcome, context: &str) {
+    let verdicts = job.verdicts();
+    let taken = verdicts.iter().filter(|call| call.answered == 200).count();
+    let log = job.log();
+    match outcome {
+        Outcome::Succeeds => assert_eq!((job.status, taken), (JobStatus::Success, 1), "{context}"),
+        Outcome::Fails(words) => {
+            assert_eq!((job.status, taken), (JobStatus::Failed, 1), "{context}");
+            assert_eq!(log.matches(words).count(), 1, "{log:?}\n{context}");
+        }
+        Outcome::FailsPerhapsInSilence => {
+            assert_eq!((job.status, taken), (JobStatus::Failed, 1), "{context}");
+        }
+        Outcome::Untold => assert_eq!((job.status, taken), (JobStatus::Running, 0), "{context}"),
+    }
+}
+
+/// A loop without pauses makes thousands of requests in a second.
+fn assert_patience(town: &Town, at: Endpoint, what: What) {
+    let (wanted, _) = at.request();
+    let entries = town.journal.entries();
+    let times: Vec<_> = entries
+        .iter()
+        .filter(|entry| {
+            matches!(&entry.kind, Kind::Request { method, path, .. }
+                if method == wanted && at.is(path))
+        })
+        .map(|entry| entry.at)
+        .collect();
+    let hasty = times
+        .windows(20)
+        .find(|times| times[19] - times[0] < Duration::from_millis(400));
+    assert!(hasty.is_none(), "{at:?} {what:?}: {}", town.journal);
+}

@@ -1,0 +1,225 @@
+//! Killed at any moment, the next start brings every job to its one end.
+
+mod points;
+mod random;
+mod trap;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use sandbox::{AppPhase, Fault, Gate, Hook, JobId, JobSpec, JobStatus, JobView, Rule};
+
+use self::points::Point;
+use self::trap::Trap;
+use crate::afterwards::{assert_no_secret, await_nothing_tracked};
+use crate::town::{PATIENCE, Town, assert_started_once};
+
+/// When the process is killed.
+#[derive(Clone, Copy, Debug)]
+enum Moment {
+    /// The first such request stands at a gate.
+    Request {
+        server: Server,
+        method: &'static str,
+        path: &'static str,
+        side: Side,
+    },
+    /// This is in the log.
+    Line(&'static str),
+    /// The state file shows the job so far, at least.
+    File(Written),
+    /// The first such git process is held.
+    Git(&'static str, Side),
+    /// The job's machine is so far.
+    Machine(AppPhase),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Server {
+    Coordinator,
+    Api,
+    Git,
+}
+
+/// Of the effect.
+#[derive(Clone, Copy, Debug)]
+enum Side {
+    Before,
+    After,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Written {
+    Granted,
+    Provisioned,
+    Pushed,
+    Running,
+    Ended,
+    Finished,
+}
+
+/// How the job's life would have been.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Course {
+    Usual,
+    /// It asks for what nobody offers: a failure without a machine.
+    NoFlavor,
+    /// Its push is declined: a failure with an application.
+    RefusedPush,
+}
+
+#[test]
+fn killed_around_each_request_to_the_coordinator() {
+    killed_at_all(&points::TO_THE_COORDINATOR);
+}
+
+#[test]
+fn killed_around_each_request_to_clever_cloud() {
+    killed_at_all(&points::TO_CLEVER_CLOUD);
+}
+
+#[test]
+fn killed_around_each_write_of_the_state_file() {
+    killed_at_all(&points::AROUND_THE_STATE_FILE);
+}
+
+#[test]
+fn killed_around_each_git_process() {
+    killed_at_all(&points::AROUND_GIT);
+}
+
+#[test]
+fn killed_while_the_machine_comes_and_goes() {
+    killed_at_all(&points::WHILE_THE_MACHINE);
+}
+
+/// A start soon after a kill asks for a job sooner than a living process would.
+fn town_of_kills() -> Town {
+    Town::with(
+        |coordinator| coordinator.shortest_rhythm = Duration::ZERO,
+        |_| {},
+    )
+}
+
+/// A few at the same time: most of a point's time is a job's patience with slow lists.
+fn killed_at_all(points: &[Point]) {
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..points.len().min(8) {
+            scope.spawn(|| {
+                while let Some(point) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    killed_at(point);
+                }
+            });
+        }
+    });
+}
+
+fn killed_at(point: &Point) {
+    let Point {
+        name,
+        course,
+        moment,
+    } = *point;
+    let mut town = town_of_kills();
+    if course == Course::RefusedPush {
+        town.clever.set_quirks(|quirks| quirks.hook = Hook::Refuses);
+    }
+    let trap = Trap::set(&mut town, moment);
+    let service = town.start();
+    let flavor = if course == Course::NoFlavor {
+        "XXXL"
+    } else {
+        "XS"
+    };
+    let spec = JobSpec::new("killed", ["sleep 0.3"]).flavor(flavor);
+    let job = town.coordinator.submit(spec);
+    assert!(
+        trap.wait(moment, &town, &service, job),
+        "{name} never comes: {}",
+        service.whole_log()
+    );
+    let first_log = service.kill();
+    trap.release();
+    let service = town.start();
+    let over = town
+        .coordinator
+        .wait_for_status(job, PATIENCE, JobStatus::is_over);
+    let ended = over.unwrap_or_else(|| panic!("{name}: {}", service.whole_log()));
+    town.await_no_machines();
+    await_nothing_tracked(&town, name);
+    service.await_log("the quota is");
+    let (exit, second_log) = service.stop();
+    let logs = format!("{first_log}\nkilled {name}\n{second_log}");
+    assert!(exit.success(), "{logs}");
+    assert_one_end(&ended, course, &logs);
+    if course == Course::Usual {
+        assert_started_once(&town, job);
+    }
+    assert_no_secret(&town, &[ended], &logs);
+    town.check_manners();
+}
+
+/// The verdict that the coordinator took; it refuses one that is told again.
+fn assert_one_end(ended: &JobView, course: Course, logs: &str) {
+    let verdicts = ended.verdicts();
+    let taken = verdicts.iter().filter(|call| call.answered == 200).count();
+    assert_eq!(taken, 1, "{:?}\n{logs}", ended.calls);
+    let (status, words) = match course {
+        Course::Usual => (JobStatus::Success, None),
+        Course::NoFlavor => (JobStatus::Failed, Some("this runner offers")),
+        Course::RefusedPush => (JobStatus::Failed, Some("could not be handed over")),
+    };
+    assert_eq!(ended.status, status, "{logs}");
+    if let Some(words) = words {
+        let log = ended.log();
+        assert_eq!(log.matches(words).count(), 1, "{log}\n{logs}");
+    }
+}
+
+fn hold_job_request(town: &Town, hold: fn(Gate) -> Fault) -> Gate {
+    let gate = Gate::new();
+    let rule = Rule::on("POST", "*/jobs/request").with(hold(gate.clone()));
+    town.coordinator.faults().inject(rule);
+    gate
+}
+
+#[test]
+fn killed_before_the_job_is_granted() {
+    let town = Town::new();
+    let gate = hold_job_request(&town, Fault::HoldBefore);
+    let service = town.start();
+    assert!(gate.wait_reached(PATIENCE));
+    service.kill();
+    gate.open();
+    let asked = |path: &str| path.ends_with("/jobs/request");
+    let over = || town.journal.count_requests("POST", asked) == 1;
+    assert!(town.journal.wait_until(PATIENCE, over));
+    let job = town.submit("granted later", "true");
+    let _service = town.start();
+    assert_eq!(town.await_end(job).status, JobStatus::Success);
+    town.await_no_machines();
+    assert_started_once(&town, job);
+}
+
+/// The one loss that no runner can avoid, and it is no more than that: the coordinator gives out
+/// a job, and nobody is there any more to hear of it. GitLab fails it by itself after an hour.
+#[test]
+fn a_job_granted_to_a_dead_process_is_the_only_one_that_is_lost() {
+    let town = Town::new();
+    let gate = hold_job_request(&town, Fault::HoldAfter);
+    let lost = town.submit("lost", "true");
+    let service = town.start();
+    assert!(gate.wait_reached(PATIENCE));
+    service.kill();
+    gate.open();
+    let _service = town.start();
+    let next: JobId = town.submit("next", "true");
+    assert_eq!(town.await_end(next).status, JobStatus::Success);
+    town.await_no_machines();
+    let lost = town.coordinator.job(lost);
+    assert_eq!(lost.status, JobStatus::Running);
+    assert!(lost.calls.is_empty(), "{:?}", lost.calls);
+    assert!(town.machine(lost.id).is_none());
+}

@@ -1,0 +1,118 @@
+//! The log is for people, for the journal, and for machines.
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::town::Town;
+
+/// The log of one job, from start to stop.
+fn log_of_a_job(town: &Town, options: &[&str]) -> (u64, String) {
+    let service = town.start_with(options);
+    let job = town.submit("logged", "sleep 1");
+    town.await_end(job);
+    service.await_log("is gone, after");
+    (job, service.stop().1)
+}
+
+#[test]
+fn grep_tells_the_story_of_a_job() {
+    let (job, log) = log_of_a_job(&Town::new(), &[]);
+    let wanted = format!("job={job} runner=ci: ");
+    let story: Vec<_> = log
+        .lines()
+        .filter_map(|line| Some(line.split_once(&wanted)?.1))
+        .collect();
+    let steps = [
+        "granted",
+        "machine hpd-job-",
+        "handed over",
+        "running",
+        "over",
+        "machine hpd-job-",
+    ];
+    assert_eq!(story.len(), steps.len(), "{log}");
+    for (line, step) in story.iter().zip(steps) {
+        assert!(line.starts_with(step), "{log}");
+    }
+}
+
+#[test]
+fn machines_read_json() {
+    let mut town = Town::new();
+    town.global = "log_format = \"json\"".to_owned();
+    let (job, log) = log_of_a_job(&town, &[]);
+    let lines: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let granted = lines
+        .iter()
+        .find(|line| line["message"].as_str().unwrap().starts_with("granted"));
+    let granted = granted.unwrap();
+    assert_eq!(
+        (&granted["job"], &granted["runner"], &granted["level"]),
+        (&job.into(), &"ci".into(), &"info".into())
+    );
+    assert!(
+        granted["time"].as_str().unwrap().ends_with('Z'),
+        "{granted}"
+    );
+}
+
+#[test]
+fn the_journal_gets_priorities_and_no_second_time_stamp() {
+    let mut town = Town::new();
+    town.environment = vec![("JOURNAL_STREAM".to_owned(), "8:1".to_owned())];
+    let (job, log) = log_of_a_job(&town, &[]);
+    assert!(
+        log.lines()
+            .any(|line| line.starts_with(&format!("<6>job={job} runner=ci: granted"))),
+        "{log}"
+    );
+}
+
+#[test]
+fn levels_are_set_in_the_configuration_and_overridden_by_the_option() {
+    let mut town = Town::new();
+    town.global = "log_level = \"error\"".to_owned();
+    let quiet = log_of_quiet_stop(&town, &[]);
+    assert_eq!(quiet, "");
+    let loud = log_of_quiet_stop(&town, &["--logging-level", "DEBUG"]);
+    assert!(
+        loud.contains("INFO ") && loud.contains("DEBUG GET http://"),
+        "{loud}"
+    );
+}
+
+fn log_of_quiet_stop(town: &Town, options: &[&str]) -> String {
+    let service = town.start_with(options);
+    let polls = || {
+        town.coordinator
+            .job_requests(crate::town::RUNNER_TOKEN)
+            .len()
+    };
+    let before = polls();
+    assert!(
+        town.journal
+            .wait_until(crate::town::PATIENCE, || polls() > before + 1)
+    );
+    service.stop().1
+}
+
+#[test]
+fn signals_are_answered() {
+    let town = Town::new();
+    let service = town.start_with(&["--debug-signal"]);
+    service.await_log("the quota is");
+    service.signal(Signal::HUP);
+    service.await_log("the configuration is read at start only");
+    service.signal(Signal::USR1);
+    service.await_log("tracked: 0 jobs");
+    let (exit, log) = service.stop();
+    assert!(exit.success(), "{log}");
+
+    let service = town.start();
+    service.await_log("the quota is");
+    service.signal(Signal::USR1);
+    service.await_log("start with --debug-signal");
+}

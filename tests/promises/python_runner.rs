@@ -1,0 +1,8 @@
+//! The Python runner of the same name, before and after us: the same configuration, the same state
+//! file, in both directions.
+
+mod peer;
+mod recordings;
+mod spellings;
+mod stages;
+mod there_and_back;
