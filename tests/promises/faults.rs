@@ -277,7 +277,7 @@ fn assert_outcome(job: &JobView, outcome: Outcome, context: &str) {
             assert_eq!((job.status, taken), (JobStatus::Failed, 1), "{context}");
             assert_eq!(log.matches(words).count(), 1, "{log:?}\n{context}");
         }
-        Outcome::FailsPerhapsInSilence => {
+        Outcome::FailsInSilence => {
             assert_eq!((job.status, taken), (JobStatus::Failed, 1), "{context}");
         }
         Outcome::Untold => assert_eq!((job.status, taken), (JobStatus::Running, 0), "{context}"),

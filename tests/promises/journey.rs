@@ -1,6 +1,6 @@
 //! A job gets its machine, and loses it again.
 
-use sandbox::{Action, AppPhase, JobSpec, JobStatus};
+use sandbox::{Access, Action, AppPhase, JobSpec, JobStatus};
 use serde_json::json;
 
 use crate::town::{Town, assert_started_once};
@@ -132,4 +132,28 @@ fn connections_are_kept_and_reused() {
     let mut connections: Vec<_> = requests.iter().map(|request| request.connection).collect();
     connections.dedup();
     assert_eq!(connections.len(), 1, "{connections:?}");
+}
+
+#[test]
+fn a_configured_token_watches_the_log_and_one_that_is_refused_is_no_obstacle() {
+    for (token, access) in [
+        ("glpat-admin", Some(Access::Administrator)),
+        ("glpat-revoked", None),
+    ] {
+        let town = Town::new();
+        if let Some(access) = access {
+            town.coordinator.add_user(token, access);
+        }
+        let watch = format!("poll_step = 0.1\ntoken = \"{token}\"");
+        let configuration = town.configuration().replace("poll_step = 0.1", &watch);
+        std::fs::write(town.config_path(), configuration).unwrap();
+        let path = town.config_path().display().to_string();
+        let _service = crate::service::Service::start(&[path], &[]);
+        let job = town.submit("watched", "sleep 1");
+        assert_eq!(town.await_end(job).status, JobStatus::Success);
+        town.await_no_machines();
+        let trace = format!("/jobs/{job}/trace");
+        let read = |path: &str| path.starts_with("/api/v4/projects/") && path.ends_with(&trace);
+        assert!(town.journal.count_requests("GET", read) > 0, "{token}");
+    }
 }

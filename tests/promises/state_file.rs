@@ -105,3 +105,26 @@ fn jobs_of_a_runner_that_is_gone_from_the_configuration_are_kept() {
     assert_eq!(kept["launched"][0]["paas_resource"]["id"], "app_1");
     assert_eq!(kept["standby_resources"], json!([{"strange": 1}]));
 }
+
+#[test]
+fn while_it_can_not_be_written_no_job_is_taken_and_those_that_run_go_on() {
+    let town = Town::new();
+    let service = town.start();
+    let running = town.submit("running", "sleep 1");
+    town.await_phase(running, AppPhase::Running);
+    // A folder where the new content would grow: nothing can be written any more.
+    let obstacle = town.folder.path().join("state.json.new");
+    fs::create_dir(&obstacle).unwrap();
+    assert_eq!(town.await_end(running).status, JobStatus::Success);
+    town.await_no_machines();
+    service.await_log("taking no new jobs until it can be written");
+    service.await_log("not polling: the state file can't be written");
+    let waiting = town.submit("waiting", "true");
+    service.signal(rustix::process::Signal::HUP);
+    service.await_log("SIGHUP");
+    assert_eq!(town.coordinator.job(waiting).status, JobStatus::Pending);
+    fs::remove_dir(&obstacle).unwrap();
+    assert_eq!(town.await_end(waiting).status, JobStatus::Success);
+    service.await_log("the state file can be written again");
+    town.await_no_machines();
+}

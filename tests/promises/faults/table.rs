@@ -1,6 +1,6 @@
 //! What must happen, for each endpoint and each fault.
 
-use self::Outcome::{Fails, FailsPerhapsInSilence, Succeeds, Untold};
+use self::Outcome::{Fails, FailsInSilence, Succeeds, Untold};
 use self::What::{Redirect, Status};
 
 /// What one request meets.
@@ -79,8 +79,8 @@ pub enum Outcome {
     Succeeds,
     /// With these words in its log.
     Fails(&'static str),
-    /// The words may be lost, the verdict is not.
-    FailsPerhapsInSilence,
+    /// Nobody takes the words; the verdict is told all the same.
+    FailsInSilence,
     /// The coordinator wants no verdict, and gets none.
     Untold,
 }
@@ -100,12 +100,11 @@ pub fn outcome(at: Endpoint, what: What) -> Outcome {
         (Endpoint::Creation | Endpoint::List, Status(404 | 410 | 416) | Redirect) => {
             Fails(NO_MACHINE)
         }
-        // An answer is waited for longer than a repository.
-        (Endpoint::Application, What::Hang | What::Trickle) => Fails(NO_MACHINE),
         (Endpoint::Refs | Endpoint::Pack, Status(401 | 403)) => Fails(NO_PUSH),
         // The job takes no verdict, or none from us: GitLab page, section 4.2.
         (Endpoint::PutFailed, Status(400 | 403)) => Untold,
-        (Endpoint::Words, _) => FailsPerhapsInSilence,
+        // Its log takes nothing more.
+        (Endpoint::Words, Status(400 | 403)) => FailsInSilence,
         _ if at.needs_no_machine() => Fails(NO_FLAVOR),
         _ => Succeeds,
     }
