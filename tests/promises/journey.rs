@@ -93,25 +93,7 @@ fn several_coordinators_under_a_path_or_not_are_served() {
     let town = Town::with(|c| c.relative_url = Some("/gitlab".to_owned()), |_| {});
     let other = Town::new();
     let mut town = town;
-    town.more = format!(
-        r#"
-[[runners]]
-name = "other"
-url = "{}/"
-token = "{}"
-executor = "clever-docker"
-cc_api_url = "{}"
-cc_orga_id = "{}"
-cc_token = "{}"
-[runners.paas_job_trace_watch]
-poll_step = 0.1
-"#,
-        other.coordinator.url(),
-        crate::town::RUNNER_TOKEN,
-        other.clever.api_url(),
-        crate::town::ORGANIZATION,
-        crate::town::CLEVER_TOKEN
-    );
+    town.more = other.runner_elsewhere("other");
     let _service = town.start();
     let (here, there) = (town.submit("here", "true"), other.submit("there", "true"));
     assert_eq!(here, there, "two coordinators may use the same ids");

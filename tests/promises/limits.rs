@@ -137,25 +137,7 @@ fn two_runners_take_turns_when_there_is_room_for_one_job() {
     let mut town = Town::new();
     let other = Town::new();
     town.quota_jobs = 1;
-    town.more = format!(
-        r#"
-[[runners]]
-name = "other"
-url = "{}"
-token = "{}"
-executor = "clever-docker"
-cc_api_url = "{}"
-cc_orga_id = "{}"
-cc_token = "{}"
-[runners.paas_job_trace_watch]
-poll_step = 0.1
-"#,
-        other.coordinator.url(),
-        crate::town::RUNNER_TOKEN,
-        other.clever.api_url(),
-        crate::town::ORGANIZATION,
-        crate::town::CLEVER_TOKEN
-    );
+    town.more = other.runner_elsewhere("other");
     for n in 0..12 {
         town.submit(&format!("flood {n}"), "true");
     }

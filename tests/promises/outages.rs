@@ -36,23 +36,7 @@ fn a_coordinator_that_never_answers_holds_up_nobody() {
             .always()
             .with(Fault::Hang),
     );
-    other.more = format!(
-        r#"
-[[runners]]
-name = "hangs"
-url = "{}"
-token = "{}"
-executor = "clever-docker"
-cc_api_url = "{}"
-cc_orga_id = "{}"
-cc_token = "{}"
-"#,
-        town.coordinator.url(),
-        crate::town::RUNNER_TOKEN,
-        town.clever.api_url(),
-        crate::town::ORGANIZATION,
-        crate::town::CLEVER_TOKEN
-    );
+    other.more = town.runner_elsewhere("hangs");
     let _service = other.start();
     let job = other.submit("free", "true");
     assert_eq!(other.await_end(job).status, JobStatus::Success);

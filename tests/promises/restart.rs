@@ -37,11 +37,7 @@ fn a_stop_takes_seconds_and_the_next_start_goes_on() {
 #[test]
 fn a_push_under_way_is_finished_before_the_end() {
     let town = Town::new();
-    let gate = Gate::new();
-    let hold = Rule::on("POST", "*git-receive-pack")
-        .times(1)
-        .with(Fault::HoldBefore(gate.clone()));
-    town.clever.git_faults().inject(hold);
+    let gate = town.hold_push();
     let mut service = town.start();
     let job = town.submit("pushing", "true");
     assert!(gate.wait_reached(PATIENCE));

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use sandbox::{Fault, Gate, JobSpec, JobStatus, Rule, Variable};
+use sandbox::{Fault, JobSpec, JobStatus, Rule, Variable};
 
 use crate::town::{CLEVER_TOKEN, PATIENCE, RUNNER_TOKEN, Town};
 
@@ -69,11 +69,7 @@ fn no_secret_is_logged_whatever_goes_wrong() {
 #[test]
 fn a_push_shows_no_secret_in_the_process_list_and_leaves_nothing_behind() {
     let town = Town::new();
-    let gate = Gate::new();
-    let hold = Rule::on("POST", "*git-receive-pack")
-        .times(1)
-        .with(Fault::HoldBefore(gate.clone()));
-    town.clever.git_faults().inject(hold);
+    let gate = town.hold_push();
     let service = town.start();
     let job = town.submit("watched", "true");
     assert!(gate.wait_reached(PATIENCE));
@@ -106,11 +102,7 @@ fn a_push_shows_no_secret_in_the_process_list_and_leaves_nothing_behind() {
 #[test]
 fn what_a_killed_push_leaves_is_removed_at_the_next_start() {
     let town = Town::new();
-    let gate = Gate::new();
-    let hold = Rule::on("POST", "*git-receive-pack")
-        .times(1)
-        .with(Fault::HoldBefore(gate.clone()));
-    town.clever.git_faults().inject(hold);
+    let gate = town.hold_push();
     let service = town.start();
     let job = town.submit("killed", "true");
     assert!(gate.wait_reached(PATIENCE));

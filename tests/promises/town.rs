@@ -10,8 +10,8 @@ use std::time::Duration;
 use sandbox::clever::Role;
 use sandbox::clever::{AppView, Clever, CleverSettings};
 use sandbox::{
-    AppPhase, Coordinator, CoordinatorSettings, JobId, JobSpec, JobStatus, JobView, Journal, Kind,
-    RunnerSpec,
+    AppPhase, Coordinator, CoordinatorSettings, Fault, Gate, JobId, JobSpec, JobStatus, JobView,
+    Journal, Kind, Rule, RunnerSpec,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -123,6 +123,34 @@ image = "debian:stable-slim"
             runner = self.runner,
             more = self.more,
         )
+    }
+
+    /// A section for this town's runner, in the configuration of another one.
+    pub fn runner_elsewhere(&self, name: &str) -> String {
+        format!(
+            r#"
+[[runners]]
+name = "{name}"
+url = "{}/"
+token = "{RUNNER_TOKEN}"
+executor = "clever-docker"
+cc_api_url = "{}"
+cc_orga_id = "{ORGANIZATION}"
+cc_token = "{CLEVER_TOKEN}"
+[runners.paas_job_trace_watch]
+poll_step = 0.1
+"#,
+            self.coordinator.url(),
+            self.clever.api_url(),
+        )
+    }
+
+    /// Holds the next push before it has an effect.
+    pub fn hold_push(&self) -> Gate {
+        let gate = Gate::new();
+        let hold = Rule::on("POST", "*git-receive-pack").with(Fault::HoldBefore(gate.clone()));
+        self.clever.git_faults().inject(hold);
+        gate
     }
 
     pub fn start(&self) -> Service {
