@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
-use crate::config::{Config, level_named};
+use crate::config::{Config, SHORTEST_PAUSE, level_named};
 use crate::dispatcher::{self, Options, ServiceError};
 use crate::logger;
 
@@ -125,15 +125,15 @@ fn exit(arguments: &Arguments, result: Result<(), ServiceError>) -> ExitCode {
 fn override_intervals(config: &mut Config, arguments: &Arguments) {
     if let Some(interval) = arguments.check_interval {
         log::warn!("--poll-interval is deprecated; set `check_interval` in the configuration");
-        config.check_interval = interval;
+        config.check_interval = interval.max(SHORTEST_PAUSE);
     }
     if let Some(interval) = arguments.progress_interval {
         log::warn!(
             "--job-progress-poll-interval is deprecated; set `job_progress_poll_interval` in the \
              configuration"
         );
-        config.progress_interval = interval;
-        config.limit_interval = interval;
+        config.progress_interval = interval.max(SHORTEST_PAUSE);
+        config.limit_interval = config.progress_interval;
     }
 }
 

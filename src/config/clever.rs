@@ -62,7 +62,7 @@ impl CleverSettings {
                 .seconds(&["cc_deployment_repo_timeout"])
                 .unwrap_or(Duration::from_secs(20)),
             repository_step: section
-                .seconds(&["cc_deployment_repo_wait_step"])
+                .pause(&["cc_deployment_repo_wait_step"])
                 .unwrap_or(Duration::from_secs(2)),
             flavor_prefix: text("cc_flavor_name_prefix", &format!("{context}-")),
             flavor_context: context,

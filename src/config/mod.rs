@@ -29,6 +29,7 @@ pub use local_docker::LocalDockerSettings;
 pub use runner::{ExecutorSettings, RunnerSettings, TraceWatch};
 pub use secrets::Secrets;
 pub use token::RunnerName;
+pub use written::SHORTEST_PAUSE;
 use written::{Problem, Section, Written, line_and_column};
 
 /// The whole configuration, checked.
@@ -174,11 +175,11 @@ impl Config {
         let runners = runner::read_all(global, verbatim, &mut warnings);
         let quota = QuotaSettings::read(global, &runners, &mut warnings);
         let progress_interval =
-            global.seconds(&["job_progress_poll_interval", "job_progress_interval"]);
+            global.pause(&["job_progress_poll_interval", "job_progress_interval"]);
         let mut config = Self {
             concurrent: limit(global, &["concurrent", "concurrency"], 50),
             check_interval: global
-                .seconds(&["check_interval"])
+                .pause(&["check_interval"])
                 .unwrap_or(Duration::from_secs(3)),
             progress_interval: progress_interval.unwrap_or(PROGRESS_INTERVAL),
             limit_interval: progress_interval.unwrap_or(Duration::from_secs(30)),

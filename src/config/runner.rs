@@ -11,7 +11,7 @@ use super::local_docker::LocalDockerSettings;
 use super::secrets::Secrets;
 use super::token::{RunnerName, short_token};
 use super::unknown;
-use super::written::Section;
+use super::written::{SHORTEST_PAUSE, Section};
 use crate::secret::Secret;
 use crate::trust::has_certificates;
 
@@ -214,7 +214,7 @@ impl TraceWatch {
         Self {
             timeout: seconds(&["timeout_seconds", "timout_seconds"], 300),
             // With the job's own token a look is cheap, and it also tells of a cancellation.
-            step: seconds(&["poll_step"], if table.is_some() { 10 } else { 5 }),
+            step: seconds(&["poll_step"], if table.is_some() { 10 } else { 5 }).max(SHORTEST_PAUSE),
             token: table.and_then(|table| table.secret(&["token"], secrets)),
         }
     }

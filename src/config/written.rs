@@ -16,6 +16,9 @@ use toml::de::{DeTable, DeValue};
 use super::secrets::Secrets;
 use crate::secret::Secret;
 
+/// Nobody means to ask without a pause at all.
+pub const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+
 /// Something the operator has to change.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
@@ -164,6 +167,11 @@ impl<'a> Section<'a> {
         self.read(keys, "a number of seconds, not negative", |value| {
             Duration::try_from_secs_f64(number(value)?).ok()
         })
+    }
+
+    /// A pause between two requests: a number of seconds, of which too few mean a short moment.
+    pub fn pause(&self, keys: &[&'static str]) -> Option<Duration> {
+        self.seconds(keys).map(|pause| pause.max(SHORTEST_PAUSE))
     }
 
     /// A number above 0 and at most 1.

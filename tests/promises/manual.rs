@@ -19,7 +19,7 @@ const REGISTER: &str = include_str!("../../man/heptapod-paas-runner-register.1")
 const OPEN_TABLES: [&str; 3] = ["cache", "cc_extra_env", "docker"];
 
 /// The ways in which `src/config` asks a section for a key; the last two are short forms there.
-const READERS: [&str; 12] = [
+const READERS: [&str; 13] = [
     "string(",
     "required_string(",
     "secret(",
@@ -27,6 +27,7 @@ const READERS: [&str; 12] = [
     "flag(",
     "count(",
     "seconds(",
+    "pause(",
     "share(",
     "section(",
     "sections(",
