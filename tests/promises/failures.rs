@@ -43,6 +43,20 @@ fn a_flavor_that_nobody_offers_is_told_with_those_on_offer() {
 }
 
 #[test]
+fn a_flavor_that_went_is_noticed_and_told_with_those_that_are_left() {
+    let town = Town::new();
+    let _service = town.start();
+    let before = town.submit("before", "true");
+    assert_eq!(town.await_end(before).status, JobStatus::Success);
+    let mut flavors = sandbox::clever::usual_flavors();
+    flavors.retain(|flavor| flavor["name"] != "heptapod-runner-S");
+    town.clever.set_flavors(flavors);
+    let job = submit_flavor(&town, "S");
+    assert_told(&town.await_end(job), "S`; this runner offers XS, M, L");
+    town.await_no_machines();
+}
+
+#[test]
 fn a_flavor_above_the_maximum_is_refused() {
     let mut town = Town::new();
     town.runner = "cc_max_flavor = \"M\"".to_owned();
@@ -196,4 +210,25 @@ fn the_words_are_added_behind_what_is_in_the_log_already() {
         matches!(call.action, Action::Append { start: 0, bytes } if bytes == ended.trace.len())
     });
     assert!(appended, "{:?}", ended.calls);
+}
+
+#[test]
+fn no_machine_outlives_its_maximum_age() {
+    let mut town = Town::new();
+    town.global = "paas_max_machine_age = 2".to_owned();
+    town.clever
+        .set_machine_behaviour(MachineBehaviour::HangsInJob);
+    let service = town.start();
+    let endless = JobSpec::new("endless", ["true"]).flavor("XS");
+    let endless = endless.extra(serde_json::json!({"runner_info": {"timeout": null}}));
+    let job = town.coordinator.submit(endless);
+    let ended = town.await_end(job);
+    assert_eq!(ended.exit_code, Some(103));
+    assert!(
+        ended.log().contains("did not end in its time"),
+        "{}",
+        ended.log()
+    );
+    town.await_no_machines();
+    service.await_log("has reached its maximum age");
 }

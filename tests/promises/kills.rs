@@ -158,7 +158,7 @@ fn killed_at(point: &Point) {
         assert_started_once(&town, job);
     }
     assert_no_secret(&town, &[ended], &logs);
-    town.check_manners();
+    town.check_manners_of_the_killed();
 }
 
 /// The verdict that the coordinator took; it refuses one that is told again.

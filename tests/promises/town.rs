@@ -224,6 +224,14 @@ poll_step = 0.1
         assert!(complaints.is_empty(), "{complaints:#?}");
     }
 
+    /// As above, where the program was killed: to a coordinator, one that dies while it asks for a
+    /// job looks like one that lost its patience.
+    pub fn check_manners_of_the_killed(&self) {
+        let mut complaints = self.journal.complaints();
+        complaints.retain(|complaint| !complaint.contains("asked for a job again"));
+        assert!(complaints.is_empty(), "{complaints:#?}");
+    }
+
     pub fn give_up(&self, why: &str) -> ! {
         for entry in self.journal.entries() {
             eprintln!("{:?}: {}", entry.source, entry.what);

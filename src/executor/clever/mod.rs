@@ -192,7 +192,14 @@ impl Executor for CleverDocker {
         }
         let flavor = self.flavor_of(payload)?;
         let tenant = payload.tenant();
-        let application = self.find_or_create(name, tenant, &flavor, doubt, stop)?;
+        let application = match self.find_or_create(name, tenant, &flavor, doubt, stop) {
+            Err(Halt::Failed(failure)) => {
+                // Refused may mean that the flavor went; then what is on offer was fetched anew.
+                self.flavor_of(payload)?;
+                return Err(failure.into());
+            }
+            result => result?,
+        };
         let remembered = Remembered {
             id: application.id,
             gitlab_namespace: tenant

@@ -74,7 +74,7 @@ fn a_hundred_kills_under_load_lose_and_repeat_nothing() {
         assert_started_once(&town, job.id);
     }
     assert_no_secret(&town, &ended, &logs);
-    town.check_manners();
+    town.check_manners_of_the_killed();
 }
 
 /// The coordinator gave it out, and the process was killed before it was written down: the one loss
