@@ -103,7 +103,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const LOUD_AFTER: u32 = 5;
 /// A verdict without words is better than none, after so many tries.
 const WORDS_TRIES: u32 = 4;
-const WORDS_FIRST: bool = true;
 /// The coordinator has given up on the job long before (GitLab page, section 11).
 const VERDICT_PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
@@ -121,7 +120,7 @@ pub fn live(job: &mut Job, world: &World<'_>) -> Result<(), Stopped> {
         }
         world.report.ended(job.clone());
     }
-    tell_verdict(job, world, WORDS_FIRST)?;
+    tell_verdict(job, world, Unheard::Waits)?;
     if job.may_have_a_machine() {
         decommission(job, world)?;
         world.report.ended(job.clone());
@@ -262,10 +261,16 @@ fn decommission_once(job: &Job, world: &World<'_>) -> Result<(), Stopped> {
     }
 }
 
-/// Tries once to tell the user and the coordinator of a failure, if there is one to tell. After the
-/// verdict nobody can write to the log any more, so it waits for the words unless `words_matter`
-/// no more.
-fn tell_verdict(job: &mut Job, world: &World<'_>, words_matter: bool) -> Result<(), Stopped> {
+/// What the verdict does while the words for the job's log can't be written: after it nobody can
+/// write there any more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unheard {
+    Waits,
+    GoesAlone,
+}
+
+/// Tries once to tell the user and the coordinator of a failure, if there is one to tell.
+fn tell_verdict(job: &mut Job, world: &World<'_>, unheard: Unheard) -> Result<(), Stopped> {
     let Some(text) = &job.verdict else {
         return Ok(());
     };
@@ -276,7 +281,7 @@ fn tell_verdict(job: &mut Job, world: &World<'_>, words_matter: bool) -> Result<
         Appended::Refused(why) => log::info!("the job takes no message any more: {why}"),
         Appended::Later(why) => {
             log::warn!("writing to the job's log: {why}");
-            if words_matter {
+            if unheard == Unheard::Waits {
                 return Ok(());
             }
         }
@@ -301,7 +306,12 @@ fn deliver_verdict(job: &mut Job, world: &World<'_>) -> Result<(), Stopped> {
     let mut backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(30));
     while job.verdict.is_some() && Instant::now() < until {
         world.stop.wait(backoff.pause())?;
-        tell_verdict(job, world, backoff.failures() < WORDS_TRIES)?;
+        let unheard = if backoff.failures() < WORDS_TRIES {
+            Unheard::Waits
+        } else {
+            Unheard::GoesAlone
+        };
+        tell_verdict(job, world, unheard)?;
     }
     Ok(())
 }

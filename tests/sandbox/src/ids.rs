@@ -21,7 +21,7 @@ pub(crate) fn uuid() -> String {
 }
 
 /// The standard library seeds its hashers from the system's randomness.
-fn random() -> u64 {
+pub(crate) fn random() -> u64 {
     let mut hasher = RandomState::new().build_hasher();
     hasher.write_u64(COUNT.fetch_add(1, Ordering::Relaxed));
     hasher.finish()

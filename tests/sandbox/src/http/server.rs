@@ -12,6 +12,7 @@ use std::thread::{self, JoinHandle};
 use super::wire::{NoRequest, read_request};
 use super::{Request, Response, answer};
 use crate::fault::{Fault, Faults};
+use crate::ids;
 use crate::journal::{Journal, Kind, Source};
 use crate::stop::{Stop, StopOwner, Stopped};
 
@@ -67,7 +68,7 @@ impl Server {
     /// # Errors
     /// When there is no such port.
     pub fn start(service: Arc<dyn Service>, faults: Faults, journal: Journal) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let listener = bind_somewhere()?;
         let address = listener.local_addr()?;
         let inner = Arc::new(Inner {
             service,
@@ -115,6 +116,19 @@ impl Server {
             *open = Some(Open::start(listener, &self.inner).expect("a thread should start"));
         }
     }
+}
+
+/// A suspended server must find its port free again. So it takes one from below those that the
+/// system gives to outgoing connections, where only the like of it look for one.
+fn bind_somewhere() -> io::Result<TcpListener> {
+    const PORTS: std::ops::Range<u64> = 12_000..32_000;
+    const TRIES: usize = 100;
+    let random = || PORTS.start + ids::random() % (PORTS.end - PORTS.start);
+    let ports = (0..TRIES).filter_map(|_| u16::try_from(random()).ok());
+    ports
+        .map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)))
+        .find(Result::is_ok)
+        .unwrap_or_else(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
 }
 
 impl Drop for Server {
