@@ -8,6 +8,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use super::wire::{NoRequest, read_request};
 use super::{Request, Response, answer};
@@ -112,7 +113,7 @@ impl Server {
     pub fn resume(&self) {
         let mut open = lock(&self.open);
         if open.is_none() {
-            let listener = TcpListener::bind(self.address).expect("the port should still be free");
+            let listener = bind_again(self.address).expect("the port should still be free");
             *open = Some(Open::start(listener, &self.inner).expect("a thread should start"));
         }
     }
@@ -129,6 +130,22 @@ fn bind_somewhere() -> io::Result<TcpListener> {
         .map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)))
         .find(Result::is_ok)
         .unwrap_or_else(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
+}
+
+/// A process that is being started elsewhere in this one holds copies of all sockets for a moment.
+fn bind_again(address: SocketAddr) -> io::Result<TcpListener> {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let since = Instant::now();
+    loop {
+        match TcpListener::bind(address) {
+            Err(error)
+                if error.kind() == io::ErrorKind::AddrInUse && since.elapsed() < PATIENCE =>
+            {
+                thread::sleep(Duration::from_millis(5));
+            }
+            result => return result,
+        }
+    }
 }
 
 impl Drop for Server {
