@@ -8,13 +8,16 @@
 
 use std::fmt;
 use std::io;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ureq::AsSendBody;
 use ureq::http::{HeaderMap, Method, Request, Response};
 use ureq::tls::{RootCerts, TlsConfig};
 
+use crate::places::Places;
 use crate::secret::Secret;
+use crate::shutdown::Stop;
 
 /// A connection that can't be made in this time will not be made: TCP has tried four times.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -25,10 +28,18 @@ const USUAL_LIMIT: u64 = 4 << 20;
 /// A balancer that asks for more patience than this is broken; we ask again.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
 
-/// Cheap to clone; clones share their connections.
+/// So many exchanges with one service go on at once; the others wait. It bounds connections and
+/// memory, and a service that is slow for hundreds of jobs is not helped by hundreds of requests.
+const LINES: usize = 32;
+/// For the depth of a TLS handshake.
+const STACK: usize = 256 << 10;
+
+/// Cheap to clone; clones share their connections and their lines.
 #[derive(Clone)]
 pub struct Http {
     agent: ureq::Agent,
+    lines: Places,
+    stop: Stop,
 }
 
 /// One request, before it is sent.
@@ -41,6 +52,7 @@ pub struct Call<'a> {
     body: Vec<u8>,
     timeout: Duration,
     limit: u64,
+    may_be_held: bool,
 }
 
 /// What came back, whatever its status.
@@ -75,6 +87,7 @@ impl<'a> Call<'a> {
             body: Vec::new(),
             timeout: USUAL_TIMEOUT,
             limit: USUAL_LIMIT,
+            may_be_held: false,
         }
     }
 
@@ -131,6 +144,14 @@ impl<'a> Call<'a> {
         self
     }
 
+    /// The service may hold it for minutes before it answers: it keeps nobody off a line, and goes
+    /// on while the service stops.
+    #[must_use]
+    pub const fn held(mut self) -> Self {
+        self.may_be_held = true;
+        self
+    }
+
     fn scrub(&self, text: String) -> String {
         self.secrets
             .iter()
@@ -139,9 +160,10 @@ impl<'a> Call<'a> {
 }
 
 impl Http {
-    /// Proxies are taken from the environment (`HTTPS_PROXY`, `NO_PROXY` and their like).
+    /// Proxies are taken from the environment (`HTTPS_PROXY`, `NO_PROXY` and their like). Nothing
+    /// new is sent once the service stops.
     #[must_use]
-    pub fn new(trusted: RootCerts) -> Self {
+    pub fn new(trusted: RootCerts, stop: Stop) -> Self {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -157,11 +179,24 @@ impl Http {
             // 128 KiB would be most of this program's memory.
             .input_buffer_size(8 << 10)
             .output_buffer_size(8 << 10)
-            .max_idle_connections(16)
-            .max_idle_connections_per_host(8)
+            .max_idle_connections(32)
+            .max_idle_connections_per_host(16)
             .build()
             .new_agent();
-        Self { agent }
+        Self {
+            agent,
+            lines: Places::new(LINES),
+            stop,
+        }
+    }
+
+    /// The same for another service, which must not have to wait for this one.
+    #[must_use]
+    pub fn for_another_service(&self) -> Self {
+        Self {
+            lines: Places::new(LINES),
+            ..self.clone()
+        }
     }
 
     /// Sends `call` once.
@@ -170,7 +205,11 @@ impl Http {
     /// [`NoAnswer`] when no complete answer came within the call's time and size.
     pub fn send(&self, call: &Call<'_>) -> Result<Answer, NoAnswer> {
         let began = Instant::now();
-        let result = self.exchange_once(call);
+        let result = if call.may_be_held {
+            self.exchange_once(call)
+        } else {
+            self.exchange_on_line(call)
+        };
         // Secrets travel in headers; should one ever be in an address, it is in its query.
         let address = call.url.split('?').next().unwrap_or_default();
         let outcome = match &result {
@@ -183,6 +222,29 @@ impl Http {
             began.elapsed()
         );
         result
+    }
+
+    /// An exchange needs several times the stack of a thread that waits for its job's end. So it has
+    /// a thread of its own while it lasts, and a thousand waiting jobs cost little.
+    fn exchange_on_line(&self, call: &Call<'_>) -> Result<Answer, NoAnswer> {
+        let not_sent = |why: String| NoAnswer {
+            why,
+            may_have_been_done: false,
+        };
+        let stopping = |_| not_sent("not asked, because the service stops".to_owned());
+        let _line = self.lines.take(&self.stop).map_err(stopping)?;
+        thread::scope(|scope| {
+            let thread = thread::Builder::new().stack_size(STACK);
+            let exchange = thread
+                .spawn_scoped(scope, || self.exchange_once(call))
+                .map_err(|error| not_sent(format!("no thread for it: {error}")))?;
+            exchange.join().unwrap_or_else(|_| {
+                Err(NoAnswer {
+                    why: "a panic, which is a bug; its message is above".to_owned(),
+                    may_have_been_done: true,
+                })
+            })
+        })
     }
 
     fn exchange_once(&self, call: &Call<'_>) -> Result<Answer, NoAnswer> {

@@ -13,7 +13,7 @@
 //! deploy          the push                coordinator   what we say to GitLab
 //! payload         what a coordinator sent
 //! config          what the operator wrote
-//! http, json, trust, process, secret, weight, shutdown, backoff, launches, logger, whole_file
+//! http, json, trust, process, secret, weight, shutdown, places, backoff, launches, logger, whole_file
 //! ```
 
 pub mod backoff;
@@ -29,6 +29,7 @@ pub mod json;
 pub mod launches;
 pub mod logger;
 pub mod payload;
+pub mod places;
 pub mod process;
 pub mod register;
 pub mod secret;

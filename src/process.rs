@@ -25,7 +25,8 @@ pub struct Run<'a> {
     /// All of it: nothing is inherited.
     pub environment: &'a [(OsString, OsString)],
     pub folder: &'a Path,
-    pub input: &'a [u8],
+    /// One piece after the other.
+    pub input: Vec<Vec<u8>>,
     pub timeout: Duration,
 }
 
@@ -39,7 +40,7 @@ pub enum Ended {
 
 /// # Errors
 /// When the program can't be started or spoken to.
-pub fn run(run: &Run<'_>) -> io::Result<Ended> {
+pub fn run(run: Run<'_>) -> io::Result<Ended> {
     let (output, writer) = io::pipe()?;
     let mut command = Command::new(run.program);
     command
@@ -67,10 +68,10 @@ pub fn run(run: &Run<'_>) -> io::Result<Ended> {
         return Err(error);
     }
     if let Some(mut stdin) = child.stdin.take() {
-        let input = run.input.to_vec();
         // A program that does not read it all says why in its output, or runs out of time.
         let writer = thread::Builder::new().stack_size(STACK).spawn(move || {
-            let _ = stdin.write_all(&input);
+            let mut pieces = run.input.into_iter();
+            let _ = pieces.try_for_each(|piece| stdin.write_all(&piece));
         });
         if let Err(error) = writer {
             kill(&mut child);

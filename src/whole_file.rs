@@ -4,7 +4,7 @@
 //! place when it is on disk.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -45,12 +45,18 @@ impl Replacement {
         &self.new
     }
 
-    /// Puts `content` in the file's place; on return it is on disk.
+    /// Puts what `write` writes in the file's place; on return it is on disk.
     ///
     /// # Errors
     /// The old content is still there.
-    pub fn finish(mut self, content: &[u8]) -> io::Result<()> {
-        self.new.write_all(content)?;
+    pub fn finish(
+        self,
+        write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut new = BufWriter::new(&self.new);
+        write(&mut new)?;
+        new.flush()?;
+        drop(new);
         self.new.sync_data()?;
         fs::rename(&self.new_path, &self.path)?;
         let folder = self

@@ -73,6 +73,7 @@ impl Coordinator {
             .header("Accept", "application/json")
             .json(&body(runner, last_update))
             .within(PATIENCE)
+            .held()
             .at_most(PAYLOAD_LIMIT);
         let answer = match self.http.send(&call) {
             Ok(answer) => answer,

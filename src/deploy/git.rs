@@ -15,17 +15,15 @@ use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use crossbeam_channel::{Receiver, Sender, bounded};
-
 use super::BuildContext;
-use crate::process::{Ended, Run, run};
+use crate::places::{Place, Places};
+use crate::process::{self, Ended, Run};
 use crate::secret::Secret;
 use crate::shutdown::{Stop, Stopped};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 
 /// A push of three small files takes seconds; pushes that hang for minutes have been reported
 /// (Clever page, 4.2), and a stopping service must be able to wait for one.
@@ -86,19 +84,8 @@ pub struct Workshop {
     folder: PathBuf,
     /// This process's own.
     room: PathBuf,
-    /// A token for each push that may run at the same time.
-    free: Receiver<()>,
-    back: Sender<()>,
-}
-
-/// The right to run a push, as long as it lives.
-pub struct Bench(Sender<()>);
-
-impl Drop for Bench {
-    fn drop(&mut self) {
-        // There is room for it: it was taken from there.
-        let _ = self.0.try_send(());
-    }
+    /// One for each push that may run at the same time.
+    benches: Places,
 }
 
 impl Workshop {
@@ -127,21 +114,17 @@ impl Workshop {
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
-        let room = folder.join(format!("{}-{}", process::id(), since.as_nanos()));
+        let room = folder.join(format!("{}-{}", std::process::id(), since.as_nanos()));
         private_dir(&room)?;
         Ok(Self::new(folder, room))
     }
 
     fn new(folder: PathBuf, room: PathBuf) -> Self {
-        let (back, free) = bounded(PUSHES_AT_ONCE);
-        for _ in 0..PUSHES_AT_ONCE {
-            let _ = back.try_send(());
-        }
+        let benches = Places::new(PUSHES_AT_ONCE);
         Self {
             folder,
             room,
-            free,
-            back,
+            benches,
         }
     }
 
@@ -149,9 +132,8 @@ impl Workshop {
     ///
     /// # Errors
     /// [`Stopped`] when the service stops before.
-    pub fn await_bench(&self, stop: &Stop) -> Result<Bench, Stopped> {
-        stop.wait_for(&self.free)?;
-        Ok(Bench(self.back.clone()))
+    pub fn await_bench(&self, stop: &Stop) -> Result<Place, Stopped> {
+        self.benches.take(stop)
     }
 
     /// Pushes `context` as the only commit of the remote's branch. `name` must be unique among
@@ -162,7 +144,7 @@ impl Workshop {
     pub fn push(
         &self,
         name: &str,
-        context: &BuildContext,
+        context: BuildContext,
         remote: &Remote<'_>,
     ) -> Result<Pushed, PushError> {
         let folder = Folder::create(self.room.join(name)).map_err(|error| PushError {
@@ -188,9 +170,9 @@ impl Workshop {
     ///
     /// # Errors
     /// When they can't be written.
-    pub fn lay_out(&self, name: &str, context: &BuildContext) -> io::Result<Folder> {
+    pub fn lay_out(&self, name: &str, context: BuildContext) -> io::Result<Folder> {
         let folder = Folder::create(self.room.join(name))?;
-        for (name, content) in context.files() {
+        for (name, content) in context.into_files() {
             fs::write(folder.path().join(name), content)?;
         }
         Ok(folder)
@@ -231,15 +213,15 @@ impl Folder {
 struct Repository(Folder);
 
 impl Repository {
-    fn fill(&self, context: &BuildContext) -> Result<(), PushError> {
+    fn fill(&self, context: BuildContext) -> Result<(), PushError> {
         self.git(
             ["init", "--quiet", "--bare", "--template="],
             &[],
-            &[],
+            Vec::new(),
             LOCAL_TIMEOUT,
         )?;
         let commit = commit_stream(context);
-        self.git(["fast-import", "--quiet"], &[], &commit, LOCAL_TIMEOUT)?;
+        self.git(["fast-import", "--quiet"], &[], commit, LOCAL_TIMEOUT)?;
         Ok(())
     }
 
@@ -260,7 +242,7 @@ impl Repository {
         let lease = format!("--force-with-lease={BRANCH}:");
         let refspec = format!("{BRANCH}:{BRANCH}");
         let arguments = ["push", "--porcelain", &lease, remote.url, &refspec];
-        match self.git(arguments, &configuration, &[], PUSH_TIMEOUT) {
+        match self.git(arguments, &configuration, Vec::new(), PUSH_TIMEOUT) {
             Ok(_) => Ok(Pushed::Now),
             Err(error) if already_there(&error.text) => Ok(Pushed::Before),
             Err(error) => Err(error),
@@ -271,10 +253,10 @@ impl Repository {
         &self,
         arguments: [&str; N],
         configuration: &[(&str, &str)],
-        input: &[u8],
+        input: Vec<Vec<u8>>,
         timeout: Duration,
     ) -> Result<String, PushError> {
-        let command = Run {
+        let run = Run {
             program: "git",
             arguments: &arguments,
             environment: &environment(self.0.path(), configuration),
@@ -283,7 +265,7 @@ impl Repository {
             timeout,
         };
         let what = arguments[0];
-        let (text, passing) = match run(&command) {
+        let (text, passing) = match process::run(run) {
             Ok(Ended::Success(output)) => return Ok(output),
             Ok(Ended::Failure { code, output }) => (
                 format!("git {what} ended with {code}: {}", one_line(&output)),
@@ -354,20 +336,19 @@ fn environment(repository: &Path, configuration: &[(&str, &str)]) -> Vec<(OsStri
 }
 
 /// The input of `git fast-import` for one commit with the context's files.
-fn commit_stream(context: &BuildContext) -> Vec<u8> {
+fn commit_stream(context: BuildContext) -> Vec<Vec<u8>> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.map_or(0, |since| since.as_secs());
-    let mut stream = format!(
+    let commit = format!(
         "commit {BRANCH}\nauthor {AUTHOR} {now} +0000\ncommitter {AUTHOR} {now} +0000\ndata {}\n{MESSAGE}",
         MESSAGE.len()
-    )
-    .into_bytes();
-    for (name, content) in context.files() {
-        stream.extend(format!("M 100644 inline {name}\ndata {}\n", content.len()).bytes());
-        stream.extend(content);
-        stream.push(b'\n');
+    );
+    let mut stream = vec![commit.into_bytes()];
+    for (name, content) in context.into_files() {
+        let file = format!("M 100644 inline {name}\ndata {}\n", content.len());
+        stream.extend([file.into_bytes(), content, b"\n".to_vec()]);
     }
-    stream.extend(b"done\n");
+    stream.push(b"done\n".to_vec());
     stream
 }
 

@@ -53,10 +53,8 @@ impl BuildContext {
     }
 
     /// Name and content of each file.
-    pub fn files(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
-        self.files
-            .iter()
-            .map(|(name, content)| (*name, content.as_slice()))
+    pub fn into_files(self) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+        self.files.into_iter()
     }
 }
 

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::deploy::git::Workshop;
 use crate::executor::{Doubt, FoundMachine, MachineName};
 use crate::http::Http;
+use crate::shutdown;
 use crate::trust;
 
 /// What was found, for a person; with `delete`, what became of it.
@@ -23,8 +24,10 @@ pub fn orphans(config: Config, delete: bool) -> Result<String, ServiceError> {
     let start = |why: String| ServiceError::Start(why);
     let before = StateFile::read(&config.state_file).map_err(start)?;
     let id = system_id::of_this_installation(before.system_id.as_deref());
+    let (_stopper, stop) = shutdown::channel();
     let installation = Installation {
-        http: Http::new(trust::roots(None)),
+        http: Http::new(trust::roots(None), stop.clone()),
+        stop,
         workshop: Workshop::none(),
         mark: system_id::mark(&id, &config.state_file),
         system_id: id,

@@ -8,6 +8,7 @@ use crate::executor::Executor;
 use crate::executor::clever::CleverDocker;
 use crate::executor::local_docker::LocalDocker;
 use crate::http::Http;
+use crate::shutdown::Stop;
 use crate::trust;
 
 pub struct Runner {
@@ -25,6 +26,7 @@ pub struct Runner {
 /// What all runners of this process share.
 pub struct Installation {
     pub http: Http,
+    pub stop: Stop,
     pub workshop: Workshop,
     /// How coordinators tell it from others with the same token.
     pub system_id: String,
@@ -37,14 +39,17 @@ impl Runner {
     pub fn new(index: usize, settings: RunnerSettings, installation: &Installation) -> Self {
         let Installation {
             http,
+            stop,
             workshop,
             system_id,
             mark,
         } = installation;
         // The coordinator may have authorities of its own; Clever Cloud hasn't.
         let own = settings.authorities.as_deref();
-        let coordinator_http =
-            own.map_or_else(|| http.clone(), |pem| Http::new(trust::roots(Some(pem))));
+        let coordinator_http = own.map_or_else(
+            || http.for_another_service(),
+            |pem| Http::new(trust::roots(Some(pem)), stop.clone()),
+        );
         let coordinator = Coordinator::new(coordinator_http, &settings.url);
         let inner = InnerRunner {
             image: settings.main_image,
@@ -54,7 +59,7 @@ impl Runner {
         let executor: Box<dyn Executor> = match settings.executor {
             ExecutorSettings::CleverDocker(clever) => Box::new(CleverDocker::new(
                 clever,
-                http.clone(),
+                http.for_another_service(),
                 coordinator.clone(),
                 workshop.clone(),
                 inner,

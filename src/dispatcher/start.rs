@@ -40,8 +40,10 @@ pub fn run(mut config: Config, options: Options) -> Result<(), ServiceError> {
     let requests = signals::listen(options.debug_signal)
         .map_err(|error| start(format!("cannot listen to signals: {error}")))?;
     let system_id = system_id::of_this_installation(state.system_id.as_deref());
+    let (stopper, stop) = shutdown::channel();
     let installation = Installation {
-        http: Http::new(trust::roots(None)),
+        http: Http::new(trust::roots(None), stop.clone()),
+        stop: stop.clone(),
         workshop: workshop.clone(),
         mark: system_id::mark(&system_id, &config.state_file),
         system_id,
@@ -50,7 +52,6 @@ pub fn run(mut config: Config, options: Options) -> Result<(), ServiceError> {
     let runners = settings
         .map(|(index, settings)| Arc::new(Runner::new(index, settings, &installation)))
         .collect();
-    let (stopper, stop) = shutdown::channel();
     let (events, incoming) = unbounded();
     let shop = Shop {
         launches: Arc::new(Launches::new(config.launch_spacing)),

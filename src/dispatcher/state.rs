@@ -8,12 +8,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, BufWriter};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::config::RunnerName;
@@ -102,13 +103,11 @@ struct Supplement {
 }
 
 #[derive(Default, Deserialize, Serialize)]
-struct Ours {
-    #[serde(default)]
-    system_id: Option<String>,
-    #[serde(default)]
-    tenants: BTreeSet<String>,
-    #[serde(default)]
-    jobs: Vec<Supplement>,
+#[serde(default)]
+struct Ours<Id, Tenants, Jobs> {
+    system_id: Option<Id>,
+    tenants: Tenants,
+    jobs: Jobs,
 }
 
 impl StateFile {
@@ -178,11 +177,11 @@ impl StateFile {
     /// A text for the operator. The old content is still there.
     pub fn save<'a>(
         &self,
-        content: Content<'_, impl Iterator<Item = &'a Tracked>>,
+        content: &Content<'_, impl Iterator<Item = &'a Tracked> + Clone>,
     ) -> Result<(), String> {
-        serialize(content)
-            .map_err(io::Error::from)
-            .and_then(|text| Replacement::begin(&self.path)?.finish(text.as_bytes()))
+        let write = |file: &mut BufWriter<&File>| Ok(serde_json::to_writer(file, content)?);
+        Replacement::begin(&self.path)
+            .and_then(|new| new.finish(write))
             .map_err(|error| {
                 format!(
                     "cannot write the state file {}: {error}",
@@ -209,7 +208,7 @@ impl State {
         for handle in list::<Handle>(&file, "to_decommission", false)? {
             tracked.push(handle.tracked(Phase::Ended));
         }
-        let ours: Ours = match file.get(OUR_KEY) {
+        let ours: Ours<String, BTreeSet<String>, Vec<Supplement>> = match file.get(OUR_KEY) {
             Some(ours) => {
                 serde_json::from_str(ours.get()).map_err(|error| format!("{OUR_KEY}: {error}"))?
             }
@@ -331,39 +330,41 @@ impl Supplement {
     }
 }
 
-fn serialize<'a>(
-    content: Content<'_, impl Iterator<Item = &'a Tracked>>,
-) -> serde_json::Result<String> {
-    #[derive(Serialize)]
-    struct File<'a> {
-        launched: Vec<Handle>,
-        to_decommission: Vec<Handle>,
-        standby_resources: &'a [Box<RawValue>],
-        pending: Vec<(Handle, &'a RawValue)>,
-        heptapod_paas_runner: Ours,
+impl<'a, T: Iterator<Item = &'a Tracked> + Clone> Serialize for Content<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let launched = |tracked: &&Tracked| matches!(tracked.job.phase, Phase::Launched);
+        // The Python runner can't decommission what has no resource.
+        let ended = |tracked: &&Tracked| {
+            matches!(tracked.job.phase, Phase::Ended) && tracked.job.resource.is_some()
+        };
+        let pending = |tracked: &'a Tracked| match &tracked.job.phase {
+            Phase::Pending(payload) => Some((Handle::of(tracked), payload.raw())),
+            Phase::Launched | Phase::Ended => None,
+        };
+        let all = || self.tracked.clone();
+        let mut file = serializer.serialize_map(None)?;
+        file.serialize_entry("launched", &Each(all().filter(launched).map(Handle::of)))?;
+        file.serialize_entry(
+            "to_decommission",
+            &Each(all().filter(ended).map(Handle::of)),
+        )?;
+        file.serialize_entry("standby_resources", self.standby)?;
+        file.serialize_entry("pending", &Each(all().filter_map(pending)))?;
+        let ours = Ours {
+            system_id: Some(self.system_id),
+            tenants: self.tenants,
+            jobs: Each(all().map(Supplement::of)),
+        };
+        file.serialize_entry(OUR_KEY, &ours)?;
+        file.end()
     }
-    let mut file = File {
-        launched: Vec::new(),
-        to_decommission: Vec::new(),
-        standby_resources: content.standby,
-        pending: Vec::new(),
-        heptapod_paas_runner: Ours {
-            system_id: Some(content.system_id.to_owned()),
-            tenants: content.tenants.clone(),
-            jobs: Vec::new(),
-        },
-    };
-    for tracked in content.tracked {
-        match &tracked.job.phase {
-            Phase::Pending(payload) => file.pending.push((Handle::of(tracked), payload.raw())),
-            Phase::Launched => file.launched.push(Handle::of(tracked)),
-            // The Python runner can't decommission what has no resource.
-            Phase::Ended if tracked.job.resource.is_some() => {
-                file.to_decommission.push(Handle::of(tracked));
-            }
-            Phase::Ended => {}
-        }
-        file.heptapod_paas_runner.jobs.push(Supplement::of(tracked));
+}
+
+/// A list that is written item by item: hundreds of payloads are never in memory twice.
+struct Each<T>(T);
+
+impl<T: Iterator<Item: Serialize> + Clone> Serialize for Each<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.clone())
     }
-    serde_json::to_string(&file)
 }

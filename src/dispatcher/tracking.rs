@@ -111,7 +111,7 @@ impl Dispatcher {
                 tenants: &self.tenants,
                 system_id: &self.system_id,
             };
-            match self.file.save(content) {
+            match self.file.save(&content) {
                 Ok(()) => {
                     self.unsaved = false;
                     if self.quota.set_open(true) {

@@ -6,7 +6,7 @@
 //! because that runner's token exists nowhere else.
 
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
@@ -230,7 +230,7 @@ impl Replacement {
     /// # Errors
     /// What the system says. The old content is still there.
     pub fn finish(self, content: &str) -> io::Result<()> {
-        self.new.finish(content.as_bytes())
+        self.new.finish(|file| file.write_all(content.as_bytes()))
     }
 }
 

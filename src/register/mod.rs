@@ -29,6 +29,7 @@ use crate::config::Config;
 use crate::coordinator::{Coordinator, TokenKind};
 use crate::http::Http;
 use crate::secret::Secret;
+use crate::shutdown;
 use crate::trust;
 
 /// A bad command line.
@@ -81,7 +82,9 @@ fn register(given: &Given) -> Result<(), Trouble> {
     // Better told before a dozen questions than behind them.
     drop(Replacement::begin(&configuration.path)?);
     warn_of_useless_options(given, &configuration);
-    let http = Http::new(trust::roots(None));
+    // Nobody stops it but by ending the process.
+    let (_stopper, stop) = shutdown::channel();
+    let http = Http::new(trust::roots(None), stop);
     let mut person = Person::at_standard_input();
     let answers = questions::ask(given, &configuration, &http, &mut person)?;
 

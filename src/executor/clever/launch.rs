@@ -120,6 +120,6 @@ impl CleverDocker {
             user: &self.settings.git_user,
             password: &account.token,
         };
-        self.workshop.push(name.as_str(), &context, &remote)
+        self.workshop.push(name.as_str(), context, &remote)
     }
 }

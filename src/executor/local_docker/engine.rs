@@ -143,11 +143,11 @@ impl Engine {
             arguments: &all,
             environment: &environment(),
             folder,
-            input: &[],
+            input: Vec::new(),
             timeout,
         };
         let what = arguments[0];
-        match process::run(&run) {
+        match process::run(run) {
             Ok(Ended::Success(output)) => Ok(output),
             Ok(Ended::Failure { output, .. }) if tells_of_no_engine(&output) => {
                 Err(self.unreachable(&last_words(&output)))

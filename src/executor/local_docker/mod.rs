@@ -65,7 +65,7 @@ impl LocalDocker {
                 let context = BuildContext::new(&self.inner, payload).labelled(&label(&name.0));
                 let folder = self
                     .workshop
-                    .lay_out(&name.0, &context)
+                    .lay_out(&name.0, context)
                     .map_err(|error| format!("cannot write the files for the image: {error}"))?;
                 self.engine.build(&name.0, folder.path())?;
                 drop(folder);
