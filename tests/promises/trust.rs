@@ -4,54 +4,150 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::service::Service;
-use crate::town::{PATIENCE, RUNNER_TOKEN, Town};
+use crate::town::{CLEVER_TOKEN, PATIENCE, RUNNER_TOKEN, Town};
 
-/// Stands before a coordinator and speaks TLS, with a certificate that nobody knows.
-struct Gateway {
-    url: String,
-    certificate: String,
+/// Where every gateway is.
+const HERE: &str = "localhost";
+
+/// What a gateway shows of itself.
+struct Certificate {
+    host: &'static str,
+    last_year: i32,
 }
 
-impl Gateway {
-    fn before(coordinator: &str) -> Self {
-        let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(own.signing_key.serialize_der()));
+const GOOD: Certificate = Certificate {
+    host: HERE,
+    last_year: 2999,
+};
+
+/// What is wrong with a certificate whose authority is believed, and how that is told.
+const FAULTY: [(Certificate, &str); 2] = [
+    (
+        Certificate {
+            last_year: 2001,
+            ..GOOD
+        },
+        "expired",
+    ),
+    (
+        Certificate {
+            host: "elsewhere.example",
+            ..GOOD
+        },
+        "not valid for name",
+    ),
+];
+
+/// Stands before a service and speaks TLS, with a certificate of an authority that nobody knows.
+struct Gateway {
+    url: String,
+    /// The authority, in PEM form.
+    authority: String,
+    visits: Arc<Visits>,
+}
+
+/// Who came, and whether any of them said something behind the handshake.
+#[derive(Default)]
+struct Visits {
+    arrivals: Mutex<Vec<Instant>>,
+    grown: Condvar,
+    spoken_to: AtomicBool,
+}
+
+impl Certificate {
+    /// A server that shows it, and the authority that it is of.
+    fn issue(&self) -> (ServerConfig, String) {
+        let mut authority = CertificateParams::new(Vec::new()).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority =
+            CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+        let mut own = CertificateParams::new(vec![self.host.to_owned()]).unwrap();
+        own.not_before = date_time_ymd(2000, 1, 1);
+        own.not_after = date_time_ymd(self.last_year, 12, 31);
+        let key = KeyPair::generate().unwrap();
+        let own = own.signed_by(&key, &authority).unwrap();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![own.cert.der().clone()], key)
+            .with_single_cert(vec![own.der().clone()], key)
             .unwrap();
+        (config, authority.pem())
+    }
+}
+
+impl Gateway {
+    fn before(service: &str, certificate: &Certificate) -> Self {
+        let (config, authority) = certificate.issue();
         let config = Arc::new(config);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let inside = coordinator.trim_start_matches("http://").to_owned();
+        let inside = service.trim_start_matches("http://");
+        let inside = inside.split('/').next().unwrap_or_default().to_owned();
+        let visits = Arc::new(Visits::default());
+        let seen = visits.clone();
         thread::spawn(move || {
             for outer in listener.incoming().flatten() {
-                let (config, inside) = (config.clone(), inside.clone());
+                seen.arrivals.lock().unwrap().push(Instant::now());
+                seen.grown.notify_all();
+                let (config, inside, seen) = (config.clone(), inside.clone(), seen.clone());
                 thread::spawn(move || {
-                    let _ = carry(outer, &config, &inside);
+                    let _ = carry(outer, &config, &inside, &seen.spoken_to);
                 });
             }
         });
         Self {
-            url: format!("https://localhost:{port}"),
-            certificate: own.cert.pem(),
+            url: format!("https://{HERE}:{port}"),
+            authority,
+            visits,
         }
+    }
+
+    /// The authority, where a program finds it.
+    fn authority_in(&self, town: &Town) -> PathBuf {
+        let path = town.folder.path().join("ours.pem");
+        fs::write(&path, &self.authority).unwrap();
+        path
+    }
+
+    /// The pauses between so many visits.
+    fn await_pauses(&self, visits: usize) -> Vec<Duration> {
+        let (arrivals, timeout) = self
+            .visits
+            .grown
+            .wait_timeout_while(self.visits.arrivals.lock().unwrap(), PATIENCE, |arrivals| {
+                arrivals.len() < visits
+            })
+            .unwrap();
+        assert!(!timeout.timed_out(), "{} visits", arrivals.len());
+        let pairs = arrivals[..visits].windows(2);
+        pairs.map(|pair| pair[1] - pair[0]).collect()
+    }
+
+    fn was_spoken_to(&self) -> bool {
+        self.visits.spoken_to.load(Ordering::SeqCst)
     }
 }
 
 /// One exchange after the other: what came is passed on, and what came back until it is quiet.
-fn carry(outer: TcpStream, config: &Arc<ServerConfig>, inside: &str) -> io::Result<()> {
+fn carry(
+    outer: TcpStream,
+    config: &Arc<ServerConfig>,
+    inside: &str,
+    spoken_to: &AtomicBool,
+) -> io::Result<()> {
     let connection = ServerConnection::new(config.clone()).map_err(io::Error::other)?;
     let mut outer = StreamOwned::new(connection, outer);
     let mut inner = TcpStream::connect(inside)?;
@@ -64,6 +160,7 @@ fn carry(outer: TcpStream, config: &Arc<ServerConfig>, inside: &str) -> io::Resu
         match outer.read(&mut buffer) {
             Ok(0) => return Ok(()),
             Ok(count) => {
+                spoken_to.store(true, Ordering::SeqCst);
                 inner.set_nonblocking(false)?;
                 inner.write_all(&buffer[..count])?;
                 inner.set_nonblocking(true)?;
@@ -80,35 +177,118 @@ fn carry(outer: TcpStream, config: &Arc<ServerConfig>, inside: &str) -> io::Resu
     }
 }
 
+/// The program, which finds its coordinator behind the gateway.
 fn start(town: &Town, gateway: &Gateway, authorities: Option<PathBuf>) -> Service {
-    let line = authorities.map(|path| format!("\"\ntls-ca-file = \"{}\"", path.display()));
-    let url = format!("\"{}{}", gateway.url, line.as_deref().unwrap_or("\""));
-    let before = format!("\"{}\"", town.coordinator.url());
-    fs::write(
-        town.config_path(),
-        town.configuration().replace(&before, &url),
+    let line = authorities.map(|path| format!("\"\ntls-ca-file = \"{}", path.display()));
+    let url = format!("{}{}", gateway.url, line.unwrap_or_default());
+    start_with(town, &town.coordinator.url(), &url)
+}
+
+/// The program, which finds Clever Cloud behind the gateway.
+fn start_for_clever(town: &Town, gateway: &Gateway) -> Service {
+    start_with(town, &town.clever.api_url(), &format!("{}/v2", gateway.url))
+}
+
+fn start_with(town: &Town, address: &str, other: &str) -> Service {
+    let (before, after) = (format!("\"{address}\""), format!("\"{other}\""));
+    let configuration = town.configuration().replace(&before, &after);
+    fs::write(town.config_path(), configuration).unwrap();
+    Service::start(
+        &[town.config_path().display().to_string()],
+        &town.environment,
     )
-    .unwrap();
-    Service::start(&[town.config_path().display().to_string()], &[])
+}
+
+/// A coordinator that isn't believed hears nothing, and is left alone for longer and longer.
+fn assert_coordinator_refused(town: &Town, gateway: &Gateway, service: &Service, why: &str) {
+    let line = service.await_log("asking for a job: ");
+    assert!(line.to_lowercase().contains("certificate"), "{line}");
+    assert!(line.contains(why), "{line}");
+    let pauses = gateway.await_pauses(4);
+    // They double, and up to a quarter is left out.
+    for (pause, least) in pauses.iter().zip([75, 150, 300]) {
+        assert!(*pause >= Duration::from_millis(least), "{pauses:?}");
+    }
+    assert!(!gateway.was_spoken_to());
+    assert!(town.coordinator.job_requests(RUNNER_TOKEN).is_empty());
+    assert!(!service.whole_log().contains(RUNNER_TOKEN));
 }
 
 #[test]
 fn an_unknown_certificate_is_refused_and_no_token_is_sent() {
     let town = Town::new();
-    let gateway = Gateway::before(&town.coordinator.url());
+    let gateway = Gateway::before(&town.coordinator.url(), &GOOD);
     let service = start(&town, &gateway, None);
-    let line = service.await_log("asking for a job: ");
-    assert!(line.to_lowercase().contains("certificate"), "{line}");
-    assert!(town.coordinator.job_requests(RUNNER_TOKEN).is_empty());
+    assert_coordinator_refused(&town, &gateway, &service, "UnknownIssuer");
+}
+
+#[test]
+fn a_faulty_certificate_of_a_runners_own_authority_is_refused_and_no_token_is_sent() {
+    for (certificate, why) in FAULTY {
+        let town = Town::new();
+        let gateway = Gateway::before(&town.coordinator.url(), &certificate);
+        let service = start(&town, &gateway, Some(gateway.authority_in(&town)));
+        assert_coordinator_refused(&town, &gateway, &service, why);
+    }
+}
+
+/// The same with the API. No coordinator is asked before it is heard, so that nobody hears a word.
+fn assert_clever_refused(town: &Town, gateway: &Gateway, service: &Service, why: &str) {
+    for beginning in [
+        "cannot compute the quota yet: ",
+        "looking for machines that nobody tracks: ",
+    ] {
+        let line = service.await_log(beginning);
+        assert!(line.to_lowercase().contains("certificate"), "{line}");
+        assert!(line.contains(why), "{line}");
+    }
+    assert!(!gateway.was_spoken_to());
+    for method in ["GET", "POST", "DELETE"] {
+        assert_eq!(town.journal.count_requests(method, |_| true), 0, "{method}");
+    }
+    assert!(!service.whole_log().contains(CLEVER_TOKEN));
+}
+
+#[test]
+fn an_api_with_an_unknown_certificate_is_refused_and_no_token_is_sent() {
+    let town = Town::new();
+    let gateway = Gateway::before(&town.clever.api_url(), &GOOD);
+    let service = start_for_clever(&town, &gateway);
+    // Two look at the same time, for what is on offer and for machines; then for seconds nobody.
+    let pauses = gateway.await_pauses(3);
+    let all: Duration = pauses.iter().sum();
+    assert!(all >= Duration::from_secs(2), "{pauses:?}");
+    assert_clever_refused(&town, &gateway, &service, "UnknownIssuer");
+}
+
+#[test]
+fn a_faulty_certificate_of_an_api_is_refused_though_its_authority_is_one_of_the_systems() {
+    for (certificate, why) in FAULTY {
+        let mut town = Town::new();
+        let gateway = Gateway::before(&town.clever.api_url(), &certificate);
+        believe(&mut town, &gateway);
+        let service = start_for_clever(&town, &gateway);
+        assert_clever_refused(&town, &gateway, &service, why);
+    }
+    let mut town = Town::new();
+    let gateway = Gateway::before(&town.clever.api_url(), &GOOD);
+    believe(&mut town, &gateway);
+    let service = start_for_clever(&town, &gateway);
+    service.await_log("the quota is");
+    assert!(gateway.was_spoken_to());
+}
+
+/// The system's authorities are this one.
+fn believe(town: &mut Town, gateway: &Gateway) {
+    let path = gateway.authority_in(town).display().to_string();
+    town.environment.push(("SSL_CERT_FILE".to_owned(), path));
 }
 
 #[test]
 fn a_runners_own_authority_is_believed_and_travels_to_the_machine() {
     let town = Town::new();
-    let gateway = Gateway::before(&town.coordinator.url());
-    let path = town.folder.path().join("ours.pem");
-    fs::write(&path, &gateway.certificate).unwrap();
-    let _service = start(&town, &gateway, Some(path));
+    let gateway = Gateway::before(&town.coordinator.url(), &GOOD);
+    let _service = start(&town, &gateway, Some(gateway.authority_in(&town)));
     let job = town.submit("trusting", "true");
     let files = || {
         town.machine(job)
@@ -120,7 +300,7 @@ fn a_runners_own_authority_is_believed_and_travels_to_the_machine() {
             .wait_until(PATIENCE, || files().contains_key("ca.crt"))
     );
     let files = files();
-    assert_eq!(files["ca.crt"], gateway.certificate.as_bytes());
+    assert_eq!(files["ca.crt"], gateway.authority.as_bytes());
     let text = |name: &str| String::from_utf8_lossy(&files[name]).into_owned();
     assert!(text("Dockerfile").contains("COPY runner.toml job.json ca.crt /etc/heptapod-runner/"));
     let runner_toml = text("runner.toml");
