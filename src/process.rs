@@ -10,12 +10,14 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, prlimit};
 
 const OUTPUT_LIMIT: u64 = 64 << 10;
+/// Between two questions whether it is still wanted.
+const TICK: Duration = Duration::from_secs(1);
 /// Threads that only copy bytes.
 const STACK: usize = 64 << 10;
 
@@ -28,14 +30,23 @@ pub struct Run<'a> {
     /// One piece after the other.
     pub input: Vec<Vec<u8>>,
     pub timeout: Duration,
+    /// For each of its processes, in bytes.
+    pub address_space: Option<u64>,
+    /// Asked now and then whether the result is still of use.
+    pub is_wanted: &'a dyn Fn() -> bool,
 }
 
 /// How a program ended. `output` is what it wrote to standard output and standard error.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Ended {
     Success(String),
-    Failure { code: String, output: String },
+    Failure {
+        code: String,
+        output: String,
+    },
     TimedOut,
+    /// It was not wanted any more.
+    GivenUp,
 }
 
 /// # Errors
@@ -57,6 +68,14 @@ pub fn run(run: Run<'_>) -> io::Result<Ended> {
         .stderr(writer)
         .process_group(0);
     let mut child = command.spawn()?;
+    if let (Some(limit), Some(pid)) = (run.address_space, pid_of(&child)) {
+        let limit = Rlimit {
+            current: Some(limit),
+            maximum: Some(limit),
+        };
+        // What it starts later inherits it.
+        let _ = prlimit(Some(pid), Resource::As, limit);
+    }
     // The command holds our copies of the pipe's end; the output ends when the child's are gone.
     drop(command);
     let (finished, reading) = bounded(1);
@@ -78,12 +97,18 @@ pub fn run(run: Run<'_>) -> io::Result<Ended> {
             return Err(error);
         }
     }
-    if let Ok(output) = reading.recv_timeout(run.timeout) {
-        Ok(ended(child.wait()?, &output))
-    } else {
-        kill(&mut child);
-        Ok(Ended::TimedOut)
-    }
+    let until = Instant::now() + run.timeout;
+    let early = loop {
+        let rest = until.saturating_duration_since(Instant::now());
+        match reading.recv_timeout(rest.min(TICK)) {
+            Ok(output) => return Ok(ended(child.wait()?, &output)),
+            Err(_) if rest <= TICK => break Ended::TimedOut,
+            Err(_) if !(run.is_wanted)() => break Ended::GivenUp,
+            Err(_) => {}
+        }
+    };
+    kill(&mut child);
+    Ok(early)
 }
 
 fn read_bounded(mut output: impl Read) -> Vec<u8> {
@@ -93,9 +118,12 @@ fn read_bounded(mut output: impl Read) -> Vec<u8> {
     kept
 }
 
+fn pid_of(child: &Child) -> Option<Pid> {
+    i32::try_from(child.id()).ok().and_then(Pid::from_raw)
+}
+
 fn kill(child: &mut Child) {
-    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    if let Some(group) = group {
+    if let Some(group) = pid_of(child) {
         let _ = kill_process_group(group, Signal::KILL);
     }
     let _ = child.wait();

@@ -61,6 +61,7 @@ impl Stop {
     /// # Errors
     /// [`Stopped`], at once, when the service is stopping.
     pub fn wait_for<T>(&self, arrivals: &Receiver<T>) -> Result<T, Stopped> {
+        self.check()?;
         select! {
             recv(self.0) -> never => match never {
                 Ok(never) => match never {},

@@ -186,6 +186,12 @@ fn secrets_of(section: &Section<'_>) -> Secrets {
     })
 }
 
+/// A user and a password would be shown wherever the address is.
+fn has_login(uri: &Uri) -> bool {
+    uri.authority()
+        .is_some_and(|authority| authority.as_str().contains('@'))
+}
+
 /// An http or https address without its trailing slashes.
 pub(super) fn address(section: &Section<'_>, key: &str, text: &str) -> String {
     let address = text.trim_end_matches('/');
@@ -193,7 +199,7 @@ pub(super) fn address(section: &Section<'_>, key: &str, text: &str) -> String {
     let scheme = uri.as_ref().and_then(|uri| uri.scheme_str());
     let usable = uri
         .as_ref()
-        .is_some_and(|uri| uri.host().is_some() && uri.query().is_none());
+        .is_some_and(|uri| uri.host().is_some() && uri.query().is_none() && !has_login(uri));
     let http = matches!(scheme, Some("http" | "https"));
     if !(text.is_empty() || usable && http) {
         let text = format!("`{key}` must be an address such as \"https://heptapod.example.org\"");

@@ -18,6 +18,8 @@ use crate::secret::Secret;
 
 /// Nobody means to ask without a pause at all.
 pub const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+/// As good as for ever, and far from where moments end.
+const LONGEST: f64 = 100.0 * 365.0 * 24.0 * 3600.0;
 
 /// Something the operator has to change.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -165,7 +167,7 @@ impl<'a> Section<'a> {
     /// A number of seconds, fractions allowed.
     pub fn seconds(&self, keys: &[&'static str]) -> Option<Duration> {
         self.read(keys, "a number of seconds, not negative", |value| {
-            Duration::try_from_secs_f64(number(value)?).ok()
+            Duration::try_from_secs_f64(number(value)?.min(LONGEST)).ok()
         })
     }
 

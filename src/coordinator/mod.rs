@@ -38,6 +38,9 @@ pub enum Standing {
     Canceling,
     /// Nothing more is expected from anybody, for this reason.
     Over(String),
+    /// The call was refused without a word on the job: it is not ours any more, or somebody in
+    /// between did not like the call.
+    Refused(String),
     /// It could not be found out; the text says why.
     Unknown(String),
 }
@@ -133,7 +136,7 @@ fn standing(call: &Call<'_>, answer: &Answer) -> Standing {
         }
         (200..=299, "canceling") => Standing::Canceling,
         (200..=299, _) => Standing::Active,
-        (403, _) => Standing::Over("it is not ours any more".to_owned()),
+        (403, _) => Standing::Refused("it is not ours any more".to_owned()),
         _ => Standing::Unknown(answer.describe(call)),
     }
 }

@@ -112,7 +112,8 @@ impl Coordinator {
             200..=299 => Ok(answer),
             status @ 300..=399 => Err(NotRegistered::Elsewhere {
                 status,
-                address: answer.header("Location").map_or_else(String::new, bare),
+                address: (answer.header("Location"))
+                    .map_or_else(String::new, |address| token.scrub(&bare(address))),
             }),
             status => Err(NotRegistered::Refused {
                 status,
@@ -136,11 +137,16 @@ fn told(body: &[u8], token: &Secret) -> String {
 /// An address without user and query.
 fn bare(address: &str) -> String {
     let address = address.split(['?', '#']).next().unwrap_or_default();
-    let (scheme, rest) = address.split_once("//").unwrap_or(("", address));
+    let (scheme, rest) = match address.split_once(':') {
+        Some((scheme, rest)) if !scheme.contains('/') => {
+            (format!("{scheme}://"), rest.trim_start_matches('/'))
+        }
+        _ => (String::new(), address),
+    };
     let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let host = host.rsplit('@').next().unwrap_or_default();
     let plain = |c: &char| !c.is_control();
-    let address = format!("{scheme}//{host}{path}");
+    let address = format!("{scheme}{host}{path}");
     address.chars().filter(plain).take(TEXT_LIMIT).collect()
 }
 
@@ -178,5 +184,7 @@ mod tests {
     fn a_redirection_is_shown_without_what_may_be_secret() {
         let address = bare("https://user:word@git.example.org/api/v4/runners?token=1");
         assert_eq!(address, "https://git.example.org/api/v4/runners");
+        assert_eq!(bare("https:/user:word@there/x"), "https://there/x");
+        assert_eq!(bare("/users/sign_in?a=b"), "/users/sign_in");
     }
 }

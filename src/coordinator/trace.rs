@@ -72,12 +72,12 @@ impl Coordinator {
         let url = format!("{}/projects/{project}/jobs/{}/trace", self.api, job.id);
         let call = Call::get(&url)
             .secret_header("PRIVATE-TOKEN", "", token)
-            .at_most(LOG_LIMIT + expected);
+            .at_most(LOG_LIMIT.saturating_add(expected));
         match self.http.send(&call) {
             Ok(answer) if answer.is_success() && answer.body.len() as u64 > expected => {
                 LogProbe::Grown
             }
-            Ok(answer) if answer.is_success() || answer.status == 404 => LogProbe::Unchanged,
+            Ok(answer) if answer.is_success() => LogProbe::Unchanged,
             Ok(answer) => LogProbe::Unknown(answer.describe(&call)),
             Err(error) => LogProbe::Unknown(error.to_string()),
         }
@@ -98,7 +98,9 @@ impl Coordinator {
             };
             match (answer.status, answer.header("Range").and_then(length_of)) {
                 (200..=299, _) => return Appended::Done,
-                (416, Some(length)) if length == end + text.len() as u64 => return Appended::Done,
+                (416, Some(length)) if length == end.saturating_add(text.len() as u64) => {
+                    return Appended::Done;
+                }
                 (416, Some(length)) if length != end => end = length,
                 (400 | 403, _) => return Appended::Refused(answer.describe(&call)),
                 _ => return Appended::Later(answer.describe(&call)),
@@ -114,7 +116,8 @@ impl Coordinator {
 
 /// Section 3.1: the server reads only the start of the range.
 fn patch<'a>(url: &'a str, job: &'a JobCredentials, start: u64, body: &[u8]) -> Call<'a> {
-    let last = (start + body.len() as u64).saturating_sub(u64::from(!body.is_empty()));
+    let end = start.saturating_add(body.len() as u64);
+    let last = end.saturating_sub(u64::from(!body.is_empty()));
     Call::new(Method::PATCH, url)
         .secret_header("JOB-TOKEN", "", &job.token)
         .header("Content-Range", format!("{start}-{last}"))

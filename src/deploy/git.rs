@@ -33,6 +33,8 @@ const STALLED_AFTER_SECONDS: &str = "30";
 /// Each is several processes: hundreds at once would only hold up each other.
 const PUSHES_AT_ONCE: usize = 16;
 const LOCAL_TIMEOUT: Duration = Duration::from_secs(60);
+/// Git keeps what a remote says in memory, and a broken one may never end.
+const ADDRESS_SPACE: u64 = 1 << 30;
 
 /// The only branch that Clever Cloud deploys.
 const BRANCH: &str = "refs/heads/master";
@@ -137,7 +139,8 @@ impl Workshop {
     }
 
     /// Pushes `context` as the only commit of the remote's branch. `name` must be unique among
-    /// the pushes that run at the same time.
+    /// the pushes that run at the same time. A push may be cut at any moment, and is as soon as it
+    /// is not wanted any more.
     ///
     /// # Errors
     /// [`PushError`].
@@ -146,6 +149,7 @@ impl Workshop {
         name: &str,
         context: BuildContext,
         remote: &Remote<'_>,
+        is_wanted: &dyn Fn() -> bool,
     ) -> Result<Pushed, PushError> {
         let folder = Folder::create(self.room.join(name)).map_err(|error| PushError {
             text: format!(
@@ -158,7 +162,7 @@ impl Workshop {
         let repository = Repository(folder);
         let result = repository
             .fill(context)
-            .and_then(|()| repository.push(remote));
+            .and_then(|()| repository.push(remote, is_wanted));
         result.map_err(|error| PushError {
             text: remote.password.scrub(&remote.user.scrub(&error.text)),
             ..error
@@ -214,18 +218,15 @@ struct Repository(Folder);
 
 impl Repository {
     fn fill(&self, context: BuildContext) -> Result<(), PushError> {
-        self.git(
-            ["init", "--quiet", "--bare", "--template="],
-            &[],
-            Vec::new(),
-            LOCAL_TIMEOUT,
-        )?;
-        let commit = commit_stream(context);
-        self.git(["fast-import", "--quiet"], &[], commit, LOCAL_TIMEOUT)?;
+        self.git(Task::local(&["init", "--quiet", "--bare", "--template="]))?;
+        self.git(Task {
+            input: commit_stream(context),
+            ..Task::local(&["fast-import", "--quiet"])
+        })?;
         Ok(())
     }
 
-    fn push(&self, remote: &Remote<'_>) -> Result<Pushed, PushError> {
+    fn push(&self, remote: &Remote<'_>, is_wanted: &dyn Fn() -> bool) -> Result<Pushed, PushError> {
         let credentials = format!("{}:{}", remote.user.reveal(), remote.password.reveal());
         let login = format!(
             "Authorization: Basic {}",
@@ -242,29 +243,31 @@ impl Repository {
         let lease = format!("--force-with-lease={BRANCH}:");
         let refspec = format!("{BRANCH}:{BRANCH}");
         let arguments = ["push", "--porcelain", &lease, remote.url, &refspec];
-        match self.git(arguments, &configuration, Vec::new(), PUSH_TIMEOUT) {
+        let task = Task {
+            configuration: &configuration,
+            timeout: PUSH_TIMEOUT,
+            is_wanted,
+            ..Task::local(&arguments)
+        };
+        match self.git(task) {
             Ok(_) => Ok(Pushed::Now),
             Err(error) if already_there(&error.text) => Ok(Pushed::Before),
             Err(error) => Err(error),
         }
     }
 
-    fn git<const N: usize>(
-        &self,
-        arguments: [&str; N],
-        configuration: &[(&str, &str)],
-        input: Vec<Vec<u8>>,
-        timeout: Duration,
-    ) -> Result<String, PushError> {
+    fn git(&self, task: Task<'_>) -> Result<String, PushError> {
         let run = Run {
             program: "git",
-            arguments: &arguments,
-            environment: &environment(self.0.path(), configuration),
+            arguments: task.arguments,
+            environment: &environment(self.0.path(), task.configuration),
             folder: self.0.path(),
-            input,
-            timeout,
+            input: task.input,
+            timeout: task.timeout,
+            address_space: Some(ADDRESS_SPACE),
+            is_wanted: task.is_wanted,
         };
-        let what = arguments[0];
+        let what = task.arguments.first().copied().unwrap_or_default();
         let (text, passing) = match process::run(run) {
             Ok(Ended::Success(output)) => return Ok(output),
             Ok(Ended::Failure { code, output }) => (
@@ -272,9 +275,10 @@ impl Repository {
                 true,
             ),
             Ok(Ended::TimedOut) => (
-                format!("git {what} took longer than {} s", timeout.as_secs()),
+                format!("git {what} took longer than {} s", task.timeout.as_secs()),
                 true,
             ),
+            Ok(Ended::GivenUp) => (format!("git {what} was ended: not wanted any more"), true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => (
                 "cannot start git: it is not installed, or not in PATH".to_owned(),
                 false,
@@ -287,6 +291,28 @@ impl Repository {
             credentials_refused,
             text,
         })
+    }
+}
+
+/// One git process.
+struct Task<'a> {
+    arguments: &'a [&'a str],
+    configuration: &'a [(&'a str, &'a str)],
+    input: Vec<Vec<u8>>,
+    timeout: Duration,
+    is_wanted: &'a dyn Fn() -> bool,
+}
+
+impl<'a> Task<'a> {
+    /// It speaks to nobody.
+    fn local(arguments: &'a [&'a str]) -> Self {
+        Self {
+            arguments,
+            configuration: &[],
+            input: Vec::new(),
+            timeout: LOCAL_TIMEOUT,
+            is_wanted: &|| true,
+        }
     }
 }
 

@@ -35,12 +35,13 @@ pub fn orphans(config: Config, delete: bool) -> Result<String, ServiceError> {
     let runners = config.runners.into_iter().enumerate();
     let runners = runners.map(|(index, settings)| Runner::new(index, settings, &installation));
     let mut listed = Vec::new();
+    let mut not_searched = Vec::new();
     for runner in runners {
-        let found = runner
+        let inventory = runner
             .executor
-            .machines(&runner.unique_name, &before.tenants)
-            .map_err(start)?;
-        listed.push((runner, found));
+            .machines(&runner.unique_name, &before.tenants);
+        listed.push((runner, inventory.machines));
+        not_searched.extend(inventory.not_searched);
     }
     let state = StateFile::read(&config.state_file).map_err(start)?;
     let has_job = |runner: &Runner, machine: &FoundMachine| {
@@ -61,6 +62,12 @@ pub fn orphans(config: Config, delete: bool) -> Result<String, ServiceError> {
                 let _ = writeln!(report, "  is gone");
             }
         }
+    }
+    if report.is_empty() && !not_searched.is_empty() {
+        return Err(start(not_searched.join("; ")));
+    }
+    for why in not_searched {
+        let _ = writeln!(report, "not searched: {why}");
     }
     if report.is_empty() {
         report.push_str("no machine without a job\n");

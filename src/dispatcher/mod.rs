@@ -24,11 +24,12 @@ mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, never, select, tick};
+use crossbeam_channel::{Receiver, Sender, bounded, never, select, tick};
 use serde_json::value::RawValue;
 
 pub use self::litter::orphans;
@@ -38,20 +39,22 @@ use self::runner::Runner;
 use self::signals::Request;
 pub use self::start::run;
 use self::state::{StateFile, Tracked};
-use self::worker::Shop;
+use self::worker::{Shop, Task};
 use crate::config::RunnerName;
-use crate::executor::{FoundMachine, Resource};
+use crate::executor::{Doubt, FoundMachine, Resource};
 use crate::job::Job;
 use crate::payload::{JobId, Payload};
-use crate::shutdown::Stopper;
+use crate::shutdown::{Stop, Stopper};
 use crate::weight::Weight;
 
 /// Requests and pushes under way are waited for at a stop; service managers wait two minutes.
 const STOP_PATIENCE: Duration = Duration::from_secs(110);
-/// How soon a state file that could not be written is tried again.
-const SAVE_AGAIN: Duration = Duration::from_secs(2);
+/// How soon a state file that could not be written, or a thread that could not be started, is tried
+/// again.
+const TRY_AGAIN: Duration = Duration::from_secs(2);
 /// Statistics that come faster than this are for nobody.
 const SHORTEST_CYCLE: Duration = Duration::from_millis(100);
+const AFTER_PANIC: Duration = Duration::from_secs(10);
 /// Deep enough for a TLS handshake; most of it is never touched.
 const STACK: usize = 256 << 10;
 
@@ -113,6 +116,7 @@ enum Progress {
     /// `saved` is dropped when that is on disk.
     Provisioned {
         resource: Resource,
+        doubt: Doubt,
         saved: Sender<()>,
     },
     Pushed(Resource),
@@ -130,6 +134,8 @@ enum Progress {
 struct Dispatcher {
     runners: Vec<Arc<Runner>>,
     tracked: BTreeMap<JobKey, Tracked>,
+    /// Jobs of runners that are not in the configuration.
+    kept: Vec<Tracked>,
     standby: Vec<Box<RawValue>>,
     /// Top-level groups that ever had a job here.
     tenants: BTreeSet<String>,
@@ -144,7 +150,7 @@ struct Dispatcher {
     pollers: usize,
     workers: usize,
     /// What waits for the state file to be written.
-    to_start: Vec<(JobKey, Job, Arc<Runner>, Seat)>,
+    to_start: Vec<Task>,
     to_release: Vec<Sender<()>>,
     unsaved: bool,
 }
@@ -203,7 +209,8 @@ impl Dispatcher {
                 }
             }
         }
-        log::info!("stopped; {} jobs are in the state file", self.tracked.len());
+        let left = self.tracked.len() + self.kept.len();
+        log::info!("stopped; {left} jobs are in the state file");
         result
     }
 
@@ -215,7 +222,7 @@ impl Dispatcher {
     ) -> Result<Next, ServiceError> {
         let patience = match deadline {
             Some(deadline) => deadline.saturating_duration_since(Instant::now()),
-            None if self.unsaved => SAVE_AGAIN,
+            None if self.unsaved || !self.to_start.is_empty() => TRY_AGAIN,
             None => Duration::from_secs(3600),
         };
         select! {
@@ -229,7 +236,7 @@ impl Dispatcher {
             }
             recv(wakers.requests) -> request => Ok(match request {
                 Ok(Request::Status) => {
-                    status::log_tracked(self.tracked.values(), &self.quota);
+                    status::log_tracked(self.all_tracked(), &self.quota);
                     Next::GoOn
                 }
                 Ok(Request::Stop) if deadline.is_some() => {
@@ -253,12 +260,16 @@ impl Dispatcher {
         }
     }
 
+    fn all_tracked(&self) -> impl Iterator<Item = &Tracked> + Clone {
+        self.tracked.values().chain(&self.kept)
+    }
+
     fn handle(&mut self, event: Event) -> Result<(), ServiceError> {
         match event {
             Event::Reference(Ok(quota)) => {
                 log::info!("the quota is {quota}");
                 self.quota.set_limit(quota);
-                self.start_pollers();
+                self.start_pollers()?;
             }
             Event::Reference(Err(problem)) => return Err(ServiceError::Configuration(problem)),
             Event::Granted {
@@ -278,14 +289,42 @@ impl Dispatcher {
     }
 }
 
-/// Starts a thread; false when there is no room for one.
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> bool {
+/// Starts a thread that does `work` with `task`, or gives the task back when there is no room for a
+/// thread.
+fn spawn<T: Send + 'static>(
+    name: &str,
+    task: T,
+    work: impl FnOnce(T) + Send + 'static,
+) -> Result<(), T> {
     let builder = thread::Builder::new()
         .name(name.to_owned())
         .stack_size(STACK);
-    let spawned = builder.spawn(work);
-    if let Err(error) = &spawned {
-        log::error!("cannot start thread {name}: {error}; the next start goes on with its work");
+    let (hand_over, given) = bounded(1);
+    let spawned = builder.spawn(move || {
+        if let Ok(task) = given.recv() {
+            work(task);
+        }
+    });
+    match spawned {
+        // It waits for that.
+        Ok(_) => hand_over.send(task).map_err(|refused| refused.0),
+        Err(error) => {
+            log::error!("cannot start thread {name}: {error}");
+            Err(task)
+        }
     }
-    spawned.is_ok()
+}
+
+/// Does `work`, and begins again after a panic: that is a bug, which must not end what the service
+/// lives of.
+fn keep_at(stop: &Stop, work: impl Fn()) {
+    while catch_unwind(AssertUnwindSafe(&work)).is_err() {
+        log::error!(
+            "a panic, which is a bug: please report the message above; going on in \
+             {AFTER_PANIC:.0?}"
+        );
+        if stop.wait(AFTER_PANIC).is_err() {
+            break;
+        }
+    }
 }

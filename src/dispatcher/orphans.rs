@@ -20,7 +20,7 @@ use crate::secret::Secret;
 use crate::shutdown::{Stop, Stopped};
 
 const EVERY: Duration = Duration::from_secs(3600);
-/// When a look failed.
+/// When it could not be looked everywhere.
 const AGAIN: Duration = Duration::from_secs(60);
 
 /// Looks until the service stops; what is found goes to the dispatcher, who knows what is tracked.
@@ -34,16 +34,13 @@ pub fn search(
         let mut pause = EVERY;
         for runner in runners {
             stop.check()?;
-            match runner.executor.machines(&runner.unique_name, tenants) {
-                Ok(found) => {
-                    let runner = runner.clone();
-                    let _ = events.send(Event::Found { runner, found });
-                }
-                Err(why) => {
-                    log::warn!("looking for machines that nobody tracks: {why}");
-                    pause = AGAIN;
-                }
+            let inventory = runner.executor.machines(&runner.unique_name, tenants);
+            for why in inventory.not_searched {
+                log::warn!("looking for machines that nobody tracks: {why}");
+                pause = AGAIN;
             }
+            let (runner, found) = (runner.clone(), inventory.machines);
+            let _ = events.send(Event::Found { runner, found });
         }
         stop.wait(pause)?;
     }

@@ -101,8 +101,7 @@ impl Poller {
             Grant::Job(payload) => {
                 memory.answered();
                 let mut seat = seat;
-                // A job that asks for what isn't on offer gets no machine; its life says so.
-                seat.settle(self.runner.executor.weigh(&payload).unwrap_or(Weight::ZERO));
+                seat.settle(self.runner.executor.weigh(&payload).unwrap_or(heaviest));
                 let runner = self.runner.clone();
                 let granted = Event::Granted {
                     runner,
@@ -139,7 +138,7 @@ impl Poller {
     ) -> Result<(), Stopped> {
         self.quota.leave_queue(self.runner.index);
         let pause = memory.backoff.pause();
-        let pause = retry_after.unwrap_or(pause);
+        let pause = retry_after.map_or(pause, |asked| asked.max(pause));
         log::warn!("asking for a job: {why}; asking again in {pause:.0?}");
         self.stop.wait(pause)
     }

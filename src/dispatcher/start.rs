@@ -9,9 +9,10 @@ use super::poll::{Pace, Poller};
 use super::quota::{Limits, Quota};
 use super::runner::{Installation, Runner};
 use super::state::{State, StateFile, Tracked};
-use super::worker::Shop;
+use super::worker::{Shop, Task};
 use super::{
-    Dispatcher, Event, JobKey, Options, ServiceError, orphans, reference, signals, spawn, system_id,
+    Dispatcher, Event, JobKey, Options, ServiceError, keep_at, orphans, reference, signals, spawn,
+    system_id,
 };
 use crate::config::{Config, QuotaSettings};
 use crate::deploy::git::Workshop;
@@ -68,8 +69,8 @@ pub fn run(mut config: Config, options: Options) -> Result<(), ServiceError> {
     dispatcher.system_id = installation.system_id;
     dispatcher.restore(state);
     dispatcher.save();
-    dispatcher.search_orphans();
-    dispatcher.weigh_reference(config.quota);
+    dispatcher.search_orphans()?;
+    dispatcher.weigh_reference(config.quota)?;
     let result = dispatcher.serve(stopper, &incoming, &requests, statistics);
     workshop.close();
     result
@@ -95,6 +96,7 @@ impl Dispatcher {
             }),
             runners,
             tracked: BTreeMap::new(),
+            kept: Vec::new(),
             standby: Vec::new(),
             tenants: BTreeSet::new(),
             system_id: String::new(),
@@ -122,74 +124,90 @@ impl Dispatcher {
         let jobs = state.tracked;
         let total = jobs.len();
         for mut tracked in jobs {
-            let id = tracked.job.credentials.id;
-            let runner = self.runner_of(&tracked).cloned();
-            if let Some(runner) = &runner {
-                tracked.runner = runner.unique_name.clone();
-            }
-            let key = JobKey {
-                runner: tracked.runner.clone(),
-                id,
-            };
-            if let Some(runner) = runner {
+            if let Some(runner) = self.runner_of(&tracked).cloned() {
+                tracked.section = Some(runner.name.clone());
+                if tracked.runner.unique.is_empty() {
+                    tracked.runner = runner.unique_name.clone();
+                }
+                let key = tracked.key();
                 let pending = matches!(tracked.job.phase, Phase::Pending(_));
                 let seat = self.quota.seat(runner.index, tracked.weight, pending);
-                self.to_start
-                    .push((key.clone(), tracked.job.clone(), runner, seat));
+                self.to_start.push(Task {
+                    key: key.clone(),
+                    job: tracked.job.clone(),
+                    runner,
+                    seat,
+                });
+                self.tracked.insert(key, tracked);
             } else {
-                logger::about_job(id.0, &key.runner.former, || {
+                let id = tracked.job.credentials.id;
+                logger::about_job(id.0, &tracked.runner.former, || {
                     log::error!(
                         "this runner is not in the configuration any more; the job is kept in the \
                          state file, and its machine is left as it is"
                     );
                 });
+                self.kept.push(tracked);
             }
-            self.tracked.insert(key, tracked);
         }
         if total > 0 {
             log::info!("going on with {total} jobs from the state file");
         }
     }
 
-    /// The runner that a job of the state file belongs to. The Python runner's file gives only the
-    /// first characters of its token, which several runners may share: then the first of them.
+    /// The runner that a job of the state file belongs to. Its token may have been changed, or its
+    /// address: then the section of the same name. The Python runner's file gives only the first
+    /// characters of its token, which several runners may share: then the first of them that has no
+    /// job of that number already.
     fn runner_of(&self, tracked: &Tracked) -> Option<&Arc<Runner>> {
-        let name = &tracked.runner;
-        let unique = self
-            .runners
-            .iter()
-            .find(|runner| runner.unique_name == *name);
-        let mut alike = self
-            .runners
-            .iter()
-            .filter(|runner| name.unique.is_empty() && runner.unique_name.former == name.former);
-        unique.or_else(|| alike.next())
+        let (name, id) = (&tracked.runner, tracked.job.credentials.id);
+        let has_such_a_job = |runner: &Runner| {
+            let runner = runner.unique_name.clone();
+            self.tracked.contains_key(&JobKey { runner, id })
+        };
+        let find =
+            |is_it: &dyn Fn(&Runner) -> bool| self.runners.iter().find(|runner| is_it(runner));
+        find(&|runner| runner.unique_name == *name)
+            .or_else(|| find(&|runner| tracked.section.as_ref() == Some(&runner.name)))
+            .or_else(|| {
+                find(&|runner| {
+                    let may_be = name.unique.is_empty() && runner.unique_name.former == name.former;
+                    may_be && !has_such_a_job(runner)
+                })
+            })
     }
 
     /// The quota depends on what Clever Cloud offers, which may take a while to learn.
-    fn weigh_reference(&self, reference: QuotaSettings) {
+    fn weigh_reference(&self, reference: QuotaSettings) -> Result<(), ServiceError> {
         let events = self.shop.events.clone();
         let stop = self.shop.stop.clone();
         let named = |runner: &&Arc<Runner>| runner.name == reference.reference_runner;
         let Some(runner) = self.runners.iter().find(named).cloned() else {
-            return;
+            return Ok(());
         };
-        spawn("reference", move || {
-            if let Ok(weight) = reference::weigh(&reference, runner.executor.as_ref(), &stop) {
-                let _ = events.send(Event::Reference(weight));
-            }
-        });
+        spawn("reference", runner, move |runner| {
+            keep_at(&stop, || {
+                let weight = reference::weigh(&reference, runner.executor.as_ref(), &stop);
+                if let Ok(weight) = weight {
+                    let _ = events.send(Event::Reference(weight));
+                }
+            });
+        })
+        .map_err(no_thread)
     }
 
-    fn search_orphans(&self) {
+    fn search_orphans(&self) -> Result<(), ServiceError> {
         let (runners, tenants) = (self.runners.clone(), self.tenants.clone());
         let (events, stop) = (self.shop.events.clone(), self.shop.stop.clone());
-        spawn("orphans", move || {
-            let _ = orphans::search(&runners, &tenants, &events, &stop);
-        });
+        spawn("orphans", tenants, move |tenants| {
+            keep_at(&stop, || {
+                let _ = orphans::search(&runners, &tenants, &events, &stop);
+            });
+        })
+        .map_err(no_thread)
     }
 
-    pub(super) fn start_pollers(&mut self) {
+    pub(super) fn start_pollers(&mut self) -> Result<(), ServiceError> {
         for runner in &self.runners {
             let poller = Poller {
                 runner: runner.clone(),
@@ -199,15 +217,24 @@ impl Dispatcher {
                 pace: self.pace,
                 cycles: self.options.poll_cycles,
             };
-            let started = spawn(&format!("poll-{}", runner.index), move || {
+            let name = format!("poll-{}", runner.index);
+            spawn(&name, poller, |poller| {
                 logger::about(Subject {
                     job: None,
                     runner: Some(poller.runner.name.clone()),
                 });
-                poller.run();
+                keep_at(&poller.stop, || poller.run());
                 let _ = poller.events.send(Event::PollerDone);
-            });
-            self.pollers += usize::from(started);
+            })
+            .map_err(no_thread)?;
+            self.pollers += 1;
         }
+        Ok(())
     }
+}
+
+fn no_thread<T>(_: T) -> ServiceError {
+    ServiceError::Start(
+        "cannot go on without that thread; is a limit on threads or memory too low?".to_owned(),
+    )
 }

@@ -17,6 +17,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use super::JobKey;
 use crate::config::RunnerName;
 use crate::executor::{Doubt, Resource};
 use crate::job::{Job, Phase};
@@ -31,8 +32,19 @@ pub struct Tracked {
     /// Its runner, which need not be in the configuration any more. The unique part is empty when
     /// the Python runner wrote the file, which does not know it.
     pub runner: RunnerName,
+    /// The name of its section in the configuration; the Python runner does not write it.
+    pub section: Option<String>,
     pub weight: Weight,
     pub job: Job,
+}
+
+impl Tracked {
+    pub fn key(&self) -> JobKey {
+        JobKey {
+            runner: self.runner.clone(),
+            id: self.job.credentials.id,
+        }
+    }
 }
 
 /// The whole content of the file.
@@ -88,6 +100,8 @@ const fn one() -> f64 {
 struct Supplement {
     runner_name: String,
     unique_runner_name: String,
+    #[serde(default)]
+    section: Option<String>,
     job_id: u64,
     token: String,
     expected_weight: f64,
@@ -263,6 +277,7 @@ impl Handle {
                 unique: String::new(),
                 former: self.runner_name,
             },
+            section: None,
             weight: Weight::from_f64(self.expected_weight),
             job: Job {
                 credentials: JobCredentials {
@@ -289,6 +304,7 @@ impl Supplement {
         Self {
             runner_name: runner.former.clone(),
             unique_runner_name: runner.unique.clone(),
+            section: tracked.section.clone(),
             job_id: job.credentials.id.0,
             token: job.credentials.token.reveal().to_owned(),
             expected_weight: tracked.weight.as_f64(),
@@ -303,7 +319,8 @@ impl Supplement {
     fn apply(self, tracked: &mut Vec<Tracked>) {
         let (id, token) = (JobId(self.job_id), Secret::new(self.token.as_str()));
         let same = |known: &Tracked| {
-            known.job.credentials.id == id && known.job.credentials.token == token
+            let job = &known.job.credentials;
+            job.id == id && job.token == token && known.runner.former == self.runner_name
         };
         let place = tracked.iter().position(same).unwrap_or(tracked.len());
         if place == tracked.len() {
@@ -319,6 +336,7 @@ impl Supplement {
         }
         let known = &mut tracked[place];
         known.runner.unique = self.unique_runner_name;
+        known.section = self.section;
         if let Some(seconds) = self.expires {
             known.job.expires = UNIX_EPOCH + Duration::from_secs(seconds.min(u64::from(u32::MAX)));
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::quota::Seat;
 use super::runner::Runner;
 use super::state::{Content, Tracked};
-use super::worker::work;
+use super::worker::{Task, work};
 use super::{Dispatcher, JobKey, Progress, orphans, spawn};
 use crate::executor::FoundMachine;
 use crate::job::{Job, Phase};
@@ -33,11 +33,17 @@ impl Dispatcher {
         self.tenants.extend(job.tenant.clone());
         let tracked = Tracked {
             runner: key.runner.clone(),
+            section: Some(runner.name.clone()),
             weight: seat.weight(),
             job: job.clone(),
         };
         self.tracked.insert(key.clone(), tracked);
-        self.to_start.push((key, job, runner, seat));
+        self.to_start.push(Task {
+            key,
+            job,
+            runner,
+            seat,
+        });
         self.unsaved = true;
     }
 
@@ -50,7 +56,15 @@ impl Dispatcher {
         // Runners whose tokens begin alike may share the machine's name by the Python runner's rule.
         let has_job =
             |known: &JobKey| known.id == key.id && known.runner.former == key.runner.former;
-        if self.tracked.keys().any(has_job) || self.shop.stop.check().is_err() {
+        let kept = self.kept.iter().map(Tracked::key);
+        if self
+            .tracked
+            .keys()
+            .cloned()
+            .chain(kept)
+            .any(|known| has_job(&known))
+            || self.shop.stop.check().is_err()
+        {
             return;
         }
         let goes = machine.is_ours && !self.shop.policy.keeps_machines();
@@ -70,11 +84,18 @@ impl Dispatcher {
             let seat = self.quota.seat(runner.index, Weight::ZERO, false);
             let tracked = Tracked {
                 runner: key.runner.clone(),
+                section: Some(runner.name.clone()),
                 weight: Weight::ZERO,
                 job: job.clone(),
             };
             self.tracked.insert(key.clone(), tracked);
-            self.to_start.push((key, job, runner.clone(), seat));
+            let runner = runner.clone();
+            self.to_start.push(Task {
+                key,
+                job,
+                runner,
+                seat,
+            });
             self.unsaved = true;
         }
     }
@@ -83,8 +104,16 @@ impl Dispatcher {
         self.unsaved = true;
         let known = self.tracked.get_mut(key).map(|tracked| &mut tracked.job);
         match (progress, known) {
-            (Progress::Provisioned { resource, saved }, Some(job)) => {
+            (
+                Progress::Provisioned {
+                    resource,
+                    doubt,
+                    saved,
+                },
+                Some(job),
+            ) => {
                 job.resource = Some(resource);
+                job.doubt = doubt;
                 self.to_release.push(saved);
             }
             (Progress::Pushed(resource), Some(job)) => job.resource = Some(resource),
@@ -105,13 +134,13 @@ impl Dispatcher {
     /// Writes the state file if something changed, then lets go on who waited for that.
     pub(super) fn save(&mut self) {
         if self.unsaved {
-            let content = Content {
-                tracked: self.tracked.values(),
+            let saved = self.file.save(&Content {
+                tracked: self.all_tracked(),
                 standby: &self.standby,
                 tenants: &self.tenants,
                 system_id: &self.system_id,
-            };
-            match self.file.save(&content) {
+            });
+            match saved {
                 Ok(()) => {
                     self.unsaved = false;
                     if self.quota.set_open(true) {
@@ -127,11 +156,13 @@ impl Dispatcher {
         }
         // Even if it could not be written: a job that we have is better served than kept waiting.
         self.to_release.clear();
-        for (key, job, runner, seat) in std::mem::take(&mut self.to_start) {
+        for task in std::mem::take(&mut self.to_start) {
             let shop = self.shop.clone();
-            let name = format!("job-{}", key.id);
-            let started = spawn(&name, move || work(&key, job, &runner, seat, &shop));
-            self.workers += usize::from(started);
+            let name = format!("job-{}", task.key.id);
+            match spawn(&name, task, move |task| work(task, &shop)) {
+                Ok(()) => self.workers += 1,
+                Err(task) => self.to_start.push(task),
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use crossbeam_channel::{Sender, bounded};
 use super::quota::Seat;
 use super::runner::Runner;
 use super::{Event, JobKey, Progress};
-use crate::executor::{MachineName, Resource};
+use crate::executor::{Doubt, MachineName, Resource};
 use crate::job::Job;
 use crate::job::life::{Policy, Report, World, live};
 use crate::launches::Launches;
@@ -24,8 +24,22 @@ pub struct Shop {
     pub events: Sender<Event>,
 }
 
-/// Runs the life of `job` to its end, or until the service stops.
-pub fn work(key: &JobKey, mut job: Job, runner: &Runner, seat: Seat, shop: &Shop) {
+/// A job that is ready for its thread.
+pub struct Task {
+    pub key: JobKey,
+    pub job: Job,
+    pub runner: Arc<Runner>,
+    pub seat: Seat,
+}
+
+/// Runs the life of a job to its end, or until the service stops.
+pub fn work(task: Task, shop: &Shop) {
+    let Task {
+        key,
+        mut job,
+        runner,
+        seat,
+    } = task;
     logger::about(Subject {
         job: Some(key.id.0),
         runner: Some(runner.name.clone()),
@@ -36,7 +50,7 @@ pub fn work(key: &JobKey, mut job: Job, runner: &Runner, seat: Seat, shop: &Shop
         seat: RefCell::new(Some(seat)),
     };
     let world = World {
-        name: MachineName::of(&runner.unique_name, key.id),
+        name: MachineName::of(&key.runner, key.id),
         coordinator: &runner.coordinator,
         executor: runner.executor.as_ref(),
         trace_watch: &runner.trace_watch,
@@ -78,26 +92,32 @@ impl Teller {
 }
 
 impl Report for Teller {
-    fn provisioned(&self, resource: Resource) {
-        self.tell_and_wait(|saved| Progress::Provisioned { resource, saved });
+    fn provisioned(&self, resource: Resource, doubt: Doubt) {
+        self.tell_and_wait(|saved| Progress::Provisioned {
+            resource,
+            doubt,
+            saved,
+        });
     }
 
     fn pushed(&self, resource: Resource) {
         self.tell(Progress::Pushed(resource));
     }
 
-    fn running(&self) {
+    fn slow(&self) {
         if let Some(seat) = self.seat.borrow_mut().as_mut() {
             seat.launched();
         }
+    }
+
+    fn running(&self) {
+        self.slow();
         self.tell(Progress::Running);
     }
 
     fn ended(&self, left: Job) {
         if left.may_have_a_machine() {
-            if let Some(seat) = self.seat.borrow_mut().as_mut() {
-                seat.launched();
-            }
+            self.slow();
         } else {
             self.seat.take();
         }

@@ -9,7 +9,7 @@ pub mod local_docker;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 
@@ -98,11 +98,13 @@ pub struct Failure {
     pub admin: String,
 }
 
-/// Why a step of a job's life did not end well.
+/// Why a job does not go on.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Halt {
     /// The service is stopping; the next start goes on from here.
     Stopped,
+    /// The coordinator expects nothing more, for this reason.
+    Over(String),
     Failed(Failure),
 }
 
@@ -143,12 +145,30 @@ impl Doubt {
     }
 }
 
-pub trait Executor: Send + Sync {
-    /// What the job's machine will weigh.
+/// How an executor waits for something: a job may lose its interest in it meanwhile.
+pub trait Patience {
+    /// Sleeps for `duration`. Nothing at all is a good moment, too, to hear of an end.
     ///
     /// # Errors
-    /// A [`Failure`] for a job that asks for what is not on offer.
-    fn weigh(&self, payload: &Payload) -> Result<Weight, Failure>;
+    /// [`Halt`], at once, when the service stops; within seconds, when the job is not wanted any
+    /// more.
+    fn wait(&self, duration: Duration) -> Result<(), Halt>;
+
+    fn stop(&self) -> &Stop;
+}
+
+/// What could be found of a runner's machines.
+#[derive(Debug, Default)]
+pub struct Inventory {
+    pub machines: Vec<FoundMachine>,
+    /// Where they could not be looked for, and why; for the operator.
+    pub not_searched: Vec<String>,
+}
+
+pub trait Executor: Send + Sync {
+    /// What the job's machine will weigh, as far as that is known: nobody is asked. Nothing, for
+    /// a job that asks for what is not on offer.
+    fn weigh(&self, payload: &Payload) -> Option<Weight>;
 
     /// The weight of `flavor`, for the quota; outer errors may pass by themselves, inner ones won't.
     ///
@@ -173,7 +193,7 @@ pub trait Executor: Send + Sync {
         payload: &Payload,
         known: Option<&Resource>,
         doubt: &mut Doubt,
-        stop: &Stop,
+        patience: &dyn Patience,
     ) -> Result<Resource, Halt>;
 
     /// Hands the job over; from then on the machine starts by itself. Harmless when repeated.
@@ -186,19 +206,24 @@ pub trait Executor: Send + Sync {
         name: &MachineName,
         resource: &Resource,
         payload: &Payload,
-        stop: &Stop,
+        patience: &dyn Patience,
     ) -> Result<Resource, Halt>;
+
+    /// Whether the machine that the job was handed over to has ended by itself. Only a certain yes
+    /// is one: a machine that is not there yet has not ended.
+    ///
+    /// # Errors
+    /// A text for the operator when it can't be found out.
+    fn has_ended(
+        &self,
+        name: &MachineName,
+        tenant: Option<&str>,
+        resource: &Resource,
+    ) -> Result<bool, String>;
 
     /// All machines of this runner's jobs that can be found. Where each top-level group has an
     /// account of its own, these `tenants` are searched, and those that were met since the start.
-    ///
-    /// # Errors
-    /// A text for the operator.
-    fn machines(
-        &self,
-        runner: &RunnerName,
-        tenants: &BTreeSet<String>,
-    ) -> Result<Vec<FoundMachine>, String>;
+    fn machines(&self, runner: &RunnerName, tenants: &BTreeSet<String>) -> Inventory;
 
     /// Makes the machine, or all machines of this name when there is doubt, go away. One try;
     /// success means that it is seen to be gone. `tenant` is the job's top-level group.

@@ -9,10 +9,11 @@
 //! The trap: a machine costs money until it is deleted. So every way out of [`serve`] leads
 //! through [`decommission`], but for one: when the service stops, the next start goes on.
 
+use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use super::watch::{await_end, await_start, greet};
+use super::watch::{WhileWanted, await_end, await_start, greet};
 use super::{Job, Phase};
 use crate::backoff::Backoff;
 use crate::config::TraceWatch;
@@ -53,45 +54,17 @@ impl Policy {
 /// Tells the dispatcher how far a job has come.
 pub trait Report {
     /// There is a place for the job. Returns when that is on disk: what will be pushed to must
-    /// be known to whoever comes after us.
-    fn provisioned(&self, resource: Resource);
+    /// be known to whoever comes after us. `doubt`: whether there may be another one.
+    fn provisioned(&self, resource: Resource, doubt: Doubt);
     /// The job was handed over to its machine.
     fn pushed(&self, resource: Resource);
+    /// It takes so long until the job runs that others should not have to wait for it.
+    fn slow(&self);
     /// The job was seen running.
     fn running(&self);
     /// The job is over; this much of it is left to be settled. Returns when that is on disk: once
     /// somebody was told of a failure, nobody must take the job for one that runs.
     fn ended(&self, left: Job);
-}
-
-/// Why a job does not go on.
-pub(super) enum Interruption {
-    /// The service stops; the next start goes on from here.
-    Stopped,
-    /// The coordinator expects nothing more, for this reason.
-    Over(String),
-    Failed(Failure),
-}
-
-impl From<Stopped> for Interruption {
-    fn from(_: Stopped) -> Self {
-        Self::Stopped
-    }
-}
-
-impl From<Failure> for Interruption {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(failure)
-    }
-}
-
-impl From<Halt> for Interruption {
-    fn from(halt: Halt) -> Self {
-        match halt {
-            Halt::Stopped => Self::Stopped,
-            Halt::Failed(failure) => Self::Failed(failure),
-        }
-    }
 }
 
 /// A list at Clever Cloud shows a new application after seconds: so long after it may have been
@@ -101,19 +74,49 @@ const LIST_LAG: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// From here on a machine that can't be deleted is an error in the log, not a warning.
 const LOUD_AFTER: u32 = 5;
+/// A job that makes us panic so often is given up.
+const PANICS: u32 = 3;
 /// A verdict without words is better than none, after so many tries.
 const WORDS_TRIES: u32 = 4;
 /// The coordinator has given up on the job long before (GitLab page, section 11).
 const VERDICT_PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
-/// One job, from its grant, or from where the last process left it, until nothing of it is left.
+/// One job, from its grant, or from where the last process left it, until nothing of it is left. A
+/// panic is our fault, and only this job's: what would follow a crash of the process follows.
 ///
 /// # Errors
 /// [`Stopped`] when the service stops before: the state file has what the next start needs.
 pub fn live(job: &mut Job, world: &World<'_>) -> Result<(), Stopped> {
+    let mut panics = Backoff::new(Duration::from_secs(1), LONGEST_PAUSE);
+    loop {
+        let course = if panics.failures() < PANICS {
+            serve
+        } else {
+            give_up
+        };
+        if let Ok(result) = catch_unwind(AssertUnwindSafe(|| live_once(job, world, course))) {
+            return result;
+        }
+        // Whatever was going on may have been done.
+        job.doubt = Doubt::now();
+        let pause = panics.pause();
+        log::error!(
+            "a panic, which is a bug: please report the message above; going on with the job in \
+             {pause:.0?}"
+        );
+        world.stop.wait(pause)?;
+    }
+}
+
+/// What is done with a job until it is over.
+type Course = fn(&mut Job, &World<'_>) -> Result<Infallible, Halt>;
+
+fn live_once(job: &mut Job, world: &World<'_>, course: Course) -> Result<(), Stopped> {
     if !matches!(job.phase, Phase::Ended) {
-        let interruption = serve_without_panic(job, world);
-        let keep_machine = end(job, world, interruption)?;
+        let Err(halt) = course(job, world);
+        // What fails while the service stops may fail because of that.
+        world.stop.check()?;
+        let keep_machine = end(job, world, halt)?;
         if keep_machine {
             job.resource = None;
             job.doubt = Doubt::None;
@@ -129,27 +132,28 @@ pub fn live(job: &mut Job, world: &World<'_>) -> Result<(), Stopped> {
 }
 
 /// Brings the job to a machine and watches until it is over.
-fn serve(job: &mut Job, world: &World<'_>) -> Result<(), Interruption> {
+fn serve(job: &mut Job, world: &World<'_>) -> Result<Infallible, Halt> {
     if let Phase::Pending(payload) = &job.phase {
         let payload = payload.clone();
         payload.check().map_err(|why| unreadable(&why))?;
-        greet(job, world)?;
+        greet(&job.credentials, world)?;
         if world.launches.await_turn(world.stop)? {
-            greet(job, world)?;
+            greet(&job.credentials, world)?;
         }
+        let while_wanted = WhileWanted::new(&job.credentials, world);
         let resource = world.executor.provision(
             &world.name,
             &payload,
             job.resource.as_ref(),
             &mut job.doubt,
-            world.stop,
+            &while_wanted,
         )?;
         job.resource = Some(resource.clone());
         log::info!("machine {} is provisioned", world.name);
-        world.report.provisioned(resource.clone());
+        world.report.provisioned(resource.clone(), job.doubt);
         let resource = world
             .executor
-            .launch(&world.name, &resource, &payload, world.stop)?;
+            .launch(&world.name, &resource, &payload, &while_wanted)?;
         job.resource = Some(resource.clone());
         log::info!("handed over; waiting until it runs");
         world.report.pushed(resource);
@@ -160,34 +164,23 @@ fn serve(job: &mut Job, world: &World<'_>) -> Result<(), Interruption> {
     await_end(job, world)
 }
 
-/// A panic is our fault, and only this job's: it fails properly, and its machine goes.
-fn serve_without_panic(job: &mut Job, world: &World<'_>) -> Interruption {
-    match catch_unwind(AssertUnwindSafe(|| serve(job, world))) {
-        Ok(Ok(())) => Interruption::Over("it has finished".to_owned()),
-        Ok(Err(interruption)) => interruption,
-        Err(_) => {
-            // Whatever was going on may have been done.
-            job.doubt = Doubt::now();
-            Interruption::Failed(Failure {
-                user: "This runner made a mistake while it prepared the job's machine. Please \
-                       tell its administrator."
-                    .to_owned(),
-                admin: "a worker panicked; the message is above. Please report it as a bug"
-                    .to_owned(),
-            })
-        }
-    }
+/// Instead of [`serve`], when that panics again and again.
+fn give_up(_: &mut Job, _: &World<'_>) -> Result<Infallible, Halt> {
+    Err(Halt::Failed(Failure {
+        user: "This runner made a mistake with the job. Please tell its administrator.".to_owned(),
+        admin: format!("giving the job up after {PANICS} panics"),
+    }))
 }
 
 /// Says what happened, and whether the machine is to be left alone.
-fn end(job: &mut Job, world: &World<'_>, interruption: Interruption) -> Result<bool, Stopped> {
-    let keep = match interruption {
-        Interruption::Stopped => return Err(Stopped),
-        Interruption::Over(why) => {
+fn end(job: &mut Job, world: &World<'_>, halt: Halt) -> Result<bool, Stopped> {
+    let keep = match halt {
+        Halt::Stopped => return Err(Stopped),
+        Halt::Over(why) => {
             log::info!("over: {why}");
             world.policy.keep_finished
         }
-        Interruption::Failed(failure) => {
+        Halt::Failed(failure) => {
             let launched = matches!(job.phase, Phase::Launched);
             let what = if launched {
                 "failed"
@@ -235,16 +228,12 @@ fn decommission(job: &mut Job, world: &World<'_>) -> Result<(), Stopped> {
 fn decommission_once(job: &Job, world: &World<'_>) -> Result<(), Stopped> {
     let mut backoff = Backoff::new(Duration::from_secs(1), LONGEST_PAUSE);
     loop {
-        let tried = catch_unwind(AssertUnwindSafe(|| {
-            let (tenant, known) = (job.tenant.as_deref(), job.resource.as_ref());
-            world
-                .executor
-                .decommission(&world.name, tenant, known, job.doubt)
-        }));
-        let why = match tried {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(why)) => why,
-            Err(_) => "a panic; the message is above".to_owned(),
+        let (tenant, known) = (job.tenant.as_deref(), job.resource.as_ref());
+        let tried = world
+            .executor
+            .decommission(&world.name, tenant, known, job.doubt);
+        let Err(why) = tried else {
+            return Ok(());
         };
         let pause = backoff.pause();
         let (tries, name) = (backoff.failures(), &world.name);

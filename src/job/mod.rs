@@ -1,6 +1,7 @@
 //! A job as this program knows it: how to speak for it, how far it has come, and where it runs.
 
 pub mod life;
+mod pulse;
 mod watch;
 
 use std::sync::Arc;

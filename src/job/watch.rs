@@ -1,24 +1,31 @@
 //! Finding out from the coordinator whether a job is wanted, runs, and has ended.
 
+use std::cell::Cell;
+use std::convert::Infallible;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Job;
-use super::life::{Interruption, World};
+use super::life::World;
+use super::pulse::Pulse;
 use crate::backoff::Backoff;
 use crate::coordinator::{LogProbe, Standing};
-use crate::executor::Failure;
+use crate::executor::{Failure, Halt, Patience};
 use crate::payload::JobCredentials;
+use crate::shutdown::Stop;
 
 /// A 401 can be the lag of a database replica: how long to wait before believing a second one.
 const REPLICA_LAG: Duration = Duration::from_secs(3);
+/// While a machine is awaited, the coordinator is asked so often whether that is still of use.
+const WANTED_EVERY: Duration = Duration::from_secs(5);
 
 /// Tells the coordinator that we have the job. Ends it, if it is not wanted any more. Trouble with
 /// the call changes nothing: the job is ours until somebody says otherwise.
-pub(super) fn greet(job: &Job, world: &World<'_>) -> Result<(), Interruption> {
-    match world.coordinator.greet(&job.credentials) {
+pub(super) fn greet(job: &JobCredentials, world: &World<'_>) -> Result<(), Halt> {
+    match world.coordinator.greet(job) {
         Standing::Active => Ok(()),
         Standing::Canceling => Err(canceled()),
-        Standing::Over(why) => confirm_over(&job.credentials, world, why),
+        Standing::Over(why) => Err(Halt::Over(why)),
+        Standing::Refused(why) => confirm_over(job, world, why),
         Standing::Unknown(why) => {
             log::warn!("telling the coordinator that we have the job: {why}; going on");
             Ok(())
@@ -26,87 +33,154 @@ pub(super) fn greet(job: &Job, world: &World<'_>) -> Result<(), Interruption> {
     }
 }
 
-/// A refusal ends the job, unless another call says that it goes on.
-fn confirm_over(job: &JobCredentials, world: &World<'_>, why: String) -> Result<(), Interruption> {
+/// A refusal ends the job only if another call says so, too.
+fn confirm_over(job: &JobCredentials, world: &World<'_>, why: String) -> Result<(), Halt> {
     match world.coordinator.look(job) {
-        Standing::Active => Ok(()),
+        Standing::Active | Standing::Unknown(_) => Ok(()),
         Standing::Canceling => Err(canceled()),
-        Standing::Over(_) | Standing::Unknown(_) => Err(Interruption::Over(why)),
+        Standing::Over(_) | Standing::Refused(_) => Err(Halt::Over(why)),
+    }
+}
+
+/// Waiting for a machine, as long as the job wants one.
+pub(super) struct WhileWanted<'a> {
+    job: &'a JobCredentials,
+    world: &'a World<'a>,
+    asked: Cell<Instant>,
+}
+
+impl<'a> WhileWanted<'a> {
+    pub(super) fn new(job: &'a JobCredentials, world: &'a World<'a>) -> Self {
+        Self {
+            job,
+            world,
+            asked: Cell::new(Instant::now()),
+        }
+    }
+}
+
+impl Patience for WhileWanted<'_> {
+    fn wait(&self, duration: Duration) -> Result<(), Halt> {
+        let until = Instant::now() + duration;
+        loop {
+            if self.asked.get().elapsed() >= WANTED_EVERY {
+                self.asked.set(Instant::now());
+                greet(self.job, self.world)?;
+            }
+            let rest = until.saturating_duration_since(Instant::now());
+            self.world.stop.wait(rest.min(WANTED_EVERY))?;
+            if rest <= WANTED_EVERY {
+                return Ok(());
+            }
+        }
+    }
+
+    fn stop(&self) -> &Stop {
+        self.world.stop
     }
 }
 
 /// Waits until the inner runner has written to the job's log: the only proof that it runs.
-pub(super) fn await_start(
-    job: &Job,
-    project: Option<u64>,
-    world: &World<'_>,
-) -> Result<(), Interruption> {
+pub(super) fn await_start(job: &Job, project: Option<u64>, world: &World<'_>) -> Result<(), Halt> {
     let watch = world.trace_watch;
     let since = Instant::now();
+    let mut pulse = Pulse::new(job, world);
+    let mut eyes = Eyes {
+        project,
+        by_token: true,
+    };
     loop {
-        match has_started(job, project, world) {
+        check_age(job)?;
+        match eyes.has_started(job, world) {
             LogProbe::Grown => {
                 log::info!("running, seen after {:.1?}", since.elapsed());
                 return Ok(());
             }
             LogProbe::Ended(Standing::Canceling) => return Err(canceled()),
-            LogProbe::Ended(Standing::Over(why)) => {
+            LogProbe::Ended(Standing::Over(why)) => return Err(Halt::Over(why)),
+            LogProbe::Ended(Standing::Refused(why)) => {
                 confirm_over(&job.credentials, world, why)?;
             }
             // Only a coordinator that answers can say that nothing has happened.
             LogProbe::Unchanged if since.elapsed() >= watch.timeout => {
                 return Err(not_started(watch.timeout).into());
             }
-            LogProbe::Unchanged | LogProbe::Ended(_) => {}
+            LogProbe::Unchanged => pulse.check()?,
+            LogProbe::Ended(_) => {}
             LogProbe::Unknown(why) => log::warn!("looking whether the job runs: {why}"),
+        }
+        if since.elapsed() >= watch.timeout {
+            world.report.slow();
         }
         world.stop.wait(watch.step)?;
     }
 }
 
-/// With a user's token where one is configured; else, or when that doesn't work, with the job's.
-fn has_started(job: &Job, project: Option<u64>, world: &World<'_>) -> LogProbe {
-    if let (Some(token), Some(project)) = (&world.trace_watch.token, project) {
+/// How a job's log is looked at.
+struct Eyes {
+    project: Option<u64>,
+    /// With a user's token, where one is configured and as long as it works.
+    by_token: bool,
+}
+
+impl Eyes {
+    /// With the user's token; else, or when that doesn't work, with the job's.
+    fn has_started(&mut self, job: &Job, world: &World<'_>) -> LogProbe {
+        let own = || {
+            world
+                .coordinator
+                .probe_log(&job.credentials, job.log_length)
+        };
+        let (true, Some(token), Some(project)) =
+            (self.by_token, &world.trace_watch.token, self.project)
+        else {
+            return own();
+        };
         match world
             .coordinator
             .read_log(&job.credentials, project, token, job.log_length)
         {
             LogProbe::Unchanged => match world.coordinator.look(&job.credentials) {
-                Standing::Active | Standing::Unknown(_) => return LogProbe::Unchanged,
-                Standing::Canceling => return LogProbe::Ended(Standing::Canceling),
-                // That may be a lagging replica; the probe below knows.
-                Standing::Over(_) => {}
+                Standing::Canceling => LogProbe::Ended(Standing::Canceling),
+                // That may be a lagging replica; the job's own token knows.
+                Standing::Over(_) => own(),
+                Standing::Active | Standing::Refused(_) | Standing::Unknown(_) => {
+                    LogProbe::Unchanged
+                }
             },
-            LogProbe::Unknown(why) => log::warn!("reading the job's log: {why}"),
-            other => return other,
+            LogProbe::Unknown(why) => {
+                log::warn!("reading the job's log: {why}; looking with the job's own token now");
+                self.by_token = false;
+                own()
+            }
+            other => other,
         }
     }
-    world
-        .coordinator
-        .probe_log(&job.credentials, job.log_length)
 }
 
 /// Waits until the coordinator has the job's result.
-pub(super) fn await_end(job: &Job, world: &World<'_>) -> Result<(), Interruption> {
+pub(super) fn await_end(job: &Job, world: &World<'_>) -> Result<Infallible, Halt> {
     let interval = world.policy.progress_interval;
     let mut trouble = Backoff::new(
         interval.min(Duration::from_secs(5)),
         Duration::from_secs(15),
     );
+    let mut pulse = Pulse::new(job, world);
     let mut was_refused = false;
     loop {
-        if SystemTime::now() >= job.expires {
-            return Err(too_old().into());
-        }
+        check_age(job)?;
         let pause = match world.coordinator.look(&job.credentials) {
             Standing::Active | Standing::Canceling => {
                 trouble.succeeded();
                 was_refused = false;
+                pulse.check()?;
                 interval
             }
             Standing::Over(why) => match world.coordinator.probe_log(&job.credentials, 0) {
-                LogProbe::Ended(Standing::Over(why)) => return Err(Interruption::Over(why)),
-                LogProbe::Unknown(_) if was_refused => return Err(Interruption::Over(why)),
+                LogProbe::Ended(Standing::Over(why) | Standing::Refused(why)) => {
+                    return Err(Halt::Over(why));
+                }
+                LogProbe::Unknown(_) if was_refused => return Err(Halt::Over(why)),
                 // Its log can still be written to: it is only the look that lags.
                 LogProbe::Grown | LogProbe::Unchanged | LogProbe::Ended(_) => interval,
                 LogProbe::Unknown(_) => {
@@ -114,7 +188,7 @@ pub(super) fn await_end(job: &Job, world: &World<'_>) -> Result<(), Interruption
                     REPLICA_LAG
                 }
             },
-            Standing::Unknown(why) => {
+            Standing::Refused(why) | Standing::Unknown(why) => {
                 let pause = trouble.pause();
                 if trouble.failures() == 1 {
                     log::warn!(
@@ -128,20 +202,25 @@ pub(super) fn await_end(job: &Job, world: &World<'_>) -> Result<(), Interruption
     }
 }
 
-fn canceled() -> Interruption {
-    Interruption::Failed(Failure {
-        user: "The job was canceled before it started.".to_owned(),
-        admin: "it was canceled before it started".to_owned(),
-    })
-}
-
-fn too_old() -> Failure {
-    Failure {
+/// Nothing may run for ever, whatever the coordinator says or doesn't say.
+fn check_age(job: &Job) -> Result<(), Halt> {
+    if SystemTime::now() < job.expires {
+        return Ok(());
+    }
+    Err(Failure {
         user: "The job did not end in its time, and its machine was taken away.".to_owned(),
         admin: "the machine has reached its maximum age (the job's timeout and a margin, or \
                 paas_max_machine_age)"
             .to_owned(),
     }
+    .into())
+}
+
+fn canceled() -> Halt {
+    Halt::Failed(Failure {
+        user: "The job was canceled before it started.".to_owned(),
+        admin: "it was canceled before it started".to_owned(),
+    })
 }
 
 fn not_started(timeout: Duration) -> Failure {

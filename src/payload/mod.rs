@@ -9,7 +9,6 @@ mod dependency_proxy;
 use std::fmt;
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::json::Fields;
@@ -43,11 +42,20 @@ pub struct Payload {
     variables: Vec<Variable>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug)]
 struct Variable {
     key: String,
-    #[serde(default)]
     value: String,
+}
+
+impl Variable {
+    fn read(written: &RawValue) -> Option<Self> {
+        let fields = Fields::of(written).ok()?;
+        Some(Self {
+            key: fields.text("key")?,
+            value: fields.text("value")?,
+        })
+    }
 }
 
 /// The variables that we act on; the others stay in the text alone.
@@ -79,7 +87,7 @@ impl Payload {
         let timeout = timeout.filter(|seconds| *seconds > 0);
         let variables = fields.list("variables").into_iter();
         let variables = variables
-            .filter_map(|variable| serde_json::from_str::<Variable>(variable.get()).ok())
+            .filter_map(Variable::read)
             .filter(|variable| READ_VARIABLES.contains(&variable.key.as_str()))
             .collect();
         drop(fields);
@@ -216,7 +224,7 @@ mod tests {
     fn the_last_variable_of_a_name_counts_and_strange_ones_don_t_matter() {
         let text = r#"{"id": 1, "token": "t", "variables": [
             {"key": "CI_CLEVER_CLOUD_FLAVOR", "value": "S"}, 3, {"key": "X"}, {"value": "y"},
-            {"key": "CI_CLEVER_CLOUD_FLAVOR", "value": "XL", "future": {}}]}"#;
+            {"key": "CI_CLEVER_CLOUD_FLAVOR", "value": "M", "value": "XL", "future": {}}]}"#;
         assert_eq!(
             Payload::parse(text.as_bytes()).unwrap().flavor(),
             Some("XL")

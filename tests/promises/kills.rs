@@ -63,6 +63,8 @@ enum Written {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Course {
     Usual,
+    /// It runs for so long that it is certainly seen running.
+    Long,
     /// It asks for what nobody offers: a failure without a machine.
     NoFlavor,
     /// Its push is declined: a failure with an application.
@@ -133,7 +135,12 @@ fn killed_at(point: &Point) {
     } else {
         "XS"
     };
-    let spec = JobSpec::new("killed", ["sleep 0.3"]).flavor(flavor);
+    let script = if course == Course::Long {
+        "sleep 5"
+    } else {
+        "sleep 0.3"
+    };
+    let spec = JobSpec::new("killed", [script]).flavor(flavor);
     let job = town.coordinator.submit(spec);
     assert!(
         trap.wait(moment, &town, &service, job),
@@ -154,7 +161,7 @@ fn killed_at(point: &Point) {
     let logs = format!("{first_log}\nkilled {name}\n{second_log}");
     assert!(exit.success(), "{logs}");
     assert_one_end(&ended, course, &logs);
-    if course == Course::Usual {
+    if matches!(course, Course::Usual | Course::Long) {
         assert_started_once(&town, job);
     }
     assert_no_secret(&town, &[ended], &logs);
@@ -167,7 +174,7 @@ fn assert_one_end(ended: &JobView, course: Course, logs: &str) {
     let taken = verdicts.iter().filter(|call| call.answered == 200).count();
     assert_eq!(taken, 1, "{:?}\n{logs}", ended.calls);
     let (status, words) = match course {
-        Course::Usual => (JobStatus::Success, None),
+        Course::Usual | Course::Long => (JobStatus::Success, None),
         Course::NoFlavor => (JobStatus::Failed, Some("this runner offers")),
         Course::RefusedPush => (JobStatus::Failed, Some("could not be handed over")),
     };

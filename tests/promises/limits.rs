@@ -113,7 +113,7 @@ fn launches_are_spaced() {
     let mut granted = entries.iter().filter(
         |entry| matches!(&entry.kind, Kind::JobStatus { status, .. } if status == "running"),
     );
-    let created = entries.iter().filter(|entry| {
+    let mut created = entries.iter().filter(|entry| {
         matches!(
             &entry.kind,
             Kind::Application {
@@ -123,7 +123,7 @@ fn launches_are_spaced() {
         )
     });
     // The first turn is not before the first grant, however busy the computer is.
-    let all = created.last().unwrap().at - granted.next().unwrap().at;
+    let all = created.next_back().unwrap().at - granted.next().unwrap().at;
     assert!(all >= Duration::from_secs(2), "{all:?}");
 }
 

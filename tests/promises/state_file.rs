@@ -76,7 +76,14 @@ fn a_job_is_in_the_list_of_its_phase_in_the_shape_of_the_python_runner() {
         .collect();
     assert_eq!(
         keys,
-        ["id", "gitlab_namespace", "weight", "launched", "deploy_url"]
+        [
+            "id",
+            "organization",
+            "gitlab_namespace",
+            "weight",
+            "launched",
+            "deploy_url"
+        ]
     );
     assert_eq!(resource["gitlab_namespace"], Value::Null);
     gate.open();

@@ -77,8 +77,8 @@ pub enum ApiError {
     Unprepared(String),
     /// A deletion that was accepted, and of which nothing is seen.
     StillThere,
-    /// Nobody pays for this.
-    NoAccount(Failure),
+    /// The call was not made, and never will be.
+    Final(Failure),
 }
 
 impl fmt::Display for ApiError {
@@ -89,7 +89,7 @@ impl fmt::Display for ApiError {
             Self::Garbled => f.write_str("a success without a readable answer"),
             Self::Unprepared(why) => f.write_str(why),
             Self::StillThere => f.write_str("the application is still there after its deletion"),
-            Self::NoAccount(failure) => f.write_str(&failure.admin),
+            Self::Final(failure) => f.write_str(&failure.admin),
         }
     }
 }
@@ -101,7 +101,7 @@ impl ApiError {
             Self::Silence(error) => error.may_have_been_done,
             Self::Status { status, .. } => *status >= 500 || *status == 408,
             Self::Garbled => true,
-            Self::Unprepared(_) | Self::StillThere | Self::NoAccount(_) => false,
+            Self::Unprepared(_) | Self::StillThere | Self::Final(_) => false,
         }
     }
 
@@ -109,7 +109,7 @@ impl ApiError {
     pub const fn may_pass(&self) -> bool {
         match self {
             Self::Silence(_) | Self::Garbled | Self::Unprepared(_) | Self::StillThere => true,
-            Self::NoAccount(_) => false,
+            Self::Final(_) => false,
             Self::Status { status, .. } => matches!(status, 408 | 409 | 425 | 429 | 500..=599),
         }
     }
@@ -254,6 +254,30 @@ impl Api {
             .collect();
         found.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
         Ok(found)
+    }
+
+    /// How many machines an application has, in whatever state (3.7).
+    pub fn instances(&self, account: &Account, id: &str) -> Result<usize, ApiError> {
+        let url = format!("{}/{id}/instances", self.applications(account));
+        let answer = self.exchange(account, usual(Method::GET, &url).within(LOOK_TIMEOUT))?;
+        let instances = json::objects(&answer.body).map_err(|_| ApiError::Garbled)?;
+        Ok(instances.len())
+    }
+
+    /// Whether the latest deployment has come to an end, of whatever kind (3.8).
+    pub fn deployment_is_over(&self, account: &Account, id: &str) -> Result<bool, ApiError> {
+        let url = format!("{}/{id}/deployments", self.applications(account));
+        let answer = self.exchange(account, usual(Method::GET, &url).within(LOOK_TIMEOUT))?;
+        let deployments = json::objects(&answer.body).map_err(|_| ApiError::Garbled)?;
+        let number = |deployment: &Fields<'_>| -> Option<u64> { deployment.get("id") };
+        let latest = deployments
+            .iter()
+            .max_by_key(|deployment| number(deployment));
+        let state = latest.and_then(|deployment| deployment.text("state"));
+        Ok(matches!(
+            state.as_deref(),
+            Some("OK" | "FAIL" | "CANCELLED")
+        ))
     }
 
     /// One variable of an application's environment.

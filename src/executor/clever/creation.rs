@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use super::api::{Account, ApiError, Application, Wanted};
 use super::flavors::Flavor;
-use super::{CleverDocker, words};
+use super::{CleverDocker, Remembered, words};
 use crate::backoff::Backoff;
-use crate::executor::{Doubt, Halt, MachineName};
-use crate::shutdown::{Stop, Stopped};
+use crate::executor::{Doubt, Halt, MachineName, Patience, Resource};
+use crate::payload::Payload;
 
 /// How long a job waits for an API in trouble before its user is told.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -19,24 +19,42 @@ const LOOKS: [Duration; 4] = [
     Duration::from_secs(4),
 ];
 
+/// One try came to nothing: for now, or because the job does not go on.
+enum Try {
+    Again(ApiError),
+    Halt(Halt),
+}
+
+impl From<ApiError> for Try {
+    fn from(error: ApiError) -> Self {
+        Self::Again(error)
+    }
+}
+
+impl From<Halt> for Try {
+    fn from(halt: Halt) -> Self {
+        Self::Halt(halt)
+    }
+}
+
 impl CleverDocker {
     /// The application of this name: the one that a lost answer or an earlier process left, else
     /// a new one. `doubt` is raised when there may be one more than the one that is given back.
     pub(super) fn find_or_create(
         &self,
         name: &MachineName,
-        tenant: Option<&str>,
-        flavor: &Flavor,
+        payload: &Payload,
         doubt: &mut Doubt,
-        stop: &Stop,
-    ) -> Result<Application, Halt> {
+        patience: &dyn Patience,
+    ) -> Result<Resource, Halt> {
         let until = Instant::now() + PATIENCE;
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(20));
         let mut refreshed = false;
         loop {
-            let error = match self.find_else_create(name, tenant, flavor, *doubt, stop)? {
-                Ok(application) => return Ok(application),
-                Err(error) => error,
+            let error = match self.find_else_create(name, payload, *doubt, patience) {
+                Ok(resource) => return Ok(resource),
+                Err(Try::Halt(halt)) => return Err(halt),
+                Err(Try::Again(error)) => error,
             };
             if error.may_have_been_done() {
                 *doubt = Doubt::now();
@@ -51,48 +69,76 @@ impl CleverDocker {
             if !error.may_pass() || Instant::now() >= until {
                 return Err(words::not_created(&what, &error).into());
             }
-            let pause = error.retry_after().unwrap_or_else(|| backoff.pause());
+            let pause = backoff.pause();
+            let pause = error.retry_after().map_or(pause, |asked| asked.max(pause));
             log::warn!("{what}: {error}; trying again in {pause:.0?}");
-            stop.wait(pause)?;
+            patience.wait(pause)?;
         }
     }
 
     fn find_else_create(
         &self,
         name: &MachineName,
-        tenant: Option<&str>,
-        flavor: &Flavor,
+        payload: &Payload,
         doubt: Doubt,
-        stop: &Stop,
-    ) -> Result<Result<Application, ApiError>, Stopped> {
-        if doubt.is_some() {
-            match self.search(name, tenant, stop)? {
-                Ok(None) => {}
-                Ok(Some(application)) => return Ok(self.adopt(name, tenant, application)),
-                Err(error) => return Ok(Err(error)),
-            }
+        patience: &dyn Patience,
+    ) -> Result<Resource, Try> {
+        // Refused may mean that the flavor went; then this says so, with what is on offer now.
+        let flavor = self.flavor_of(payload)?;
+        let tenant = payload.tenant();
+        if doubt.is_some()
+            && let Some((organization, found)) = self.search(name, tenant, patience)?
+        {
+            let found = self.adopt(name, tenant, found)?;
+            return Ok(self.remember(organization, tenant, &flavor, found));
         }
-        let create = |account: &Account| self.create(account, name, flavor);
-        Ok(self.tenants.with_account(tenant, create))
+        let (organization, created) = self.tenants.with_account(tenant, |account| {
+            let created = self.create(account, name, &flavor)?;
+            Ok((account.organization.clone(), created))
+        })?;
+        Ok(self.remember(organization, tenant, &flavor, created))
     }
 
-    /// Looks for an application that may have been created, long enough for a list that lags.
+    fn remember(
+        &self,
+        organization: String,
+        tenant: Option<&str>,
+        flavor: &Flavor,
+        application: Application,
+    ) -> Resource {
+        let remembered = Remembered {
+            id: application.id,
+            organization: Some(organization),
+            gitlab_namespace: tenant
+                .filter(|_| self.tenants.are_many())
+                .map(str::to_owned),
+            weight: Some(flavor.weight.as_f64()),
+            launched: false,
+            deploy_url: application.push_url,
+        };
+        remembered.write()
+    }
+
+    /// Looks for an application that may have been created, long enough for a list that lags, and
+    /// says who owns it.
     fn search(
         &self,
         name: &MachineName,
         tenant: Option<&str>,
-        stop: &Stop,
-    ) -> Result<Result<Option<Application>, ApiError>, Stopped> {
+        patience: &dyn Patience,
+    ) -> Result<Option<(String, Application)>, Try> {
         for pause in LOOKS {
-            stop.wait(pause)?;
-            match self.tenants.with_account(tenant, |account| {
-                self.api.find(account, |other| name.is(other))
-            }) {
-                Ok(found) if found.is_empty() => {}
-                found => return Ok(found.map(|found| found.into_iter().next())),
+            patience.wait(pause)?;
+            let found = self.tenants.with_account(tenant, |account| {
+                let found = self.api.find(account, |other| name.is(other))?;
+                let oldest = found.into_iter().next();
+                Ok(oldest.map(|oldest| (account.organization.clone(), oldest)))
+            })?;
+            if found.is_some() {
+                return Ok(found);
             }
         }
-        Ok(Ok(None))
+        Ok(None)
     }
 
     /// Takes over an application whose creation nobody saw finished. The Python runner sends the

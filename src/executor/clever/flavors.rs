@@ -4,7 +4,7 @@
 //! credentials would even be refused for. They are kept for an hour; old ones are better than
 //! none when they can't be refreshed.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ureq::http::Uri;
@@ -20,7 +20,7 @@ const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(5);
 const LIMIT: u64 = 16 << 20;
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A machine size that can be ordered.
+/// A machine size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flavor {
     /// As users say it: `M`.
@@ -28,6 +28,8 @@ pub struct Flavor {
     pub weight: Weight,
     /// In MiB.
     pub memory: u64,
+    /// Some are known, but can't be ordered at the moment.
+    pub is_available: bool,
 }
 
 /// Flavor and instance lists of one API, with the filter for our kind of machine.
@@ -41,11 +43,18 @@ pub struct Catalogue {
 }
 
 /// A fetched value with its age.
-struct Kept<T>(Mutex<State<T>>);
+struct Kept<T> {
+    value: Mutex<Option<Fetched<T>>>,
+    /// Why it could not be fetched of late. Held by whoever fetches.
+    failed: Mutex<Option<(String, Instant)>>,
+}
 
-struct State<T> {
-    value: Option<(T, Instant)>,
-    failed: Option<(String, Instant)>,
+#[derive(Clone)]
+struct Fetched<T> {
+    value: T,
+    since: Instant,
+    /// What was refused is no better than nothing.
+    was_refused: bool,
 }
 
 impl Catalogue {
@@ -61,12 +70,17 @@ impl Catalogue {
         }
     }
 
-    /// The flavors on offer, lightest first.
+    /// All flavors, lightest first.
     ///
     /// # Errors
     /// A text that says what was tried and what came back.
     pub fn flavors(&self) -> Result<Vec<Flavor>, String> {
         self.flavors.get(|| self.fetch_flavors())
+    }
+
+    /// The same as far as they are known, maybe old ones: nobody is asked.
+    pub fn known_flavors(&self) -> Option<Vec<Flavor>> {
+        self.flavors.known()
     }
 
     /// The current version of the Docker machine type, which a creation must name.
@@ -111,17 +125,18 @@ impl Catalogue {
 }
 
 impl Flavor {
-    /// Foreign and unavailable flavors can be in the list, and most fields may be missing.
+    /// Foreign flavors can be in the list, and most fields may be missing.
     fn read(written: &Fields<'_>, prefix: &str) -> Option<Self> {
         let name = written.text("name")?;
         let name = name.strip_prefix(prefix)?;
         let available: Option<bool> = written.get("available");
         let bytes: Option<u64> = written.object("memory").get("value");
         let memory = written.get("mem").or_else(|| Some(bytes? >> 20))?;
-        (available != Some(false) && !name.is_empty()).then(|| Self {
+        (!name.is_empty()).then(|| Self {
             name: name.to_owned(),
             weight: Weight::of_memory(memory),
             memory,
+            is_available: available != Some(false),
         })
     }
 }
@@ -157,59 +172,71 @@ fn fetch<T>(
 
 impl<T: Clone> Kept<T> {
     const fn empty() -> Self {
-        Self(Mutex::new(State {
-            value: None,
-            failed: None,
-        }))
+        Self {
+            value: Mutex::new(None),
+            failed: Mutex::new(None),
+        }
     }
 
     /// The kept value while it is young, else a new one; an old one when no new one can be had.
-    /// Threads that ask meanwhile wait for the one that fetches.
+    /// Threads that have nothing wait for the one that fetches.
     fn get(&self, fetch: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((value, since)) = &state.value
-            && since.elapsed() < KEPT_FOR
-        {
-            return Ok(value.clone());
+        if let Some(young) = self.young() {
+            return Ok(young);
         }
-        let recently = state
-            .failed
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(young) = self.young() {
+            return Ok(young);
+        }
+        let recently = failed
             .as_ref()
             .filter(|(_, at)| at.elapsed() < ASKED_AGAIN_AFTER);
-        let fetched = match recently {
-            Some((why, _)) => Err(why.clone()),
-            None => fetch(),
-        };
-        match fetched {
-            Ok(value) => {
-                *state = State {
-                    value: Some((value.clone(), Instant::now())),
-                    failed: None,
-                };
-                Ok(value)
-            }
-            Err(why) => {
-                if state
-                    .failed
-                    .as_ref()
-                    .is_none_or(|(_, at)| at.elapsed() >= ASKED_AGAIN_AFTER)
-                {
-                    state.failed = Some((why.clone(), Instant::now()));
+        let why = match recently.map(|(why, _)| why.clone()) {
+            Some(why) => why,
+            None => match fetch() {
+                Ok(value) => {
+                    *failed = None;
+                    self.keep(value.clone());
+                    return Ok(value);
                 }
-                state
-                    .value
-                    .as_ref()
-                    .map(|(value, _)| value.clone())
-                    .ok_or(why)
-            }
-        }
+                Err(why) => {
+                    *failed = Some((why.clone(), Instant::now()));
+                    why
+                }
+            },
+        };
+        self.accepted().map(|kept| kept.value).ok_or(why)
+    }
+
+    fn keep(&self, value: T) {
+        *self.lock() = Some(Fetched {
+            value,
+            since: Instant::now(),
+            was_refused: false,
+        });
+    }
+
+    fn young(&self) -> Option<T> {
+        let kept = self.accepted()?;
+        (kept.since.elapsed() < KEPT_FOR).then_some(kept.value)
+    }
+
+    fn accepted(&self) -> Option<Fetched<T>> {
+        self.lock().clone().filter(|kept| !kept.was_refused)
+    }
+
+    fn known(&self) -> Option<T> {
+        self.lock().as_ref().map(|kept| kept.value.clone())
     }
 
     fn forget(&self) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *state = State {
-            value: None,
-            failed: None,
-        };
+        if let Some(kept) = self.lock().as_mut() {
+            kept.was_refused = true;
+        }
+        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Fetched<T>>> {
+        self.value.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

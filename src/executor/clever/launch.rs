@@ -2,13 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::{CleverDocker, remote, words};
+use super::{CleverDocker, Remembered, remote, words};
 use crate::backoff::Backoff;
 use crate::deploy::BuildContext;
 use crate::deploy::git::{PushError, Pushed, Remote};
-use crate::executor::{Failure, Halt, MachineName};
+use crate::executor::{Failure, Halt, MachineName, Patience};
 use crate::payload::Payload;
-use crate::shutdown::Stop;
 
 const PUSH_ATTEMPTS: u32 = 3;
 /// New repositories often take a moment only; the configured step is for those that don't.
@@ -20,18 +19,17 @@ impl CleverDocker {
         &self,
         name: &MachineName,
         tenant: Option<&str>,
-        id: &str,
-        stop: &Stop,
+        application: &Remembered,
+        patience: &dyn Patience,
     ) -> Result<String, Halt> {
         let until = Instant::now() + self.settings.repository_timeout;
         let mut step = FIRST_STEP.min(self.settings.repository_step);
         loop {
-            let last = match self
-                .tenants
-                .with_account(tenant, |account| self.api.get(account, id))
-            {
+            let last = match self.tenants.with_account(tenant, |account| {
+                self.api.get(&application.account(account), &application.id)
+            }) {
                 Ok(application) if application.has_repository() => {
-                    return Ok(self.push_url(name, application.push_url)?);
+                    return Ok(self.push_url(name, tenant, application.push_url)?);
                 }
                 Ok(_) => "it is still being created".to_owned(),
                 Err(error) => error.to_string(),
@@ -44,17 +42,24 @@ impl CleverDocker {
                 );
                 return Err(words::unusable(name, &why).into());
             }
-            stop.wait(step)?;
+            patience.wait(step)?;
             step = (step * 2).min(self.settings.repository_step);
         }
     }
 
-    fn push_url(&self, name: &MachineName, url: Option<String>) -> Result<String, Failure> {
+    fn push_url(
+        &self,
+        name: &MachineName,
+        tenant: Option<&str>,
+        url: Option<String>,
+    ) -> Result<String, Failure> {
         let url = url.ok_or_else(|| words::unusable(name, "it has no HTTP address to push to"))?;
         if remote::is_trusted(&url, &self.settings.api_url) {
             return Ok(url);
         }
         let host = remote::host(&url).unwrap_or_default();
+        let account = self.tenants.account(tenant);
+        let host = account.map_or_else(|_| String::new(), |account| account.token.scrub(&host));
         let why = format!(
             "its git repository is said to be at {host:?}, which is neither one of Clever Cloud's \
              over https nor where cc_api_url is; the token is not sent there"
@@ -68,12 +73,13 @@ impl CleverDocker {
         name: &MachineName,
         url: &str,
         payload: &Payload,
-        stop: &Stop,
+        patience: &dyn Patience,
     ) -> Result<(), Halt> {
         let mut backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(10));
         loop {
-            let bench = self.workshop.await_bench(stop)?;
-            let pushed = self.push_once(name, url, payload);
+            let bench = self.workshop.await_bench(patience.stop())?;
+            patience.wait(Duration::ZERO)?;
+            let pushed = self.push_once(name, url, payload, patience);
             drop(bench);
             let error = match pushed {
                 Ok(Pushed::Now) => return Ok(()),
@@ -83,6 +89,8 @@ impl CleverDocker {
                 }
                 Err(error) => error,
             };
+            // It may have been given up because of that.
+            patience.wait(Duration::ZERO)?;
             let pause = backoff.pause();
             // A tenant's token may have been changed a moment ago.
             let renewable = error.credentials_refused && self.tenants.are_many();
@@ -96,7 +104,7 @@ impl CleverDocker {
                 "pushing {name}: {}; trying again in {pause:.0?}",
                 error.text
             );
-            stop.wait(pause)?;
+            patience.wait(pause)?;
         }
     }
 
@@ -105,6 +113,7 @@ impl CleverDocker {
         name: &MachineName,
         url: &str,
         payload: &Payload,
+        patience: &dyn Patience,
     ) -> Result<Pushed, PushError> {
         let context = BuildContext::new(&self.inner, payload);
         let account = self
@@ -120,6 +129,8 @@ impl CleverDocker {
             user: &self.settings.git_user,
             password: &account.token,
         };
-        self.workshop.push(name.as_str(), context, &remote)
+        let is_wanted = || patience.wait(Duration::ZERO).is_ok();
+        self.workshop
+            .push(name.as_str(), context, &remote, &is_wanted)
     }
 }

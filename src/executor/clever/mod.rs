@@ -21,14 +21,13 @@ use serde_json::value::to_raw_value;
 use self::api::{Account, Api, ApiError, is_plain};
 use self::flavors::{Catalogue, Flavor};
 use self::tenants::Tenants;
-use super::{Doubt, Executor, Failure, FoundMachine, Halt, MachineName, Resource};
+use super::{Doubt, Executor, FoundMachine, Halt, Inventory, MachineName, Patience, Resource};
 use crate::config::{CleverSettings, RunnerName};
 use crate::coordinator::Coordinator;
 use crate::deploy::InnerRunner;
 use crate::deploy::git::Workshop;
 use crate::http::Http;
 use crate::payload::Payload;
-use crate::shutdown::Stop;
 use crate::weight::Weight;
 
 pub struct CleverDocker {
@@ -51,6 +50,9 @@ const MARK: &str = "HEPTAPOD_PAAS_RUNNER_INSTALLATION";
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Remembered {
     id: String,
+    /// Who owns it, whoever pays for others by now.
+    #[serde(default)]
+    organization: Option<String>,
     #[serde(default)]
     gitlab_namespace: Option<String>,
     #[serde(default)]
@@ -94,19 +96,25 @@ impl CleverDocker {
     }
 
     /// The flavor that a job asks for, or the default one.
-    fn flavor_of(&self, payload: &Payload) -> Result<Flavor, Failure> {
-        let offered = self.offered().map_err(|why| words::flavors_unknown(&why))?;
-        let wanted = payload.flavor().unwrap_or(&self.settings.default_flavor);
+    fn flavor_of(&self, payload: &Payload) -> Result<Flavor, ApiError> {
+        let flavors = self.catalogue.flavors().map_err(ApiError::Unprepared)?;
+        let offered = self.offered(flavors).map_err(ApiError::Unprepared)?;
+        let wanted = self.wanted_flavor(payload);
         let found = offered.iter().find(|flavor| flavor.name == wanted).cloned();
         found.ok_or_else(|| {
             let names: Vec<_> = offered.iter().map(|flavor| flavor.name.as_str()).collect();
-            words::no_such_flavor(wanted, payload.flavor().is_some(), &names.join(", "))
+            let by_job = payload.flavor().is_some();
+            ApiError::Final(words::no_such_flavor(wanted, by_job, &names.join(", ")))
         })
     }
 
-    /// The flavors that a job may ask for: none above the configured maximum.
-    fn offered(&self) -> Result<Vec<Flavor>, String> {
-        let mut flavors = self.catalogue.flavors()?;
+    fn wanted_flavor<'a>(&'a self, payload: &'a Payload) -> &'a str {
+        payload.flavor().unwrap_or(&self.settings.default_flavor)
+    }
+
+    /// The flavors that a job may ask for: those that can be ordered, none above the configured
+    /// maximum.
+    fn offered(&self, mut flavors: Vec<Flavor>) -> Result<Vec<Flavor>, String> {
         if let Some(max) = &self.settings.max_flavor {
             let heaviest = flavors
                 .iter()
@@ -120,6 +128,7 @@ impl CleverDocker {
             })?;
             flavors.retain(|flavor| flavor.weight <= heaviest);
         }
+        flavors.retain(|flavor| flavor.is_available);
         Ok(flavors)
     }
 
@@ -133,12 +142,15 @@ impl CleverDocker {
             let found = self.api.find(account, ours)?;
             let machines = found.into_iter().filter_map(|application| {
                 let job = MachineName::job_of(runner, &application.name)?;
-                let mark = self.api.variable(account, &application, MARK);
+                let mark = match self.api.variable(account, &application, MARK) {
+                    Err(error) if error.is_not_there() => return None,
+                    mark => mark,
+                };
                 Some(mark.map(|mark| FoundMachine {
                     job,
                     tenant: tenant.map(str::to_owned),
                     is_ours: mark.as_deref() == Some(self.mark.as_str()),
-                    resource: Remembered::found(&application.id, tenant).write(),
+                    resource: Remembered::found(&application.id, account, tenant).write(),
                     name: application.name,
                 }))
             });
@@ -159,8 +171,11 @@ impl CleverDocker {
 }
 
 impl Executor for CleverDocker {
-    fn weigh(&self, payload: &Payload) -> Result<Weight, Failure> {
-        self.flavor_of(payload).map(|flavor| flavor.weight)
+    fn weigh(&self, payload: &Payload) -> Option<Weight> {
+        let offered = self.offered(self.catalogue.known_flavors()?).ok()?;
+        let wanted = self.wanted_flavor(payload);
+        let found = offered.into_iter().find(|flavor| flavor.name == wanted);
+        Some(found.map_or(Weight::ZERO, |flavor| flavor.weight))
     }
 
     fn weigh_flavor(&self, flavor: &str) -> Result<Result<Weight, String>, String> {
@@ -173,7 +188,8 @@ impl Executor for CleverDocker {
     }
 
     fn heaviest(&self) -> Result<Weight, String> {
-        let weights = self.offered()?.into_iter().map(|flavor| flavor.weight);
+        let offered = self.offered(self.catalogue.flavors()?)?;
+        let weights = offered.into_iter().map(|flavor| flavor.weight);
         weights
             .max()
             .ok_or_else(|| "no flavor is on offer".to_owned())
@@ -185,31 +201,12 @@ impl Executor for CleverDocker {
         payload: &Payload,
         known: Option<&Resource>,
         doubt: &mut Doubt,
-        stop: &Stop,
+        patience: &dyn Patience,
     ) -> Result<Resource, Halt> {
-        if let Some(known) = known {
-            return Ok(known.clone());
+        match known {
+            Some(known) => Ok(known.clone()),
+            None => self.find_or_create(name, payload, doubt, patience),
         }
-        let flavor = self.flavor_of(payload)?;
-        let tenant = payload.tenant();
-        let application = match self.find_or_create(name, tenant, &flavor, doubt, stop) {
-            Err(Halt::Failed(failure)) => {
-                // Refused may mean that the flavor went; then what is on offer was fetched anew.
-                self.flavor_of(payload)?;
-                return Err(failure.into());
-            }
-            result => result?,
-        };
-        let remembered = Remembered {
-            id: application.id,
-            gitlab_namespace: tenant
-                .filter(|_| self.tenants.are_many())
-                .map(str::to_owned),
-            weight: Some(flavor.weight.as_f64()),
-            launched: false,
-            deploy_url: application.push_url,
-        };
-        Ok(remembered.write())
     }
 
     fn launch(
@@ -217,16 +214,14 @@ impl Executor for CleverDocker {
         name: &MachineName,
         resource: &Resource,
         payload: &Payload,
-        stop: &Stop,
+        patience: &dyn Patience,
     ) -> Result<Resource, Halt> {
-        let remembered = Remembered::read(resource).ok_or_else(|| {
-            words::unusable(name, "the state file does not say which application it is")
-        })?;
+        let remembered = Remembered::read(resource).map_err(|why| words::unusable(name, &why))?;
         if remembered.launched {
             return Ok(resource.clone());
         }
-        let url = self.await_repository(name, payload.tenant(), &remembered.id, stop)?;
-        self.push(name, &url, payload, stop)?;
+        let url = self.await_repository(name, payload.tenant(), &remembered, patience)?;
+        self.push(name, &url, payload, patience)?;
         let launched = Remembered {
             launched: true,
             deploy_url: Some(url),
@@ -235,17 +230,37 @@ impl Executor for CleverDocker {
         Ok(launched.write())
     }
 
-    fn machines(
+    fn has_ended(
         &self,
-        runner: &RunnerName,
-        tenants: &BTreeSet<String>,
-    ) -> Result<Vec<FoundMachine>, String> {
-        let mut machines = Vec::new();
+        _: &MachineName,
+        tenant: Option<&str>,
+        resource: &Resource,
+    ) -> Result<bool, String> {
+        let remembered = Remembered::read(resource)?;
+        self.tenants
+            .with_account(remembered.payer(tenant), |account| {
+                let account = remembered.account(account);
+                Ok(self.api.instances(&account, &remembered.id)? == 0
+                    && self.api.deployment_is_over(&account, &remembered.id)?)
+            })
+            .map_err(|error| format!("{}: {error}", self.settings.api_url))
+    }
+
+    fn machines(&self, runner: &RunnerName, tenants: &BTreeSet<String>) -> Inventory {
+        let mut inventory = Inventory::default();
         for tenant in self.tenants.known(tenants) {
-            let found = self.machines_of(runner, tenant.as_deref());
-            machines.extend(found.map_err(|error| format!("{}: {error}", self.settings.api_url))?);
+            match self.machines_of(runner, tenant.as_deref()) {
+                Ok(found) => inventory.machines.extend(found),
+                // A group that had an account once, or a user: there is nobody who could be asked.
+                Err(ApiError::Final(failure)) => {
+                    log::info!("not looking for machines: {}", failure.admin);
+                }
+                Err(error) => inventory
+                    .not_searched
+                    .push(format!("{}: {error}", self.settings.api_url)),
+            }
         }
-        Ok(machines)
+        inventory
     }
 
     fn decommission(
@@ -255,30 +270,36 @@ impl Executor for CleverDocker {
         known: Option<&Resource>,
         doubt: Doubt,
     ) -> Result<(), String> {
-        let remembered = known.and_then(Remembered::read);
-        let tenant = remembered
-            .as_ref()
-            .and_then(|app| app.gitlab_namespace.as_deref())
-            .or(tenant);
-        self.tenants
-            .with_account(tenant, |account| {
-                let mut ids: Vec<_> = remembered.iter().map(|app| app.id.clone()).collect();
-                if doubt.is_some() {
-                    let found = self.api.find(account, |other| name.is(other))?;
-                    ids.extend(found.into_iter().map(|application| application.id));
-                    ids.dedup();
-                }
-                ids.iter().try_for_each(|id| self.delete(account, id))
-            })
-            .map_err(|error| words::not_deleted(&self.settings.api_url, &error))
+        let known = known.map(Remembered::read).transpose()?;
+        let tenant = known.as_ref().map_or(tenant, |app| app.payer(tenant));
+        let deleted = self.tenants.with_account(tenant, |account| {
+            if let Some(app) = &known {
+                self.delete(&app.account(account), &app.id)?;
+            }
+            if doubt.is_some() {
+                let found = self.api.find(account, |other| name.is(other))?;
+                let mut ids = found.iter().map(|application| &application.id);
+                ids.try_for_each(|id| self.delete(account, id))?;
+            }
+            Ok(())
+        });
+        match deleted {
+            // Without an account nothing was ever created.
+            Err(ApiError::Final(failure)) if known.is_none() => {
+                log::info!("nothing to delete: {}", failure.admin);
+                Ok(())
+            }
+            deleted => deleted.map_err(|error| words::not_deleted(&self.settings.api_url, &error)),
+        }
     }
 }
 
 impl Remembered {
     /// An application of which nothing is known but that it is there.
-    fn found(id: &str, tenant: Option<&str>) -> Self {
+    fn found(id: &str, account: &Account, tenant: Option<&str>) -> Self {
         Self {
             id: id.to_owned(),
+            organization: Some(account.organization.clone()),
             gitlab_namespace: tenant.map(str::to_owned),
             weight: Some(0.0),
             launched: true,
@@ -286,10 +307,32 @@ impl Remembered {
         }
     }
 
-    /// Nothing, when there is no id that could stand in an address.
-    fn read(resource: &Resource) -> Option<Self> {
-        let remembered: Self = serde_json::from_str(resource.raw().get()).ok()?;
-        is_plain(&remembered.id).then_some(remembered)
+    /// # Errors
+    /// A text when it is no application with an id that could stand in an address: then it is
+    /// something else that must not be forgotten.
+    fn read(resource: &Resource) -> Result<Self, String> {
+        let written = resource.raw().get();
+        let remembered: Option<Self> = serde_json::from_str(written).ok();
+        remembered.filter(|app| is_plain(&app.id)).ok_or_else(|| {
+            format!(
+                "the state file has {written} where an application of Clever Cloud should be; has \
+                 this runner had another `executor` before? Let that one finish its jobs first"
+            )
+        })
+    }
+
+    /// The top-level group whose account it is, given that of its job.
+    fn payer<'a>(&'a self, tenant: Option<&'a str>) -> Option<&'a str> {
+        self.gitlab_namespace.as_deref().or(tenant)
+    }
+
+    /// What to speak for it with: today's token, at the organization that owns it.
+    fn account(&self, today: &Account) -> Account {
+        let owner = self.organization.as_ref().filter(|owner| is_plain(owner));
+        Account {
+            organization: owner.unwrap_or(&today.organization).clone(),
+            token: today.token.clone(),
+        }
     }
 
     fn write(mut self) -> Resource {

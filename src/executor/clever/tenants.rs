@@ -20,6 +20,8 @@ pub struct Tenants {
     tenancy: Tenancy,
     coordinator: Coordinator,
     remembered: Mutex<HashMap<String, (Account, Instant)>>,
+    /// All that ever had an account.
+    met: Mutex<BTreeSet<String>>,
 }
 
 impl Tenants {
@@ -28,6 +30,7 @@ impl Tenants {
             tenancy,
             coordinator,
             remembered: Mutex::default(),
+            met: Mutex::default(),
         }
     }
 
@@ -36,21 +39,13 @@ impl Tenants {
         matches!(self.tenancy, Tenancy::ByGroup { .. })
     }
 
-    /// The only one there is, or else `earlier` ones and those of late.
+    /// The only one there is, or else `earlier` ones and those that were met since the start.
     pub fn known(&self, earlier: &BTreeSet<String>) -> BTreeSet<Option<String>> {
         if !self.are_many() {
             return BTreeSet::from([None]);
         }
-        let remembered = self
-            .remembered
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        remembered
-            .keys()
-            .chain(earlier)
-            .cloned()
-            .map(Some)
-            .collect()
+        let met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        met.union(earlier).cloned().map(Some).collect()
     }
 
     /// Does something with the account of `group`, which matters only if there are many. When the
@@ -92,7 +87,7 @@ impl Tenants {
         };
         let group = group.ok_or_else(|| {
             let why = "the job does not say which group it belongs to (CI_PROJECT_ROOT_NAMESPACE)";
-            ApiError::NoAccount(no_account(why))
+            ApiError::Final(no_account(why))
         })?;
         if let Some(account) = self.recall(group) {
             return Ok(account);
@@ -103,6 +98,8 @@ impl Tenants {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         remembered.insert(group.to_owned(), (account.clone(), Instant::now()));
+        let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        met.insert(group.to_owned());
         Ok(account)
     }
 
@@ -138,10 +135,10 @@ impl Tenants {
             }
             Err(NoAttributes::NoSuchGroup) => {
                 let why = format!("{group} is not a group, so it has no Clever Cloud organization");
-                return Err(ApiError::NoAccount(no_account(&why)));
+                return Err(ApiError::Final(no_account(&why)));
             }
             Err(NoAttributes::Refused(why)) => {
-                return Err(ApiError::NoAccount(Failure {
+                return Err(ApiError::Final(Failure {
                     user: "This runner may not learn which Clever Cloud organization pays for \
                            this job. Please tell its administrator."
                         .to_owned(),
@@ -174,7 +171,7 @@ impl Tenants {
 
 fn lacks(group: &str, key: &str) -> ApiError {
     let why = format!("group {group} has no usable custom attribute `{key}`");
-    ApiError::NoAccount(no_account(&why))
+    ApiError::Final(no_account(&why))
 }
 
 fn no_account(why: &str) -> Failure {

@@ -7,7 +7,7 @@ use crate::executor::{Failure, MachineName};
 /// Clever Cloud would not create an application.
 pub fn not_created(what: &str, error: &ApiError) -> Failure {
     let (user, hint) = match error {
-        ApiError::NoAccount(failure) => return failure.clone(),
+        ApiError::Final(failure) => return failure.clone(),
         error if error.is_refused_credentials() => (
             "Clever Cloud refused this runner's credentials. Please tell its administrator.",
             "; check the organization and its token",
@@ -58,15 +58,6 @@ pub fn not_deleted(api_url: &str, error: &ApiError) -> String {
         ""
     };
     format!("{api_url}: {error}{hint}")
-}
-
-pub fn flavors_unknown(why: &str) -> Failure {
-    Failure {
-        user: "This runner can't learn which machine sizes are on offer right now. Please retry \
-               the job later."
-            .to_owned(),
-        admin: format!("cannot learn which flavors are on offer: {why}"),
-    }
 }
 
 /// `asked_for`: by the job, not by our configuration.

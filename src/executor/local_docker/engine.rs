@@ -38,8 +38,9 @@ pub struct Engine(LocalDockerSettings);
 pub enum Container {
     /// It was never started.
     Created,
-    /// It runs, or has run.
-    Started,
+    Running,
+    /// It has run, and will not run again.
+    Ended,
 }
 
 impl Engine {
@@ -65,7 +66,8 @@ impl Engine {
         let status = self.list(&["ps", "--all", &filter, "--format=found {{.Status}}"])?;
         Ok(status.first().map(|status| match status.as_str() {
             "Created" => Container::Created,
-            _ => Container::Started,
+            status if status.starts_with("Exited") || status == "Dead" => Container::Ended,
+            _ => Container::Running,
         }))
     }
 
@@ -145,6 +147,8 @@ impl Engine {
             folder,
             input: Vec::new(),
             timeout,
+            address_space: None,
+            is_wanted: &|| true,
         };
         let what = arguments[0];
         match process::run(run) {
@@ -157,7 +161,7 @@ impl Engine {
                 self.0.host,
                 last_words(&output)
             )),
-            Ok(Ended::TimedOut) => Err(format!(
+            Ok(Ended::TimedOut | Ended::GivenUp) => Err(format!(
                 "docker {what} at {} took longer than {} s",
                 self.0.host,
                 timeout.as_secs()

@@ -18,13 +18,12 @@ use std::time::Duration;
 use serde_json::value::to_raw_value;
 
 use self::engine::{Container, Engine, label};
-use super::{Doubt, Executor, Failure, FoundMachine, Halt, MachineName, Resource};
+use super::{Doubt, Executor, Failure, Halt, Inventory, MachineName, Patience, Resource};
 use crate::backoff::Backoff;
 use crate::config::{LocalDockerSettings, RunnerName};
 use crate::deploy::git::Workshop;
 use crate::deploy::{BuildContext, InnerRunner};
 use crate::payload::Payload;
-use crate::shutdown::Stop;
 use crate::weight::Weight;
 
 /// All jobs weigh the same; the quota needs a flavor to count in.
@@ -56,7 +55,7 @@ impl LocalDocker {
     /// From wherever an earlier try left off, to a container that was started once.
     fn start(&self, name: &Name, payload: &Payload) -> Result<(), String> {
         match self.engine.container(&name.0)? {
-            Some(Container::Started) => {
+            Some(Container::Running | Container::Ended) => {
                 log::warn!("container {} was started before", name.0);
                 return Ok(());
             }
@@ -96,8 +95,8 @@ impl LocalDocker {
 }
 
 impl Executor for LocalDocker {
-    fn weigh(&self, _: &Payload) -> Result<Weight, Failure> {
-        Ok(Weight::ONE)
+    fn weigh(&self, _: &Payload) -> Option<Weight> {
+        Some(Weight::ONE)
     }
 
     fn weigh_flavor(&self, flavor: &str) -> Result<Result<Weight, String>, String> {
@@ -120,7 +119,7 @@ impl Executor for LocalDocker {
         _: &Payload,
         known: Option<&Resource>,
         doubt: &mut Doubt,
-        _: &Stop,
+        _: &dyn Patience,
     ) -> Result<Resource, Halt> {
         let Some(known) = known else {
             return Ok(Name::of(name).write());
@@ -136,12 +135,12 @@ impl Executor for LocalDocker {
         machine: &MachineName,
         resource: &Resource,
         payload: &Payload,
-        stop: &Stop,
+        patience: &dyn Patience,
     ) -> Result<Resource, Halt> {
         let name = Name::read(resource).map_err(|why| not_started(machine, &why))?;
         let mut backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(10));
         loop {
-            stop.check()?;
+            patience.wait(Duration::ZERO)?;
             let Err(why) = self.start(&name, payload) else {
                 return Ok(resource.clone());
             };
@@ -150,13 +149,24 @@ impl Executor for LocalDocker {
                 return Err(not_started(machine, &why).into());
             }
             log::warn!("starting {}: {why}; trying again in {pause:.0?}", name.0);
-            stop.wait(pause)?;
+            patience.wait(pause)?;
         }
     }
 
+    fn has_ended(
+        &self,
+        _: &MachineName,
+        _: Option<&str>,
+        resource: &Resource,
+    ) -> Result<bool, String> {
+        let name = Name::read(resource)?;
+        let container = self.engine.container(&name.0)?;
+        Ok(matches!(container, Some(Container::Ended)))
+    }
+
     /// This engine is a developer's own, who sees its containers.
-    fn machines(&self, _: &RunnerName, _: &BTreeSet<String>) -> Result<Vec<FoundMachine>, String> {
-        Ok(Vec::new())
+    fn machines(&self, _: &RunnerName, _: &BTreeSet<String>) -> Inventory {
+        Inventory::default()
     }
 
     fn decommission(

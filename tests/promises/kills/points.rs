@@ -2,7 +2,7 @@
 
 use sandbox::AppPhase;
 
-use super::Course::{self, NoFlavor, RefusedPush, Usual};
+use super::Course::{self, Long, NoFlavor, RefusedPush, Usual};
 use super::Server::{Api, Coordinator, Git};
 use super::{Moment, Server, Side, Written};
 
@@ -53,8 +53,8 @@ pub const TO_THE_COORDINATOR: [Point; 10] = [
     at("after PUT running", Usual, after(Coordinator, "PUT", JOB)),
     at("before the probe", Usual, before(Coordinator, "PATCH", LOG)),
     at("after the probe", Usual, after(Coordinator, "PATCH", LOG)),
-    at("before the look", Usual, before(Coordinator, "GET", LOOK)),
-    at("after the look", Usual, after(Coordinator, "GET", LOOK)),
+    at("before the look", Long, before(Coordinator, "GET", LOOK)),
+    at("after the look", Long, after(Coordinator, "GET", LOOK)),
     at(
         "before the words",
         NoFlavor,
