@@ -1,0 +1,290 @@
+//! What a coordinator or Clever Cloud may answer: to each call of the program, whatever status, head
+//! and body come back. Nothing panics, no token is told even if the answer quotes it, and none would
+//! be pushed to a host that is not to be trusted.
+//!
+//! An input is an answer with the call before it: a line with the call's name, one with the status,
+//! the lines of the head, an empty line, the body.
+//!
+//! `tests/fuzz/run answers`
+
+#![no_main]
+
+use std::collections::BTreeSet;
+use std::mem;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use fuzz::secrecy::{TOKEN, assert_untold, watch_log};
+use fuzz::service::{Service, answer};
+use heptapod_paas_runner::config::{CleverSettings, RunnerName, Tenancy};
+use heptapod_paas_runner::coordinator::{
+    Appended, Coordinator, Delivery, Grant, LogProbe, NoAttributes, NotRegistered, RunnerIdentity,
+    Standing,
+};
+use heptapod_paas_runner::deploy::InnerRunner;
+use heptapod_paas_runner::deploy::git::Workshop;
+use heptapod_paas_runner::executor::clever::CleverDocker;
+use heptapod_paas_runner::executor::clever::flavors::Catalogue;
+use heptapod_paas_runner::executor::{Doubt, Executor, Halt, MachineName, Patience, Resource};
+use heptapod_paas_runner::http::Http;
+use heptapod_paas_runner::payload::{JobCredentials, JobId, Payload};
+use heptapod_paas_runner::secret::Secret;
+use heptapod_paas_runner::shutdown::Stop;
+use heptapod_paas_runner::{shutdown, trust};
+use libfuzzer_sys::fuzz_target;
+use serde_json::value::RawValue;
+
+const RUNNER: &str = "abcdefgh";
+const JOB: JobId = JobId(4711);
+
+static SERVICE: LazyLock<Service> = LazyLock::new(|| {
+    watch_log();
+    Service::start()
+});
+/// It lasts as long as the process does.
+static HTTP: LazyLock<Http> = LazyLock::new(|| {
+    let (stopper, stop) = shutdown::channel();
+    mem::forget(stopper);
+    Http::new(trust::roots(None), stop)
+});
+
+fuzz_target!(|input: &[u8]| {
+    let Some((call, canned)) = read(input) else {
+        return;
+    };
+    let body = canned.body.to_vec();
+    let whole = answer(canned.status, &canned.lines, &body);
+    SERVICE.behave(move |_| whole.clone());
+    match call {
+        "push" => check_destination(&body),
+        "flavors" => drop(catalogue().flavors()),
+        "version" => drop(catalogue().instance_version()),
+        call => {
+            let said = ask_coordinator(call).or_else(|| ask_clever(call));
+            assert_untold(&said.unwrap_or_default());
+        }
+    }
+});
+
+struct Canned<'a> {
+    status: u16,
+    lines: Vec<&'a [u8]>,
+    body: &'a [u8],
+}
+
+fn read(mut input: &[u8]) -> Option<(&str, Canned<'_>)> {
+    let mut line = || {
+        let end = input.iter().position(|byte| *byte == b'\n')?;
+        let (line, rest) = input.split_at(end);
+        input = &rest[1..];
+        Some(line)
+    };
+    let call = str::from_utf8(line()?).ok()?;
+    let status: u16 = str::from_utf8(line()?).ok()?.parse().ok()?;
+    let mut lines = Vec::new();
+    loop {
+        match line()? {
+            [] => break,
+            more => lines.push(more),
+        }
+    }
+    let canned = Canned {
+        status,
+        lines,
+        body: input,
+    };
+    (100..1000).contains(&status).then_some((call, canned))
+}
+
+/// What a person would be told of the call; nothing, if there is no such call.
+fn ask_coordinator(call: &str) -> Option<String> {
+    let coordinator = Coordinator::new(HTTP.clone(), &SERVICE.url);
+    let secret = Secret::new(TOKEN);
+    let job = JobCredentials {
+        id: JOB,
+        token: secret.clone(),
+    };
+    let runner = RunnerIdentity {
+        token: secret.clone(),
+        system_id: "s_0".to_owned(),
+    };
+    Some(match call {
+        "ask" => match coordinator.request_job(&runner, Some("before")) {
+            Grant::Trouble { why, .. } => why,
+            Grant::Job(_) | Grant::Nothing { .. } => String::new(),
+        },
+        "greet" => of_standing(coordinator.greet(&job)),
+        "look" => of_standing(coordinator.look(&job)),
+        "fail" => match coordinator.fail(&job) {
+            Delivery::Done => String::new(),
+            Delivery::Refused(why) | Delivery::Later(why) => why,
+        },
+        "probe" => of_probe(coordinator.probe_log(&job, 3)),
+        "read" => of_probe(coordinator.read_log(&job, 42, &secret, 3)),
+        "append" => match coordinator.append_log(&job, "words") {
+            Appended::Done => String::new(),
+            Appended::Refused(why) | Appended::Later(why) => why,
+        },
+        "register" => of_registration(coordinator.register("new", &secret).map(drop)),
+        "verify" => of_registration(coordinator.verify(&secret)),
+        "groups" => match coordinator.group_attributes("a/group", &secret) {
+            Ok(_) | Err(NoAttributes::NoSuchGroup) => String::new(),
+            Err(NoAttributes::Refused(why) | NoAttributes::Trouble(why)) => why,
+        },
+        _ => return None,
+    })
+}
+
+fn of_standing(standing: Standing) -> String {
+    match standing {
+        Standing::Active | Standing::Canceling => String::new(),
+        Standing::Over(why) | Standing::Refused(why) | Standing::Unknown(why) => why,
+    }
+}
+
+fn of_probe(probe: LogProbe) -> String {
+    match probe {
+        LogProbe::Unchanged | LogProbe::Grown => String::new(),
+        LogProbe::Ended(standing) => of_standing(standing),
+        LogProbe::Unknown(why) => why,
+    }
+}
+
+fn of_registration(result: Result<(), NotRegistered>) -> String {
+    match result {
+        Ok(()) | Err(NotRegistered::NoToken) => String::new(),
+        Err(
+            NotRegistered::Refused { text, .. }
+            | NotRegistered::Elsewhere { address: text, .. }
+            | NotRegistered::NoAnswer { why: text, .. },
+        ) => text,
+    }
+}
+
+fn ask_clever(call: &str) -> Option<String> {
+    let runner = RunnerName {
+        unique: RUNNER.to_owned(),
+        former: RUNNER.to_owned(),
+    };
+    let name = MachineName::of(&runner, JOB);
+    match call {
+        "machines" => {
+            let found = clever().machines(&runner, &BTreeSet::new());
+            Some(found.not_searched.concat())
+        }
+        "ended" => clever().has_ended(&name, None, &resource()).err(),
+        "remove" => clever()
+            .decommission(&name, None, Some(&resource()), Doubt::now())
+            .err(),
+        "heaviest" => clever().heaviest().err(),
+        _ => None,
+    }
+}
+
+/// Of a service that stops.
+struct NoPatience(Stop);
+
+impl Patience for NoPatience {
+    fn wait(&self, _: Duration) -> Result<(), Halt> {
+        Err(Halt::Stopped)
+    }
+
+    fn stop(&self) -> &Stop {
+        &self.0
+    }
+}
+
+/// An application's repository is said to be somewhere: the token must not follow everywhere.
+fn check_destination(body: &[u8]) {
+    let (stopper, stop) = shutdown::channel();
+    drop(stopper);
+    let runner = RunnerName {
+        unique: RUNNER.to_owned(),
+        former: RUNNER.to_owned(),
+    };
+    let name = MachineName::of(&runner, JOB);
+    let payload = Payload::parse(br#"{"id": 4711, "token": "t"}"#).expect("a payload");
+    let launched = clever().launch(&name, &resource(), &payload, &NoPatience(stop));
+    match launched.expect_err("nothing can be pushed") {
+        // On the way to the push.
+        Halt::Stopped => {
+            let answer: serde_json::Value = serde_json::from_slice(body).expect("it was read");
+            let url = answer["deployment"]["httpUrl"]
+                .as_str()
+                .expect("it was read");
+            assert!(is_harmless(url), "the token would have gone to {url:?}");
+        }
+        Halt::Over(why) => unreachable!("nobody said so: {why}"),
+        Halt::Failed(failure) => {
+            assert_untold(&failure.admin);
+            assert_untold(&failure.user);
+        }
+    }
+}
+
+/// The rule once more, for an API on loopback, by the letter of the address alone.
+fn is_harmless(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return false;
+    };
+    let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
+    let host = rest[..end].to_ascii_lowercase();
+    let host = match host.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => &host,
+    };
+    let loopback = host.starts_with("127.") || ["localhost", "[::1]"].contains(&host);
+    let https = scheme.eq_ignore_ascii_case("https");
+    let http = https || scheme.eq_ignore_ascii_case("http");
+    let plain = !host.contains('@') && url.bytes().all(|byte| byte.is_ascii_graphic());
+    plain && (http && loopback || https && host.ends_with(".clever-cloud.com"))
+}
+
+fn resource() -> Resource {
+    let text = r#"{"id": "app_1", "launched": false}"#.to_owned();
+    Resource::new(RawValue::from_string(text).expect("JSON"))
+}
+
+fn catalogue() -> Catalogue {
+    Catalogue::new(
+        HTTP.clone(),
+        &SERVICE.url,
+        "heptapod-runner",
+        "heptapod-runner-",
+    )
+}
+
+fn clever() -> CleverDocker {
+    let settings = CleverSettings {
+        api_url: SERVICE.url.clone(),
+        zone: "par".to_owned(),
+        default_flavor: "M".to_owned(),
+        max_flavor: None,
+        repository_timeout: Duration::ZERO,
+        repository_step: Duration::ZERO,
+        flavor_context: "heptapod-runner".to_owned(),
+        flavor_prefix: "heptapod-runner-".to_owned(),
+        instance_variant: String::new(),
+        git_user: Secret::new("Jenkins"),
+        environment: Vec::new(),
+        tenancy: Tenancy::Single {
+            organization: "orga_1".to_owned(),
+            token: Secret::new(TOKEN),
+        },
+    };
+    let inner = InnerRunner {
+        image: String::new(),
+        configuration: String::new(),
+        authorities: None,
+    };
+    let coordinator = Coordinator::new(HTTP.clone(), &SERVICE.url);
+    let workshop = Workshop::none();
+    CleverDocker::new(
+        settings,
+        HTTP.clone(),
+        coordinator,
+        workshop,
+        inner,
+        "mark".to_owned(),
+    )
+}
