@@ -11,7 +11,7 @@ use super::life::World;
 use crate::executor::{Failure, Halt};
 
 /// Each look is a request to the API of the machines, for each job.
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_secs(30);
 /// For the job's result to arrive, after its machine has ended.
 const LAST_WORDS: Duration = Duration::from_secs(15);
 
