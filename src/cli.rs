@@ -10,6 +10,7 @@ use log::LevelFilter;
 use crate::config::{Config, SHORTEST_PAUSE, level_named};
 use crate::dispatcher::{self, Options, ServiceError};
 use crate::logger;
+use crate::process_limits;
 
 const HELP: &str = "\
 Gives every CI job of a GitLab or Heptapod instance a Clever Cloud virtual machine of its own.
@@ -77,6 +78,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> ExitCode {
+    process_limits::set();
     let mut config = match Config::load(&arguments.config) {
         Ok(config) => config,
         Err(error) => {

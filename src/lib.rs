@@ -13,7 +13,7 @@
 //! deploy          the push                coordinator   what we say to GitLab
 //! payload         what a coordinator sent
 //! config          what the operator wrote
-//! http, json, trust, process, secret, weight, shutdown, places, backoff, launches, logger, whole_file
+//! http, json, trust, process, process_limits, secret, weight, shutdown, places, backoff, launches, logger, whole_file
 //! ```
 
 pub mod backoff;
@@ -31,6 +31,7 @@ pub mod logger;
 pub mod payload;
 pub mod places;
 pub mod process;
+pub mod process_limits;
 pub mod register;
 pub mod secret;
 pub mod shutdown;

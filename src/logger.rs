@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::env;
 use std::io::{self, Write};
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use env_logger::fmt::Formatter;
 use log::{Level, LevelFilter, Record};
@@ -69,11 +69,16 @@ pub fn start(level: LevelFilter, format: Format) {
     std::panic::set_hook(Box::new(|panic| log::error!("panic: {panic}")));
 }
 
+/// A clock that was never set may be before all that can be written.
+fn now() -> SystemTime {
+    SystemTime::now().max(UNIX_EPOCH)
+}
+
 fn write_text(out: &mut Formatter, record: &Record<'_>, subject: &Subject) -> io::Result<()> {
-    let now = humantime::format_rfc3339_seconds(SystemTime::now());
+    let time = humantime::format_rfc3339_seconds(now());
     writeln!(
         out,
-        "{now} {:<5} {}{}",
+        "{time} {:<5} {}{}",
         record.level(),
         prefix(subject),
         record.args()
@@ -95,7 +100,7 @@ fn write_journal(out: &mut Formatter, record: &Record<'_>, subject: &Subject) ->
 
 fn write_json(out: &mut Formatter, record: &Record<'_>, subject: &Subject) -> io::Result<()> {
     let mut line = json!({
-        "time": humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+        "time": humantime::format_rfc3339_millis(now()).to_string(),
         "level": record.level().as_str().to_ascii_lowercase(),
     });
     if let Some(job) = subject.job {

@@ -41,18 +41,18 @@ impl Stop {
         }
     }
 
-    /// As [`Stop::wait`], but something that arrives at `wake` ends the wait, too.
+    /// As [`Stop::wait`], but something that arrives at `wake` ends the wait, too. Whether it did.
     ///
     /// # Errors
     /// [`Stopped`], at once, when the service is stopping.
-    pub fn wait_or<T>(&self, wake: &Receiver<T>, duration: Duration) -> Result<(), Stopped> {
+    pub fn wait_or<T>(&self, wake: &Receiver<T>, duration: Duration) -> Result<bool, Stopped> {
         select! {
             recv(self.0) -> never => match never {
                 Ok(never) => match never {},
                 Err(_) => Err(Stopped),
             },
-            recv(wake) -> _ => Ok(()),
-            default(duration) => Ok(()),
+            recv(wake) -> _ => Ok(true),
+            default(duration) => Ok(false),
         }
     }
 

@@ -9,6 +9,8 @@ mod registration;
 mod request;
 mod trace;
 
+use std::time::Duration;
+
 use serde_json::json;
 use ureq::http::Method;
 
@@ -56,6 +58,8 @@ pub enum Delivery {
     Later(String),
 }
 
+/// A look is one of many: one that hangs must not make us blind when the coordinator is back.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Not GitLab's `runner_system_failure`: its banner suggests a retry, which would fail alike.
 const FAILURE_REASON: &str = "script_failure";
 /// Tells our failures from the script's own, as the Python runner's users know them.
@@ -78,7 +82,8 @@ impl Coordinator {
         let url = self.job_url(job);
         let call = Call::new(Method::PUT, &url)
             .secret_header("JOB-TOKEN", "", &job.token)
-            .json(&body);
+            .json(&body)
+            .within(LOOK_TIMEOUT);
         match self.http.send(&call) {
             Ok(answer) => standing(&call, &answer),
             Err(error) => Standing::Unknown(error.to_string()),
@@ -90,7 +95,9 @@ impl Coordinator {
     #[must_use]
     pub fn look(&self, job: &JobCredentials) -> Standing {
         let url = format!("{}/job", self.api);
-        let call = Call::get(&url).secret_header("JOB-TOKEN", "", &job.token);
+        let call = Call::get(&url)
+            .secret_header("JOB-TOKEN", "", &job.token)
+            .within(LOOK_TIMEOUT);
         match self.http.send(&call) {
             Ok(answer) if answer.is_success() => job_status(&answer),
             Ok(answer) if answer.status == 401 => Standing::Over("it has finished".to_owned()),
@@ -114,12 +121,19 @@ impl Coordinator {
             .json(&body);
         match self.http.send(&call) {
             Ok(answer) => match answer.status {
-                200 | 201 | 203..=299 | 403 => Delivery::Done,
+                200 | 201 | 203..=299 => Delivery::Done,
+                403 if self.needs_no_verdict(&answer, job) => Delivery::Done,
                 400 | 422 => Delivery::Refused(answer.describe(&call)),
                 _ => Delivery::Later(answer.describe(&call)),
             },
             Err(error) => Delivery::Later(error.to_string()),
         }
+    }
+
+    /// Whether it was the coordinator that refused it, and not somebody in between.
+    fn needs_no_verdict(&self, refusal: &Answer, job: &JobCredentials) -> bool {
+        let has_word = refusal.header("Job-Status").is_some();
+        has_word || matches!(self.look(job), Standing::Over(_))
     }
 
     fn job_url(&self, job: &JobCredentials) -> String {

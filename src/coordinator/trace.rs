@@ -5,7 +5,7 @@
 
 use ureq::http::Method;
 
-use super::{Coordinator, Standing, standing};
+use super::{Coordinator, LOOK_TIMEOUT, Standing, standing};
 use crate::http::Call;
 use crate::payload::JobCredentials;
 use crate::secret::Secret;
@@ -42,7 +42,7 @@ impl Coordinator {
     #[must_use]
     pub fn probe_log(&self, job: &JobCredentials, expected: u64) -> LogProbe {
         let url = self.trace_url(job);
-        let call = patch(&url, job, expected, &[]);
+        let call = patch(&url, job, expected, &[]).within(LOOK_TIMEOUT);
         let answer = match self.http.send(&call) {
             Ok(answer) => answer,
             Err(error) => return LogProbe::Unknown(error.to_string()),
@@ -72,7 +72,8 @@ impl Coordinator {
         let url = format!("{}/projects/{project}/jobs/{}/trace", self.api, job.id);
         let call = Call::get(&url)
             .secret_header("PRIVATE-TOKEN", "", token)
-            .at_most(LOG_LIMIT.saturating_add(expected));
+            .at_most(LOG_LIMIT.saturating_add(expected))
+            .within(LOOK_TIMEOUT);
         match self.http.send(&call) {
             Ok(answer) if answer.is_success() && answer.body.len() as u64 > expected => {
                 LogProbe::Grown

@@ -32,6 +32,8 @@ const PUSH_TIMEOUT: Duration = Duration::from_secs(90);
 const STALLED_AFTER_SECONDS: &str = "30";
 /// Each is several processes: hundreds at once would only hold up each other.
 const PUSHES_AT_ONCE: usize = 16;
+/// So much of what git says is shown; secrets are taken out before it is cut.
+const SHOWN: usize = 600;
 const LOCAL_TIMEOUT: Duration = Duration::from_secs(60);
 /// Git keeps what a remote says in memory, and a broken one may never end.
 const ADDRESS_SPACE: u64 = 1 << 30;
@@ -62,6 +64,14 @@ pub struct Remote<'a> {
     pub url: &'a str,
     pub user: &'a Secret,
     pub password: &'a Secret,
+}
+
+impl Remote<'_> {
+    /// As it travels.
+    fn login(&self) -> Secret {
+        let credentials = format!("{}:{}", self.user.reveal(), self.password.reveal());
+        Secret::new(BASE64_STANDARD.encode(credentials))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,9 +173,13 @@ impl Workshop {
         let result = repository
             .fill(context)
             .and_then(|()| repository.push(remote, is_wanted));
-        result.map_err(|error| PushError {
-            text: remote.password.scrub(&remote.user.scrub(&error.text)),
-            ..error
+        result.map_err(|error| {
+            let text = remote.login().scrub(&error.text);
+            let text = remote.password.scrub(&remote.user.scrub(&text));
+            PushError {
+                text: text.chars().take(SHOWN).collect(),
+                ..error
+            }
         })
     }
 
@@ -227,11 +241,7 @@ impl Repository {
     }
 
     fn push(&self, remote: &Remote<'_>, is_wanted: &dyn Fn() -> bool) -> Result<Pushed, PushError> {
-        let credentials = format!("{}:{}", remote.user.reveal(), remote.password.reveal());
-        let login = format!(
-            "Authorization: Basic {}",
-            BASE64_STANDARD.encode(credentials)
-        );
+        let login = format!("Authorization: Basic {}", remote.login().reveal());
         let configuration = [
             ("http.extraHeader", login.as_str()),
             ("http.followRedirects", "false"),
@@ -380,5 +390,5 @@ fn commit_stream(context: BuildContext) -> Vec<Vec<u8>> {
 
 fn one_line(output: &str) -> String {
     let line: Vec<_> = output.split_whitespace().collect();
-    line.join(" ").chars().take(600).collect()
+    line.join(" ")
 }

@@ -7,7 +7,7 @@
 use std::fmt::Write;
 
 use super::runner::{Installation, Runner};
-use super::state::StateFile;
+use super::state_file::StateFile;
 use super::{ServiceError, system_id};
 use crate::config::Config;
 use crate::deploy::git::Workshop;

@@ -17,6 +17,7 @@ mod runner;
 mod signals;
 mod start;
 mod state;
+mod state_file;
 mod status;
 mod system_id;
 mod tracking;
@@ -38,7 +39,8 @@ use self::quota::{Quota, Seat};
 use self::runner::Runner;
 use self::signals::Request;
 pub use self::start::run;
-use self::state::{StateFile, Tracked};
+use self::state::Tracked;
+use self::state_file::StateFile;
 use self::worker::{Shop, Task};
 use crate::config::RunnerName;
 use crate::executor::{Doubt, FoundMachine, Resource};
@@ -136,6 +138,8 @@ struct Dispatcher {
     tracked: BTreeMap<JobKey, Tracked>,
     /// Jobs of runners that are not in the configuration.
     kept: Vec<Tracked>,
+    /// Wakes the search for orphans.
+    doubt: Sender<()>,
     standby: Vec<Box<RawValue>>,
     /// Top-level groups that ever had a job here.
     tenants: BTreeSet<String>,
@@ -271,7 +275,13 @@ impl Dispatcher {
                 self.quota.set_limit(quota);
                 self.start_pollers()?;
             }
-            Event::Reference(Err(problem)) => return Err(ServiceError::Configuration(problem)),
+            Event::Reference(Err(problem)) if self.tracked.is_empty() => {
+                return Err(ServiceError::Configuration(problem));
+            }
+            // Whatever Clever Cloud takes off its list, those that are here are served.
+            Event::Reference(Err(problem)) => {
+                log::error!("{problem}; going on with the jobs that are here, taking no new ones");
+            }
             Event::Granted {
                 runner,
                 payload,

@@ -7,9 +7,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::Sender;
+use crossbeam_channel::{Receiver, Sender};
 
 use super::Event;
 use super::runner::Runner;
@@ -20,14 +20,22 @@ use crate::secret::Secret;
 use crate::shutdown::{Stop, Stopped};
 
 const EVERY: Duration = Duration::from_secs(3600);
+/// A creation that nobody saw the end of may take so long, and a list some seconds more (Clever page,
+/// 3.11): its job may be over by then.
+const LATE: Duration = Duration::from_secs(75);
 /// When it could not be looked everywhere.
 const AGAIN: Duration = Duration::from_secs(60);
 
 /// Looks until the service stops; what is found goes to the dispatcher, who knows what is tracked.
+/// `doubts` tells of jobs that ended with an application in doubt.
+///
+/// # Errors
+/// [`Stopped`]
 pub fn search(
     runners: &[Arc<Runner>],
     tenants: &BTreeSet<String>,
     events: &Sender<Event>,
+    doubts: &Receiver<()>,
     stop: &Stop,
 ) -> Result<(), Stopped> {
     loop {
@@ -42,7 +50,9 @@ pub fn search(
             let (runner, found) = (runner.clone(), inventory.machines);
             let _ = events.send(Event::Found { runner, found });
         }
-        stop.wait(pause)?;
+        if stop.wait_or(doubts, pause)? {
+            stop.wait(LATE)?;
+        }
     }
 }
 
@@ -55,7 +65,7 @@ pub fn adopt(machine: FoundMachine) -> Job {
         },
         phase: Phase::Ended,
         tenant: machine.tenant,
-        expires: SystemTime::now(),
+        expires: Instant::now(),
         log_length: 0,
         resource: Some(machine.resource),
         doubt: Doubt::None,

@@ -6,20 +6,24 @@
 //! that is slow or down holds up nobody else.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
 use super::Event;
-use super::quota::{Full, Quota};
+use super::quota::{Claim, Full, Quota};
 use super::runner::Runner;
 use crate::backoff::Backoff;
 use crate::coordinator::Grant;
+use crate::payload::JobId;
 use crate::shutdown::{Stop, Stopped};
 use crate::weight::Weight;
 
 /// A coordinator in trouble is left alone for longer and longer, up to this.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
+
+/// How long a runner that had no job waits behind those that have some.
+const IDLE_FOR: Duration = Duration::from_secs(120);
 
 pub struct Poller {
     pub runner: Arc<Runner>,
@@ -43,11 +47,23 @@ pub struct Pace {
 /// What is remembered from one request to the next.
 struct Memory {
     last_update: Option<String>,
+    /// Which job came last.
+    last_job: Option<JobId>,
     backoff: Backoff,
     full: Option<Full>,
+    /// When there was no job the last time, if there was none.
+    nothing: Option<Instant>,
 }
 
 impl Memory {
+    /// Where there was nothing a moment ago, there is likely nothing now.
+    fn claim(&self) -> Claim {
+        match self.nothing {
+            Some(at) if at.elapsed() < IDLE_FOR => Claim::Loose,
+            _ => Claim::Firm,
+        }
+    }
+
     fn answered(&mut self) {
         if self.backoff.failures() > 0 {
             log::info!("the coordinator is back");
@@ -61,8 +77,10 @@ impl Poller {
     pub fn run(&self) {
         let mut memory = Memory {
             last_update: None,
+            last_job: None,
             backoff: Backoff::new(self.pace.interval.min(LONGEST_BACKOFF), LONGEST_BACKOFF),
             full: None,
+            nothing: None,
         };
         let mut cycle = 0;
         while self.cycles.is_none_or(|cycles| cycle < cycles) {
@@ -81,7 +99,7 @@ impl Poller {
             Ok(heaviest) => heaviest,
             Err(why) => return self.trouble(memory, &why, None),
         };
-        let seat = match self.quota.reserve(index, heaviest) {
+        let seat = match self.quota.reserve(index, heaviest, memory.claim()) {
             Ok(seat) => seat,
             Err(full) => return self.await_room(memory, full, heaviest),
         };
@@ -98,8 +116,15 @@ impl Poller {
             .coordinator
             .request_job(&self.runner.identity, last_update)
         {
+            Grant::Job(payload) if memory.last_job == Some(payload.credentials.id) => {
+                drop(seat);
+                let id = payload.credentials.id;
+                self.trouble(memory, &format!("it grants job {id} again"), None)
+            }
             Grant::Job(payload) => {
                 memory.answered();
+                memory.last_job = Some(payload.credentials.id);
+                memory.nothing = None;
                 let mut seat = seat;
                 seat.settle(self.runner.executor.weigh(&payload).unwrap_or(heaviest));
                 let runner = self.runner.clone();
@@ -120,6 +145,7 @@ impl Poller {
             Grant::Nothing { last_update } => {
                 drop(seat);
                 memory.answered();
+                memory.nothing = Some(Instant::now());
                 memory.last_update = last_update.or(memory.last_update.take());
                 self.stop.wait(self.pace.interval)
             }
@@ -149,7 +175,7 @@ impl Poller {
             self.warn_if_hopeless(heaviest);
         }
         match self.quota.room_for(self.runner.index) {
-            Some(room) => self.stop.wait_or(room, self.pace.at_limit),
+            Some(room) => self.stop.wait_or(room, self.pace.at_limit).map(drop),
             None => self.stop.wait(self.pace.at_limit),
         }
     }

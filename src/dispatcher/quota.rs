@@ -8,7 +8,8 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -29,13 +30,45 @@ pub struct Quota {
     weight: AtomicU64,
     jobs: AtomicUsize,
     launching: AtomicUsize,
-    /// What of all that is only reserved: requests under way.
-    asking: AtomicUsize,
-    asking_weight: AtomicU64,
     open: AtomicBool,
     runners: Vec<Share>,
+    admission: Mutex<Admission>,
+}
+
+/// Who is let in next.
+#[derive(Default)]
+struct Admission {
     /// Runners that wait for room that all share, with what they need.
-    queue: Mutex<VecDeque<(usize, Weight)>>,
+    queue: VecDeque<(usize, Weight)>,
+    /// What is only reserved: requests under way.
+    asking: Vec<Asking>,
+}
+
+#[derive(Clone, Copy)]
+struct Asking {
+    runner: usize,
+    weight: Weight,
+    since: Instant,
+}
+
+impl Asking {
+    /// A coordinator that does not answer must not keep the others from their jobs. Should it grant
+    /// one at last, there is one too many for a while.
+    fn is_lent(&self) -> bool {
+        self.since.elapsed() >= LENT_AFTER
+    }
+}
+
+/// Longer than any coordinator holds a request that it means to answer.
+const LENT_AFTER: Duration = Duration::from_secs(60);
+
+/// What a runner that finds no room may expect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Room is kept for it before others who come later.
+    Firm,
+    /// It is likely that there is no job for it: others may have the room first.
+    Loose,
 }
 
 /// What one runner uses, and how it hears that there is room again.
@@ -99,10 +132,8 @@ impl Quota {
             weight: AtomicU64::default(),
             jobs: AtomicUsize::default(),
             launching: AtomicUsize::default(),
-            asking: AtomicUsize::default(),
-            asking_weight: AtomicU64::default(),
             open: AtomicBool::new(true),
-            queue: Mutex::default(),
+            admission: Mutex::default(),
         })
     }
 
@@ -126,60 +157,72 @@ impl Quota {
     ///
     /// # Errors
     /// [`Full`] when there is no room; [`Quota::room_for`] tells when it may be worth asking again.
-    pub fn reserve(self: &Arc<Self>, runner: usize, heaviest: Weight) -> Result<Seat, Full> {
+    pub fn reserve(
+        self: &Arc<Self>,
+        runner: usize,
+        heaviest: Weight,
+        claim: Claim,
+    ) -> Result<Seat, Full> {
         if let Some(share) = self.runners.get(runner) {
             share.heaviest.store(heaviest.units(), Ordering::SeqCst);
         }
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = queue.iter().position(|(waiting, _)| *waiting == runner);
-        let ahead = place.unwrap_or(queue.len());
-        match self.check(runner, heaviest, queue.iter().take(ahead)) {
-            Ok(()) => {
-                queue.retain(|(waiting, _)| *waiting != runner);
-                let mut seat = self.seat(runner, heaviest, true);
-                seat.is_reserved = true;
-                self.asking.fetch_add(1, Ordering::SeqCst);
-                self.asking_weight
-                    .fetch_add(heaviest.units(), Ordering::SeqCst);
-                Ok(seat)
-            }
-            // What is not a matter of room for all keeps nobody else waiting.
-            Err(full @ (Full::Share | Full::Closed)) => {
-                queue.retain(|(waiting, _)| *waiting != runner);
-                Err(full)
-            }
-            Err(full) => {
-                if place.is_none() {
-                    queue.push_back((runner, heaviest));
-                }
-                Err(full)
-            }
+        let mut admission = self.admission();
+        let mut ahead = admission.queue.clone();
+        if let Some(place) = ahead.iter().position(|(waiting, _)| *waiting == runner) {
+            ahead.truncate(place);
         }
+        let checked = self.check(runner, heaviest, &ahead, &admission.asking);
+        let queue = &mut admission.queue;
+        match checked {
+            // What is not a matter of room for all keeps nobody else waiting.
+            Ok(()) | Err(Full::Share | Full::Closed) => queue.retain(|(it, _)| *it != runner),
+            Err(_) if claim == Claim::Loose => queue.retain(|(it, _)| *it != runner),
+            Err(_) if ahead.len() == queue.len() => queue.push_back((runner, heaviest)),
+            Err(_) => {}
+        }
+        checked?;
+        admission.asking.push(Asking {
+            runner,
+            weight: heaviest,
+            since: Instant::now(),
+        });
+        let mut seat = self.seat(runner, heaviest, true);
+        seat.is_reserved = true;
+        Ok(seat)
     }
 
-    fn check<'a>(
+    fn check(
         &self,
         runner: usize,
         heaviest: Weight,
-        ahead: impl Iterator<Item = &'a (usize, Weight)> + Clone,
+        ahead: &VecDeque<(usize, Weight)>,
+        asking: &[Asking],
     ) -> Result<(), Full> {
         let usage = self.usage();
-        let waiting = ahead.clone().count();
-        let promised: Weight = ahead.map(|(_, weight)| *weight).sum();
+        let lent = || asking.iter().filter(|asking| asking.is_lent());
+        let lent_weight = lent().map(|asking| asking.weight).sum();
+        let (lent, waiting) = (lent().count(), ahead.len());
+        let promised: Weight = ahead.iter().map(|(_, weight)| *weight).sum();
         let fraction = self.limits.fractions.get(runner).copied().unwrap_or(1.0);
         if !self.open.load(Ordering::SeqCst) {
             Err(Full::Closed)
         } else if self.used_by(runner) + heaviest > self.limit().fraction(fraction) {
             Err(Full::Share)
-        } else if usage.weight + promised + heaviest > self.limit() {
+        } else if usage.weight.minus(lent_weight) + promised + heaviest > self.limit() {
             Err(Full::Weight)
-        } else if usage.jobs + waiting >= self.limits.jobs {
+        } else if usage.jobs + waiting >= self.limits.jobs + lent {
             Err(Full::Jobs)
-        } else if usage.launching + waiting >= self.limits.launching {
+        } else if usage.launching + waiting >= self.limits.launching + lent {
             Err(Full::Launching)
         } else {
             Ok(())
         }
+    }
+
+    fn admission(&self) -> MutexGuard<'_, Admission> {
+        self.admission
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A seat for a job that is here already, whatever the limits say.
@@ -200,17 +243,14 @@ impl Quota {
 
     /// Gives up a runner's place in the queue: it can't use room at the moment.
     pub fn leave_queue(&self, runner: usize) {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.retain(|(waiting, _)| *waiting != runner);
-        drop(queue);
+        self.admission().queue.retain(|(it, _)| *it != runner);
         self.wake_all();
     }
 
     /// Whether others wait for room, so that a seat should not be held without need.
     #[must_use]
     pub fn is_contended(&self) -> bool {
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        !queue.is_empty()
+        !self.admission().queue.is_empty()
     }
 
     /// Something arrives here when there may be room for `runner`.
@@ -241,10 +281,11 @@ impl Quota {
     #[must_use]
     pub fn usage_of_jobs(&self) -> Usage {
         let usage = self.usage();
-        let asking = self.asking.load(Ordering::SeqCst);
-        let asking_weight = self.asking_weight.load(Ordering::SeqCst);
+        let admission = self.admission();
+        let asking = admission.asking.len();
+        let asking_weight = admission.asking.iter().map(|asking| asking.weight).sum();
         Usage {
-            weight: usage.weight.minus(Weight::from_units(asking_weight)),
+            weight: usage.weight.minus(asking_weight),
             jobs: usage.jobs.saturating_sub(asking),
             launching: usage.launching.saturating_sub(asking),
         }
@@ -305,9 +346,8 @@ impl Seat {
     /// It is known whether a job came.
     fn confirm(&mut self) {
         if std::mem::take(&mut self.is_reserved) {
-            self.quota.asking.fetch_sub(1, Ordering::SeqCst);
-            let weight = self.weight.units();
-            self.quota.asking_weight.fetch_sub(weight, Ordering::SeqCst);
+            let mut admission = self.quota.admission();
+            admission.asking.retain(|it| it.runner != self.runner);
         }
     }
 
@@ -331,61 +371,4 @@ impl Drop for Seat {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::{Full, Limits, Quota};
-    use crate::weight::Weight;
-
-    fn quota(weight: u64, fractions: &[f64]) -> Arc<Quota> {
-        let quota = Quota::new(Limits {
-            jobs: 100,
-            launching: 100,
-            fractions: fractions.to_vec(),
-        });
-        quota.set_limit(Weight::ONE * weight);
-        quota
-    }
-
-    #[test]
-    fn a_seat_shrinks_to_its_job_and_is_given_back() {
-        let quota = quota(10, &[1.0, 1.0]);
-        let mut seat = quota.reserve(0, Weight::ONE * 10).ok().unwrap();
-        assert_eq!(quota.reserve(1, Weight::ONE).err(), Some(Full::Weight));
-        assert_eq!(quota.usage_of_jobs().jobs, 0, "no job is here yet");
-        seat.settle(Weight::ONE * 3);
-        let usage = quota.usage();
-        assert_eq!(
-            (usage.weight, usage.jobs, usage.launching),
-            (Weight::ONE * 3, 1, 1)
-        );
-        seat.launched();
-        drop(seat);
-        let usage = quota.usage();
-        assert_eq!(
-            (usage.weight, usage.jobs, usage.launching),
-            (Weight::ZERO, 0, 0)
-        );
-    }
-
-    #[test]
-    fn a_runner_that_needs_much_is_not_starved_by_one_that_needs_little() {
-        let quota = quota(10, &[1.0, 1.0]);
-        let small = quota.reserve(0, Weight::ONE).ok().unwrap();
-        assert_eq!(quota.reserve(1, Weight::ONE * 10).err(), Some(Full::Weight));
-        assert_eq!(quota.reserve(0, Weight::ONE).err(), Some(Full::Weight));
-        drop(small);
-        assert_eq!(quota.reserve(0, Weight::ONE).err(), Some(Full::Weight));
-        assert!(quota.reserve(1, Weight::ONE * 10).is_ok());
-        assert!(quota.reserve(0, Weight::ONE).is_ok());
-    }
-
-    #[test]
-    fn a_runner_at_its_own_limit_keeps_nobody_waiting() {
-        let quota = quota(10, &[0.5, 1.0]);
-        let _seat = quota.reserve(0, Weight::ONE * 5).ok().unwrap();
-        assert_eq!(quota.reserve(0, Weight::ONE).err(), Some(Full::Share));
-        assert!(quota.reserve(1, Weight::ONE * 5).is_ok());
-        assert!(!quota.is_contended());
-    }
-}
+mod tests;

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crossbeam_channel::unbounded;
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::poll::{Pace, Poller};
 use super::quota::{Limits, Quota};
 use super::runner::{Installation, Runner};
-use super::state::{State, StateFile, Tracked};
+use super::state::{State, Tracked};
+use super::state_file::StateFile;
 use super::worker::{Shop, Task};
 use super::{
     Dispatcher, Event, JobKey, Options, ServiceError, keep_at, orphans, reference, signals, spawn,
@@ -54,6 +55,7 @@ pub fn run(mut config: Config, options: Options) -> Result<(), ServiceError> {
         .map(|(index, settings)| Arc::new(Runner::new(index, settings, &installation)))
         .collect();
     let (events, incoming) = unbounded();
+    let (doubt, doubts) = bounded(1);
     let shop = Shop {
         launches: Arc::new(Launches::new(config.launch_spacing)),
         policy: Policy {
@@ -65,11 +67,11 @@ pub fn run(mut config: Config, options: Options) -> Result<(), ServiceError> {
         events,
     };
     let statistics = config.log_statistics.then_some(config.check_interval);
-    let mut dispatcher = Dispatcher::new(&config, options, runners, shop, file);
+    let mut dispatcher = Dispatcher::new(&config, options, runners, shop, file, doubt);
     dispatcher.system_id = installation.system_id;
     dispatcher.restore(state);
     dispatcher.save();
-    dispatcher.search_orphans()?;
+    dispatcher.search_orphans(doubts)?;
     dispatcher.weigh_reference(config.quota)?;
     let result = dispatcher.serve(stopper, &incoming, &requests, statistics);
     workshop.close();
@@ -83,6 +85,7 @@ impl Dispatcher {
         runners: Vec<Arc<Runner>>,
         shop: Shop,
         file: StateFile,
+        doubt: Sender<()>,
     ) -> Self {
         let allowed = config.quota.allowed_fraction_per_runner;
         let fractions = runners
@@ -97,6 +100,7 @@ impl Dispatcher {
             runners,
             tracked: BTreeMap::new(),
             kept: Vec::new(),
+            doubt,
             standby: Vec::new(),
             tenants: BTreeSet::new(),
             system_id: String::new(),
@@ -187,21 +191,21 @@ impl Dispatcher {
         };
         spawn("reference", runner, move |runner| {
             keep_at(&stop, || {
-                let weight = reference::weigh(&reference, runner.executor.as_ref(), &stop);
-                if let Ok(weight) = weight {
+                let tell = |weight| {
                     let _ = events.send(Event::Reference(weight));
-                }
+                };
+                let _ = reference::weigh(&reference, runner.executor.as_ref(), &stop, tell);
             });
         })
         .map_err(no_thread)
     }
 
-    fn search_orphans(&self) -> Result<(), ServiceError> {
+    fn search_orphans(&self, doubts: Receiver<()>) -> Result<(), ServiceError> {
         let (runners, tenants) = (self.runners.clone(), self.tenants.clone());
         let (events, stop) = (self.shop.events.clone(), self.shop.stop.clone());
         spawn("orphans", tenants, move |tenants| {
             keep_at(&stop, || {
-                let _ = orphans::search(&runners, &tenants, &events, &stop);
+                let _ = orphans::search(&runners, &tenants, &events, &doubts, &stop);
             });
         })
         .map_err(no_thread)

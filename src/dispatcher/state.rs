@@ -3,15 +3,10 @@
 //! It has the shape that the Python runner writes and reads (`launched`, `pending`,
 //! `to_decommission`, `standby_resources`; a *handle* for each job), so that an operator can go
 //! from that program to this one and back. What that shape has no room for stands in a top-level
-//! key of ours, which the Python runner ignores. A new content replaces the file atomically: at
-//! any moment it is whole. A lock beside it keeps a second process away.
+//! key of ours, which the Python runner ignores.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufWriter};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
@@ -24,7 +19,6 @@ use crate::job::{Job, Phase};
 use crate::payload::{JobCredentials, JobId, Payload};
 use crate::secret::Secret;
 use crate::weight::Weight;
-use crate::whole_file::{MODE, Replacement, beside};
 
 /// A job in the file: whose it is, and what it weighs until its machine is gone.
 #[derive(Clone, Debug)]
@@ -67,14 +61,10 @@ pub struct Content<'a, T> {
     pub system_id: &'a str,
 }
 
-/// The file and its lock. Nobody else uses the file as long as this lives.
-pub struct StateFile {
-    path: PathBuf,
-    _lock: File,
-}
-
 /// For jobs of which nobody wrote down how long they may take.
 const UNKNOWN_AGE: Duration = Duration::from_secs(24 * 3600);
+/// What is more comes from a clock that was wrong.
+const LONGEST_AGE: Duration = Duration::from_secs(400 * 24 * 3600);
 const OUR_KEY: &str = "heptapod_paas_runner";
 
 #[derive(Deserialize, Serialize)]
@@ -124,89 +114,10 @@ struct Ours<Id, Tenants, Jobs> {
     jobs: Jobs,
 }
 
-impl StateFile {
-    /// Takes the lock.
-    ///
-    /// # Errors
-    /// A text for the operator: another process has the file, or the folder can't be used.
-    pub fn open(path: &Path) -> Result<Self, String> {
-        let name = path.display();
-        if path.is_dir() {
-            return Err(format!(
-                "the state file {name} is a directory; name a file in it"
-            ));
-        }
-        let lock_path = beside(path, ".lock");
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(MODE)
-            .open(&lock_path)
-            .map_err(|error| format!("cannot create {}: {error}", lock_path.display()))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self {
-                path: path.to_owned(),
-                _lock: lock,
-            }),
-            Err(TryLockError::WouldBlock) => Err(format!(
-                "the state file {name} is in use by another process; stop that one first, or give \
-                 each its own `state_file`"
-            )),
-            Err(TryLockError::Error(error)) => {
-                Err(format!("cannot lock {}: {error}", lock_path.display()))
-            }
-        }
-    }
-
-    /// What the last process left; nothing, when there is no file.
-    ///
-    /// # Errors
-    /// A text for the operator when the file can't be read or isn't a state file. It is kept.
-    pub fn load(&self) -> Result<State, String> {
-        Self::read(&self.path)
-    }
-
-    /// As [`StateFile::load`], beside whoever has the file.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn read(path: &Path) -> Result<State, String> {
-        let name = path.display();
-        match fs::read(path) {
-            Ok(text) => State::parse(&text).map_err(|why| {
-                format!(
-                    "{name} is not a state file: {why}. It is left as it is; move it away to start \
-                     without it, but mind the machines that it may tell of"
-                )
-            }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(State::default()),
-            Err(error) => Err(format!("cannot read the state file {name}: {error}")),
-        }
-    }
-
-    /// Replaces the file's content; on return it is on disk.
-    ///
-    /// # Errors
-    /// A text for the operator. The old content is still there.
-    pub fn save<'a>(
-        &self,
-        content: &Content<'_, impl Iterator<Item = &'a Tracked> + Clone>,
-    ) -> Result<(), String> {
-        let write = |file: &mut BufWriter<&File>| Ok(serde_json::to_writer(file, content)?);
-        Replacement::begin(&self.path)
-            .and_then(|new| new.finish(write))
-            .map_err(|error| {
-                format!(
-                    "cannot write the state file {}: {error}",
-                    self.path.display()
-                )
-            })
-    }
-}
-
 impl State {
-    fn parse(text: &[u8]) -> Result<Self, String> {
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &[u8]) -> Result<Self, String> {
         let file: HashMap<String, &RawValue> =
             serde_json::from_slice(text).map_err(|error| error.to_string())?;
         let pending: Vec<(Handle, Box<RawValue>)> = list(&file, "pending", true)?;
@@ -287,7 +198,7 @@ impl Handle {
                 phase,
                 tenant,
                 // Until the supplement says otherwise: the Python runner knows no such limit.
-                expires: SystemTime::now() + UNKNOWN_AGE,
+                expires: Instant::now() + UNKNOWN_AGE,
                 log_length: self.trace_offset,
                 resource: self.paas_resource.map(Resource::new),
                 doubt: if unseen { Doubt::now() } else { Doubt::None },
@@ -300,7 +211,6 @@ impl Handle {
 impl Supplement {
     fn of(tracked: &Tracked) -> Self {
         let (runner, job) = (&tracked.runner, &tracked.job);
-        let expires = job.expires.duration_since(UNIX_EPOCH);
         Self {
             runner_name: runner.former.clone(),
             unique_runner_name: runner.unique.clone(),
@@ -309,7 +219,7 @@ impl Supplement {
             token: job.credentials.token.reveal().to_owned(),
             expected_weight: tracked.weight.as_f64(),
             tenant: job.tenant.clone(),
-            expires: expires.ok().map(|since| since.as_secs()),
+            expires: Some(clock_time(job.expires)),
             machine_in_doubt: job.doubt.is_some(),
             verdict: job.verdict.clone(),
         }
@@ -338,7 +248,7 @@ impl Supplement {
         known.runner.unique = self.unique_runner_name;
         known.section = self.section;
         if let Some(seconds) = self.expires {
-            known.job.expires = UNIX_EPOCH + Duration::from_secs(seconds.min(u64::from(u32::MAX)));
+            known.job.expires = moment(seconds);
         }
         known.job.verdict = self.verdict;
         known.job.tenant = self.tenant.or(known.job.tenant.take());
@@ -376,6 +286,24 @@ impl<'a, T: Iterator<Item = &'a Tracked> + Clone> Serialize for Content<'_, T> {
         file.serialize_entry(OUR_KEY, &ours)?;
         file.end()
     }
+}
+
+/// Moments outlive no process, so the file has seconds since 1970; should the clock be set meanwhile, a
+/// process does not notice.
+fn clock_time(moment: Instant) -> u64 {
+    let rest = moment.saturating_duration_since(Instant::now());
+    (since_1970() + rest).as_secs()
+}
+
+fn moment(clock_time: u64) -> Instant {
+    let rest = Duration::from_secs(clock_time).saturating_sub(since_1970());
+    Instant::now() + rest.min(LONGEST_AGE)
+}
+
+fn since_1970() -> Duration {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
 }
 
 /// A list that is written item by item: hundreds of payloads are never in memory twice.

@@ -28,12 +28,17 @@ pub fn of_this_installation(remembered: Option<&str>) -> String {
     format!("r_{}", hex(&bytes))
 }
 
-/// Two services on one machine have the same id, but never the same state file.
+/// Two services on one machine have the same id, but never the same state file; a copy of a machine
+/// has both, but another name.
 #[must_use]
 pub fn mark(system_id: &str, state_file: &Path) -> String {
     let path = absolute(state_file).unwrap_or_else(|_| state_file.to_owned());
-    let hash = digest::digest(&digest::SHA256, path.as_os_str().as_encoded_bytes());
-    format!("{system_id}.{}", hex(hash.as_ref()))
+    let host = fs::read("/proc/sys/kernel/hostname").unwrap_or_default();
+    let mut digest = digest::Context::new(&digest::SHA256);
+    digest.update(path.as_os_str().as_encoded_bytes());
+    digest.update(b"@");
+    digest.update(&host);
+    format!("{system_id}.{}", hex(digest.finish().as_ref()))
 }
 
 const LENGTH: usize = 6;

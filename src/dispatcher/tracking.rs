@@ -119,6 +119,10 @@ impl Dispatcher {
             (Progress::Pushed(resource), Some(job)) => job.resource = Some(resource),
             (Progress::Running, Some(job)) => job.phase = Phase::Launched,
             (Progress::Ended { left, saved }, Some(job)) => {
+                if left.doubt.is_some() {
+                    // Woken once is enough.
+                    let _ = self.doubt.try_send(());
+                }
                 *job = *left;
                 self.to_release.push(saved);
             }

@@ -5,7 +5,7 @@ mod pulse;
 mod watch;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::executor::{Doubt, Resource};
 use crate::payload::{JobCredentials, Payload};
@@ -18,7 +18,7 @@ pub struct Job {
     /// The top-level group of its project.
     pub tenant: Option<String>,
     /// When its machine goes, whatever the job says.
-    pub expires: SystemTime,
+    pub expires: Instant,
     /// How much stood in its log before its machine could write to it.
     pub log_length: u64,
     /// Where it runs, as soon as there is such a place.
@@ -50,7 +50,7 @@ impl Job {
     #[must_use]
     pub fn granted(payload: Payload, max_age: Duration) -> Self {
         Self {
-            expires: SystemTime::now() + payload.timeout().map_or(max_age, |own| own + MARGIN),
+            expires: Instant::now() + payload.timeout().map_or(max_age, |own| own + MARGIN),
             credentials: payload.credentials.clone(),
             tenant: payload.tenant().map(str::to_owned),
             log_length: 0,

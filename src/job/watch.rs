@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use super::Job;
 use super::life::World;
@@ -17,6 +17,9 @@ use crate::shutdown::Stop;
 const REPLICA_LAG: Duration = Duration::from_secs(3);
 /// While a machine is awaited, the coordinator is asked so often whether that is still of use.
 const WANTED_EVERY: Duration = Duration::from_secs(5);
+/// Getting a machine takes a few seconds where all is well. Whoever waits longer has trouble, which
+/// is no reason for the jobs of others to wait, too.
+const SLOW_AFTER: Duration = Duration::from_secs(60);
 
 /// Tells the coordinator that we have the job. Ends it, if it is not wanted any more. Trouble with
 /// the call changes nothing: the job is ours until somebody says otherwise.
@@ -46,6 +49,7 @@ fn confirm_over(job: &JobCredentials, world: &World<'_>, why: String) -> Result<
 pub(super) struct WhileWanted<'a> {
     job: &'a JobCredentials,
     world: &'a World<'a>,
+    since: Instant,
     asked: Cell<Instant>,
 }
 
@@ -54,6 +58,7 @@ impl<'a> WhileWanted<'a> {
         Self {
             job,
             world,
+            since: Instant::now(),
             asked: Cell::new(Instant::now()),
         }
     }
@@ -66,6 +71,9 @@ impl Patience for WhileWanted<'_> {
             if self.asked.get().elapsed() >= WANTED_EVERY {
                 self.asked.set(Instant::now());
                 greet(self.job, self.world)?;
+            }
+            if self.since.elapsed() >= SLOW_AFTER {
+                self.world.report.slow();
             }
             let rest = until.saturating_duration_since(Instant::now());
             self.world.stop.wait(rest.min(WANTED_EVERY))?;
@@ -204,7 +212,7 @@ pub(super) fn await_end(job: &Job, world: &World<'_>) -> Result<Infallible, Halt
 
 /// Nothing may run for ever, whatever the coordinator says or doesn't say.
 fn check_age(job: &Job) -> Result<(), Halt> {
-    if SystemTime::now() < job.expires {
+    if Instant::now() < job.expires {
         return Ok(());
     }
     Err(Failure {

@@ -121,11 +121,14 @@ impl Payload {
         self.variable(FLAVOR).filter(|flavor| !flavor.is_empty())
     }
 
-    /// The path of the top-level group that the job's project belongs to.
+    /// The path of the top-level group that the job's project belongs to. It decides who pays, so
+    /// only what the coordinator itself says counts: that comes first, and what a job's author
+    /// defines, which may have the same name, behind it.
     #[must_use]
     pub fn tenant(&self) -> Option<&str> {
-        self.variable(ROOT_NAMESPACE)
-            .filter(|group| !group.is_empty())
+        let mut variables = self.variables.iter();
+        let first = variables.find(|variable| variable.key == ROOT_NAMESPACE)?;
+        Some(first.value.as_str()).filter(|group| !group.is_empty())
     }
 
     fn variable(&self, key: &str) -> Option<&str> {
@@ -229,6 +232,15 @@ mod tests {
             Payload::parse(text.as_bytes()).unwrap().flavor(),
             Some("XL")
         );
+    }
+
+    #[test]
+    fn a_jobs_author_can_not_choose_who_pays() {
+        let text = r#"{"id": 1, "token": "t", "variables": [
+            {"key": "CI_PROJECT_ROOT_NAMESPACE", "value": "acme"},
+            {"key": "CI_PROJECT_ROOT_NAMESPACE", "value": "somebody-else"}]}"#;
+        let payload = Payload::parse(text.as_bytes()).unwrap();
+        assert_eq!(payload.tenant(), Some("acme"));
     }
 
     #[test]

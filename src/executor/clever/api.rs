@@ -68,6 +68,7 @@ pub enum ApiError {
     Status {
         status: u16,
         id: Option<i64>,
+        is_json: bool,
         text: String,
         retry_after: Option<Duration>,
     },
@@ -135,15 +136,19 @@ impl ApiError {
         )
     }
 
-    /// No such application, or none at this organization (ids 4004 and 4002).
+    /// No such application, or none at this organization (ids 4004 and 4002). Clever Cloud's own
+    /// answers are JSON: the 404 of a proxy says nothing.
     pub const fn is_not_there(&self) -> bool {
         matches!(
             self,
-            Self::Status { status: 404, .. }
-                | Self::Status {
-                    id: Some(4004 | 4002),
-                    ..
-                }
+            Self::Status {
+                status: 404,
+                is_json: true,
+                ..
+            } | Self::Status {
+                id: Some(4004 | 4002),
+                ..
+            }
         )
     }
 
@@ -346,11 +351,11 @@ impl Api {
         if answer.is_success() {
             return Ok(answer);
         }
+        let body = Fields::read(&answer.body).ok();
         Err(ApiError::Status {
             status: answer.status,
-            id: Fields::read(&answer.body)
-                .ok()
-                .and_then(|body| body.get("id")),
+            is_json: body.is_some(),
+            id: body.and_then(|body| body.get("id")),
             text: answer.describe(&call),
             retry_after: answer.retry_after(),
         })

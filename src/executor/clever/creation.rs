@@ -4,13 +4,11 @@ use std::time::{Duration, Instant};
 
 use super::api::{Account, ApiError, Application, Wanted};
 use super::flavors::Flavor;
-use super::{CleverDocker, Remembered, words};
+use super::{CleverDocker, PATIENCE, Remembered, words};
 use crate::backoff::Backoff;
 use crate::executor::{Doubt, Halt, MachineName, Patience, Resource};
 use crate::payload::Payload;
 
-/// How long a job waits for an API in trouble before its user is told.
-const PATIENCE: Duration = Duration::from_secs(300);
 /// A list shows a new application after seconds (3.11): the pauses between looks for a lost one.
 const LOOKS: [Duration; 4] = [
     Duration::ZERO,

@@ -2,14 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use super::{CleverDocker, Remembered, remote, words};
+use super::{CleverDocker, PATIENCE, Remembered, remote, words};
 use crate::backoff::Backoff;
 use crate::deploy::BuildContext;
 use crate::deploy::git::{PushError, Pushed, Remote};
 use crate::executor::{Failure, Halt, MachineName, Patience};
 use crate::payload::Payload;
 
-const PUSH_ATTEMPTS: u32 = 3;
+/// How long a push is tried again.
+const PUSH_PATIENCE: Duration = Duration::from_secs(60);
 /// New repositories often take a moment only; the configured step is for those that don't.
 const FIRST_STEP: Duration = Duration::from_millis(20);
 
@@ -22,7 +23,8 @@ impl CleverDocker {
         application: &Remembered,
         patience: &dyn Patience,
     ) -> Result<String, Halt> {
-        let until = Instant::now() + self.settings.repository_timeout;
+        let give_up = Instant::now() + PATIENCE;
+        let mut until = Instant::now() + self.settings.repository_timeout;
         let mut step = FIRST_STEP.min(self.settings.repository_step);
         loop {
             let last = match self.tenants.with_account(tenant, |account| {
@@ -32,7 +34,13 @@ impl CleverDocker {
                     return Ok(self.push_url(name, tenant, application.push_url)?);
                 }
                 Ok(_) => "it is still being created".to_owned(),
-                Err(error) => error.to_string(),
+                Err(error) => {
+                    // What counts is how long it is being created while somebody can say so.
+                    if error.may_pass() {
+                        until = (Instant::now() + self.settings.repository_timeout).min(give_up);
+                    }
+                    error.to_string()
+                }
             };
             if Instant::now() >= until {
                 let patience = self.settings.repository_timeout;
@@ -75,6 +83,7 @@ impl CleverDocker {
         payload: &Payload,
         patience: &dyn Patience,
     ) -> Result<(), Halt> {
+        let until = Instant::now() + PUSH_PATIENCE;
         let mut backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(10));
         loop {
             let bench = self.workshop.await_bench(patience.stop())?;
@@ -97,7 +106,8 @@ impl CleverDocker {
             if renewable {
                 self.tenants.forget(payload.tenant());
             }
-            if !(error.may_pass || renewable) || backoff.failures() >= PUSH_ATTEMPTS {
+            let is_hopeless = !(error.may_pass || renewable && backoff.failures() == 1);
+            if is_hopeless || Instant::now() >= until {
                 return Err(words::not_pushed(name, &error).into());
             }
             log::warn!(

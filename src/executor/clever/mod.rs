@@ -14,6 +14,7 @@ mod tenants;
 mod words;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::to_raw_value;
@@ -42,6 +43,8 @@ pub struct CleverDocker {
     mark: String,
 }
 
+/// How long a job waits for an API in trouble before its user is told.
+const PATIENCE: Duration = Duration::from_secs(300);
 /// Every application says in this variable which installation made it.
 const MARK: &str = "HEPTAPOD_PAAS_RUNNER_INSTALLATION";
 
@@ -181,6 +184,10 @@ impl Executor for CleverDocker {
     fn weigh_flavor(&self, flavor: &str) -> Result<Result<Weight, String>, String> {
         let flavors = self.catalogue.flavors()?;
         let found = flavors.iter().find(|known| known.name == flavor);
+        if found.is_none() {
+            // It may be there the next time.
+            self.catalogue.forget();
+        }
         Ok(found.map(|flavor| flavor.weight).ok_or_else(|| {
             let names: Vec<_> = flavors.iter().map(|flavor| flavor.name.as_str()).collect();
             format!("{} offers {}", self.settings.api_url, names.join(", "))
