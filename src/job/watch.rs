@@ -69,8 +69,9 @@ impl Patience for WhileWanted<'_> {
         let until = Instant::now() + duration;
         loop {
             if self.asked.get().elapsed() >= WANTED_EVERY {
-                self.asked.set(Instant::now());
+                // Whoever hears of an end hears of it again.
                 greet(self.job, self.world)?;
+                self.asked.set(Instant::now());
             }
             if self.since.elapsed() >= SLOW_AFTER {
                 self.world.report.slow();

@@ -246,7 +246,8 @@ impl Executor for CleverDocker {
         let remembered = Remembered::read(resource)?;
         self.tenants
             .with_account(remembered.payer(tenant), |account| {
-                let account = remembered.account(account);
+                let owner = remembered.organization.as_deref();
+                let account = self.tenants.account_at(owner, account);
                 Ok(self.api.instances(&account, &remembered.id)? == 0
                     && self.api.deployment_is_over(&account, &remembered.id)?)
             })
@@ -281,7 +282,8 @@ impl Executor for CleverDocker {
         let tenant = known.as_ref().map_or(tenant, |app| app.payer(tenant));
         let deleted = self.tenants.with_account(tenant, |account| {
             if let Some(app) = &known {
-                self.delete(&app.account(account), &app.id)?;
+                let owner = app.organization.as_deref();
+                self.delete(&self.tenants.account_at(owner, account), &app.id)?;
             }
             if doubt.is_some() {
                 let found = self.api.find(account, |other| name.is(other))?;
@@ -296,7 +298,10 @@ impl Executor for CleverDocker {
                 log::info!("nothing to delete: {}", failure.admin);
                 Ok(())
             }
-            deleted => deleted.map_err(|error| words::not_deleted(&self.settings.api_url, &error)),
+            deleted => deleted.map_err(|error| {
+                let owner = known.as_ref().and_then(|app| app.organization.as_deref());
+                words::not_deleted(&self.settings.api_url, owner, &error)
+            }),
         }
     }
 }
@@ -331,15 +336,6 @@ impl Remembered {
     /// The top-level group whose account it is, given that of its job.
     fn payer<'a>(&'a self, tenant: Option<&'a str>) -> Option<&'a str> {
         self.gitlab_namespace.as_deref().or(tenant)
-    }
-
-    /// What to speak for it with: today's token, at the organization that owns it.
-    fn account(&self, today: &Account) -> Account {
-        let owner = self.organization.as_ref().filter(|owner| is_plain(owner));
-        Account {
-            organization: owner.unwrap_or(&today.organization).clone(),
-            token: today.token.clone(),
-        }
     }
 
     fn write(mut self) -> Resource {

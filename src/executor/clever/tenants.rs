@@ -20,8 +20,10 @@ pub struct Tenants {
     tenancy: Tenancy,
     coordinator: Coordinator,
     remembered: Mutex<HashMap<String, (Account, Instant)>>,
-    /// All that ever had an account.
+    /// All that ever had an account, since the start.
     met: Mutex<BTreeSet<String>>,
+    /// The latest token of every organization, since the start.
+    tokens: Mutex<HashMap<String, Secret>>,
 }
 
 impl Tenants {
@@ -31,6 +33,7 @@ impl Tenants {
             coordinator,
             remembered: Mutex::default(),
             met: Mutex::default(),
+            tokens: Mutex::default(),
         }
     }
 
@@ -100,7 +103,23 @@ impl Tenants {
         remembered.insert(group.to_owned(), (account.clone(), Instant::now()));
         let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
         met.insert(group.to_owned());
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.insert(account.organization.clone(), account.token.clone());
         Ok(account)
+    }
+
+    /// What to speak with for what `owner` owns, given today's account of the group: the group may
+    /// have moved to another organization, whose token is good for nothing at the old one.
+    pub fn account_at(&self, owner: Option<&str>, today: &Account) -> Account {
+        let Some(owner) = owner.filter(|owner| *owner != today.organization && is_plain(owner))
+        else {
+            return today.clone();
+        };
+        let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        Account {
+            organization: owner.to_owned(),
+            token: tokens.get(owner).unwrap_or(&today.token).clone(),
+        }
     }
 
     pub fn forget(&self, group: Option<&str>) {

@@ -51,11 +51,14 @@ pub fn not_pushed(name: &MachineName, error: &PushError) -> Failure {
     }
 }
 
-pub fn not_deleted(api_url: &str, error: &ApiError) -> String {
+pub fn not_deleted(api_url: &str, owner: Option<&str>, error: &ApiError) -> String {
     let hint = if error.is_refused_credentials() {
-        "; does the token have the Manager role? A Developer may create but not delete"
+        let whose = owner.map_or_else(String::new, |owner| format!(" at {owner}, whose it is"));
+        format!(
+            "; does the token have the Manager role{whose}? A Developer may create but not delete"
+        )
     } else {
-        ""
+        String::new()
     };
     format!("{api_url}: {error}{hint}")
 }
