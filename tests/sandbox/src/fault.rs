@@ -242,10 +242,15 @@ impl Gate {
             .take();
     }
 
-    pub(crate) fn pass(&self, stop: &Stop) -> Result<(), Stopped> {
+    /// Stands at the gate: what comes back is disconnected when it opens.
+    pub(crate) fn stand_at(&self) -> &Receiver<Infallible> {
         self.reach();
+        &self.opened
+    }
+
+    pub(crate) fn pass(&self, stop: &Stop) -> Result<(), Stopped> {
         select! {
-            recv(self.opened) -> _ => Ok(()),
+            recv(self.stand_at()) -> _ => Ok(()),
             recv(stop.channel()) -> _ => Err(Stopped),
         }
     }

@@ -238,6 +238,15 @@ impl Coordinator {
         });
     }
 
+    /// An administrator ends it: it has failed, and its runner hears of that only when it asks.
+    pub fn drop_job(&self, id: JobId) {
+        self.with_job(id, |world, job| {
+            if !job.view.status.is_over() {
+                world.set_status(job, JobStatus::Failed, Some("unknown_failure"));
+            }
+        });
+    }
+
     /// The job's log and its token are gone, as when its project is deleted.
     pub fn erase(&self, id: JobId) {
         self.with_job(id, |_, job| {

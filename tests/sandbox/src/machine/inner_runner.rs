@@ -234,6 +234,7 @@ fn run_script(
         .map_err(|error| End::Crashed(error.to_string()))?;
     let mut mask = Mask::new(place.secrets.clone());
     let stop = session.stop().channel().clone();
+    let death = session.death();
     let ticks = tick(SEND_EVERY);
     let mut output = shell.output.clone();
     loop {
@@ -250,6 +251,7 @@ fn run_script(
                 return Ok(ScriptEnd::Exit(code.unwrap_or(1)));
             }
             recv(stop) -> _ => return Err(End::Stopped),
+            recv(death) -> _ => return Err(End::Crashed("its machine died".to_owned())),
             recv(ticks) -> _ => {
                 if session.send()? == Wish::Cancel {
                     session.log.write(&mask.finish());

@@ -49,6 +49,9 @@ pub enum MachineBehaviour {
     HangsInJob,
     /// The job's script runs and is in the log, its result is never reported.
     ExitsWithoutReporting,
+    /// The VM dies when the gate opens, in the middle of the job's script (which stands at the
+    /// gate): nobody hears another word.
+    DiesInJob(Gate),
     /// Older than 18.5: no early `PUT state=running`, crashes when the log is longer than its own.
     OldInnerRunner,
     /// The container runs; the inner runner begins when the gate opens.
@@ -109,7 +112,10 @@ impl Machine<'_> {
             // Monitoring restarts it for ever, at somebody's cost.
             return Err(for_ever(stop));
         }
-        Ok(Outcome::Ran)
+        Ok(match order.behaviour {
+            MachineBehaviour::DiesInJob(_) => Outcome::Failed,
+            _ => Outcome::Ran,
+        })
     }
 
     fn check_out(self) -> Result<BTreeMap<String, Vec<u8>>, Stopped> {

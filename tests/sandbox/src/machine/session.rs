@@ -1,8 +1,10 @@
 //! The inner runner's talk with its coordinator about one job: it says that it runs, sends its
 //! log, reports the result, and hears when the job is not wanted any more.
 
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::{Receiver, never};
 use serde_json::{Value, json};
 
 use super::handover::Handover;
@@ -68,6 +70,14 @@ impl<'a> Session<'a> {
 
     pub const fn stop(&self) -> &'a Stop {
         self.machine.stop
+    }
+
+    /// Disconnected when the machine shall die while the job runs.
+    pub fn death(&self) -> Receiver<Infallible> {
+        match &self.machine.order.behaviour {
+            MachineBehaviour::DiesInJob(gate) => gate.stand_at().clone(),
+            _ => never(),
+        }
     }
 
     /// `PUT state=running`, before anything else. Trouble with it changes nothing.

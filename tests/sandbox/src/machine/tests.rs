@@ -127,6 +127,52 @@ fn a_canceled_job_is_given_up_without_a_report() {
     assert_eq!(coordinator.job(id).status, JobStatus::Canceled);
 }
 
+/// What the API tells of the application's machines and of its last deployment.
+fn instances_and_deployment(clever: &Clever, name: &str) -> (Vec<String>, String) {
+    let id = clever.application(name).unwrap().id;
+    let (_, instances) = applications(clever, "GET", &format!("/{id}/instances"), None);
+    let states = instances.as_array().unwrap().iter();
+    let states = states.map(|it| it["state"].as_str().unwrap().to_owned());
+    let (_, deployments) = applications(clever, "GET", &format!("/{id}/deployments"), None);
+    let deployment = deployments[0]["state"].as_str().unwrap().to_owned();
+    (states.collect(), deployment)
+}
+
+#[test]
+fn a_machine_that_dies_in_its_job_says_no_more_and_is_seen_to_be_gone() {
+    let clever = start_clever();
+    let coordinator = start_coordinator(&clever);
+    let gate = Gate::new();
+    clever.set_machine_behaviour(MachineBehaviour::DiesInJob(gate.clone()));
+    let spec = JobSpec::new("a", ["echo begun; sleep 1000"]);
+    let name = hand_over(&clever, &coordinator, spec);
+    let id = coordinator.jobs()[0].id;
+    let begun = || log(&coordinator.job(id)).contains("\nbegun");
+    assert!(clever.journal().wait_until(PATIENCE, begun));
+    let (instances, deployment) = instances_and_deployment(&clever, &name);
+    assert_eq!(instances, ["TASK_IN_PROGRESS"]);
+    assert_eq!(deployment, "TASK_RUNNING");
+    gate.open();
+    assert!(reaches(&clever, &name, AppPhase::Exited));
+    let (instances, deployment) = instances_and_deployment(&clever, &name);
+    assert!(instances.is_empty(), "{instances:?}");
+    assert_eq!(deployment, "FAIL");
+    let job = coordinator.job(id);
+    assert_eq!((job.status, job.verdicts().len()), (JobStatus::Running, 0));
+    assert_eq!(clever.running_machines(), 0);
+}
+
+#[test]
+fn a_machine_whose_job_is_done_is_seen_to_be_gone() {
+    let clever = start_clever();
+    let coordinator = start_coordinator(&clever);
+    let name = hand_over(&clever, &coordinator, JobSpec::new("a", ["true"]));
+    assert!(reaches(&clever, &name, AppPhase::Exited));
+    let (instances, deployment) = instances_and_deployment(&clever, &name);
+    assert!(instances.is_empty(), "{instances:?}");
+    assert_eq!(deployment, "OK");
+}
+
 #[test]
 fn a_job_that_was_canceled_before_it_began_writes_nothing() {
     let clever = start_clever();
