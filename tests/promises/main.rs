@@ -3,6 +3,7 @@
 
 mod afterwards;
 mod configuration;
+mod dead_machines;
 mod failures;
 mod faults;
 mod journey;

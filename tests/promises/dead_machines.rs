@@ -1,0 +1,271 @@
+//! A machine that died is noticed within a minute, and nobody waits for its job for an hour; one
+//! that only can't be seen is left alone.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sandbox::{AppPhase, Fault, Gate, JobId, JobStatus, Kind, MachineBehaviour, Rule};
+
+use crate::service::Service;
+use crate::town::{PATIENCE, Town, assert_started_once};
+
+/// From its machine's end to the job's: two looks, 30 s and 15 s apart, and what a busy computer
+/// adds to that.
+const NOTICED_WITHIN: Duration = Duration::from_secs(60);
+/// Until so much has happened: far more than the looks take.
+const LOOKS_PATIENCE: Duration = Duration::from_secs(120);
+
+/// Jobs may take long until they are seen running here: that they did not start is not what is to
+/// be told of their machines. And many are watched at the same time, so not too often.
+fn start_patiently(town: &Town) -> Service {
+    let mut configuration = town.configuration();
+    for (usual, patient) in [
+        ("timeout_seconds = 30", "timeout_seconds = 600"),
+        ("poll_step = 0.1", "poll_step = 1"),
+        (
+            "job_progress_poll_interval = 0.2",
+            "job_progress_poll_interval = 1",
+        ),
+    ] {
+        assert!(configuration.contains(usual), "{usual}");
+        configuration = configuration.replace(usual, patient);
+    }
+    std::fs::write(town.config_path(), configuration).unwrap();
+    Service::start(&[town.config_path().display().to_string()], &[])
+}
+
+/// When the application of the job was in this phase.
+fn moment_of(town: &Town, job: JobId, phase: AppPhase) -> Instant {
+    let wanted = town.machine_name(job);
+    let entries = town.journal.entries();
+    let found = entries.iter().find(|entry| match &entry.kind {
+        Kind::Application { name, state } => *name == wanted && *state == phase,
+        _ => false,
+    });
+    found.unwrap_or_else(|| town.give_up("no such moment")).at
+}
+
+fn await_log(town: &Town, job: JobId, words: &str) {
+    let written = || town.coordinator.job(job).log().contains(words);
+    assert!(town.journal.wait_until(PATIENCE, written), "no {words}");
+}
+
+/// What everybody is told of a machine that ended without a result.
+fn assert_told_of_death(town: &Town, service: &Service, job: JobId, how: &str) {
+    let over = town
+        .coordinator
+        .wait_for_status(job, LOOKS_PATIENCE, JobStatus::is_over);
+    let ended = over.unwrap_or_else(|| town.give_up(&format!("{how}: the job never ends")));
+    let died = moment_of(town, job, AppPhase::Exited);
+    let noticed = ended.finished.unwrap().duration_since(died);
+    assert!(noticed < NOTICED_WITHIN, "{how}: after {noticed:?}");
+    assert_eq!(ended.status, JobStatus::Failed, "{how}");
+    assert_eq!(ended.exit_code, Some(103), "{how}");
+    assert_eq!(ended.verdicts().len(), 1, "{how}: {:?}", ended.calls);
+    let log = ended.log();
+    let words = "\x1b[31mThe job's machine stopped without a result.";
+    assert_eq!(log.matches(words).count(), 1, "{how}: {log}");
+    assert!(log.contains("a larger CI_CLEVER_CLOUD_FLAVOR may help"));
+    let line = service.await_log("its machine has ended and the coordinator has no result");
+    assert!(line.contains(&format!("job={job} ")), "{how}: {line}");
+    town.await_no_machines();
+    assert_started_once(town, job);
+    town.check_manners();
+}
+
+#[test]
+fn a_machine_that_dies_in_its_job_fails_it_within_a_minute() {
+    let town = Town::new();
+    let gate = Gate::new();
+    town.clever
+        .set_machine_behaviour(MachineBehaviour::DiesInJob(gate.clone()));
+    let service = town.start();
+    let job = town.submit("dies", "echo begun; sleep 1000");
+    service.await_log("running, seen after");
+    await_log(&town, job, "\nbegun");
+    gate.open();
+    assert_told_of_death(&town, &service, job, "in its job");
+    let log = town.coordinator.job(job).log();
+    assert!(log.contains("\nbegun"), "what it wrote is kept: {log}");
+}
+
+#[test]
+fn a_machine_that_ends_before_its_job_begins_or_before_it_reports_fails_it() {
+    let ends = [
+        (MachineBehaviour::BuildFails, "the image can't be built"),
+        (MachineBehaviour::CrashesAtStart, "the container crashes"),
+        (MachineBehaviour::ExitsWithoutReporting, "no report"),
+    ];
+    thread::scope(|scope| {
+        for (behaviour, how) in ends {
+            scope.spawn(move || {
+                let town = Town::new();
+                town.clever.set_machine_behaviour(behaviour);
+                let service = start_patiently(&town);
+                let job = town.submit("dies", "true");
+                assert_told_of_death(&town, &service, job, how);
+            });
+        }
+    });
+}
+
+#[test]
+fn a_machine_that_died_while_the_service_was_down_is_noticed_by_the_next_one() {
+    let town = Town::new();
+    let gate = Gate::new();
+    town.clever
+        .set_machine_behaviour(MachineBehaviour::DiesInJob(gate.clone()));
+    let service = town.start();
+    let job = town.submit("dies", "echo begun; sleep 1000");
+    service.await_log("running, seen after");
+    await_log(&town, job, "\nbegun");
+    let (exit, log) = service.stop();
+    assert!(exit.success(), "{log}");
+    gate.open();
+    town.await_phase(job, AppPhase::Exited);
+    let service = town.start();
+    assert_told_of_death(&town, &service, job, "while nobody watched");
+}
+
+/// An answer's status and body.
+type Answer = (u16, &'static str);
+
+/// What makes a machine look as if it were gone, and is no proof of that.
+struct Disguise {
+    how: &'static str,
+    behaviour: MachineBehaviour,
+    /// The API's answers about machines and about deployments, where they are not as usual.
+    instances: Option<Answer>,
+    deployments: Option<Answer>,
+}
+
+const NOT_FOUND: Answer = (404, r#"{"id": 4004, "message": "no", "type": "error"}"#);
+const PROXY: Answer = (404, "<html><body>404 Not Found</body></html>");
+const OUT_OF_ORDER: Answer = (503, "<html><body>503</body></html>");
+const NONE: Answer = (200, "[]");
+
+impl Disguise {
+    const fn of_the_living(
+        how: &'static str,
+        instances: Option<Answer>,
+        deployments: Option<Answer>,
+    ) -> Self {
+        Self {
+            how,
+            behaviour: MachineBehaviour::Normal,
+            instances,
+            deployments,
+        }
+    }
+
+    const fn of_the_unborn(how: &'static str, behaviour: MachineBehaviour) -> Self {
+        Self {
+            how,
+            behaviour,
+            instances: None,
+            deployments: None,
+        }
+    }
+
+    fn put_on(&self, town: &Town) {
+        town.clever.set_machine_behaviour(self.behaviour.clone());
+        let answers = [
+            ("instances", self.instances),
+            ("deployments", self.deployments),
+        ];
+        for (about, answer) in answers {
+            let Some((code, body)) = answer else { continue };
+            let fault = Fault::Status {
+                code,
+                headers: Vec::new(),
+                body: body.as_bytes().to_vec(),
+            };
+            let rule = Rule::on("GET", format!("*/applications/app_*/{about}"));
+            town.clever.faults().inject(rule.always().with(fault));
+        }
+    }
+}
+
+/// One after the other would take as many minutes as there are.
+fn all_are_left_alone(disguises: &[Disguise]) {
+    thread::scope(|scope| {
+        for disguise in disguises {
+            scope.spawn(|| is_left_alone(disguise));
+        }
+    });
+}
+
+fn is_left_alone(disguise: &Disguise) {
+    let how = disguise.how;
+    let town = Town::new();
+    disguise.put_on(&town);
+    let _service = start_patiently(&town);
+    let job = town.submit("unseen", "echo begun; sleep 1000");
+    await_two_looks(&town, job, how);
+    let unharmed = town.coordinator.job(job);
+    assert_eq!(unharmed.status, JobStatus::Running, "{how}");
+    assert!(!unharmed.log().contains("stopped without"), "{how}");
+    let machine = town.machine(job).unwrap();
+    assert!(!machine.is_deleted(), "{how}: {machine:?}");
+    town.coordinator.cancel(job);
+    town.await_no_machines();
+    let verdicts = town.coordinator.job(job).verdicts().len();
+    assert_eq!(verdicts, 0, "{how}");
+}
+
+/// Waits until the service has looked for the job's machine twice, and has then gone on to ask the
+/// coordinator for the job, more often than it would to tell of a failure; or until the job is over.
+fn await_two_looks(town: &Town, job: JobId, how: &str) {
+    let name = town.machine_name(job);
+    let is_look = |method: &str, path: &str| method == "GET" && path.ends_with("/instances");
+    let is_question = |method: &str, path: &str| {
+        (method == "GET" && path.ends_with("/api/v4/job"))
+            || (method == "PATCH" && path.ends_with(&format!("/jobs/{job}/trace")))
+    };
+    let looked = town.journal.wait_for(LOOKS_PATIENCE, |entries| {
+        let pushed = entries.iter().position(|entry| match &entry.kind {
+            Kind::Application { name: of, state } => *of == name && *state == AppPhase::Pushed,
+            _ => false,
+        });
+        let (mut looks, mut questions) = (0, 0);
+        entries[pushed?..].iter().find_map(|entry| {
+            match &entry.kind {
+                Kind::Request { method, path, .. } => {
+                    looks += usize::from(is_look(method, path));
+                    questions += usize::from(looks >= 2 && is_question(method, path));
+                }
+                Kind::JobStatus { job: of, .. } if *of == job => return Some(()),
+                _ => {}
+            }
+            (questions >= 3).then_some(())
+        })
+    });
+    looked.unwrap_or_else(|| town.give_up(&format!("{how}: no two looks at the machine")));
+}
+
+#[test]
+fn a_machine_that_cannot_be_seen_is_left_alone() {
+    all_are_left_alone(&[
+        Disguise::of_the_living("machines are not found", Some(NOT_FOUND), None),
+        Disguise::of_the_living("a proxy finds no machines", Some(PROXY), None),
+        Disguise::of_the_living("the API is out of order", Some(OUT_OF_ORDER), None),
+        Disguise::of_the_living("no machine is shown", Some(NONE), None),
+        Disguise::of_the_living("nothing is shown", Some(NONE), Some(NONE)),
+        Disguise::of_the_living("nothing is found", Some(NONE), Some(NOT_FOUND)),
+    ]);
+}
+
+/// A busy platform takes minutes until a pushed job has a machine, and some machines boot slowly.
+#[test]
+fn a_machine_that_is_not_there_yet_has_not_died() {
+    let held = MachineBehaviour::HeldBeforeJob(Gate::new());
+    let unseen = Disguise {
+        instances: Some(NOT_FOUND),
+        ..Disguise::of_the_unborn("it has no job yet and is not found", held)
+    };
+    all_are_left_alone(&[
+        Disguise::of_the_unborn("nothing came yet", MachineBehaviour::DeploymentNeverAppears),
+        Disguise::of_the_unborn("it boots for long", MachineBehaviour::NeverBoots),
+        unseen,
+    ]);
+}
