@@ -2,6 +2,7 @@
 //! process in a sandbox world.
 
 mod afterwards;
+mod cancellation;
 mod configuration;
 mod dead_machines;
 mod failures;
