@@ -75,7 +75,7 @@ impl Moment {
         let push = Rule::on("POST", "*git-receive-pack");
         let rule = match self {
             Self::AwaitingRepository => {
-                town.runner = "cc_deployment_repo_timeout = 600".to_owned();
+                town.runner += "cc_deployment_repo_timeout = 600";
                 town.clever
                     .set_quirks(|quirks| quirks.repository_never_ready = true);
                 return None;
