@@ -7,6 +7,7 @@ mod configuration;
 mod dead_machines;
 mod failures;
 mod faults;
+mod isolation;
 mod journey;
 mod kills;
 mod limits;

@@ -1,0 +1,164 @@
+//! The injected fault: an executor that does what the real one does, and panics around some calls.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::panic::resume_unwind;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use heptapod_paas_runner::config::RunnerName;
+use heptapod_paas_runner::executor::{
+    Doubt, Executor, Halt, Inventory, MachineName, Patience, Resource,
+};
+use heptapod_paas_runner::payload::Payload;
+use heptapod_paas_runner::weight::Weight;
+use sandbox::Gate;
+
+/// The calls of a job's life to its executor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    Provision,
+    Launch,
+    HasEnded,
+    Decommission,
+}
+
+/// Of what the call does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Before,
+    After,
+}
+
+/// The real executor, which panics around some calls.
+pub struct Brittle<'a> {
+    real: &'a dyn Executor,
+    breaks: Break,
+    /// How often it still does.
+    times: AtomicUsize,
+    calls: Mutex<Vec<Call>>,
+}
+
+/// Where it panics, and what is told of that.
+#[derive(Clone)]
+pub struct Break {
+    pub call: Call,
+    pub side: Side,
+    pub times: usize,
+    /// Opened by the last panic.
+    pub done: Gate,
+}
+
+impl fmt::Display for Break {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            call, side, times, ..
+        } = self;
+        write!(f, "{times} panics {side:?} {call:?}")
+    }
+}
+
+impl<'a> Brittle<'a> {
+    pub fn new(real: &'a dyn Executor, breaks: Break) -> Self {
+        Self {
+            real,
+            times: AtomicUsize::new(breaks.times),
+            breaks,
+            calls: Mutex::default(),
+        }
+    }
+
+    fn around<T>(&self, call: Call, forward: impl FnOnce() -> T) -> T {
+        self.calls.lock().unwrap().push(call);
+        self.may_break(call, Side::Before);
+        let answer = forward();
+        self.may_break(call, Side::After);
+        answer
+    }
+
+    /// What unwinds is what a panic is to those above; it only spares us its message.
+    fn may_break(&self, call: Call, side: Side) {
+        if (self.breaks.call, self.breaks.side) != (call, side) || self.panics_left() == 0 {
+            return;
+        }
+        if self.times.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.breaks.done.open();
+        }
+        resume_unwind(Box::new("injected"));
+    }
+
+    pub fn panics_left(&self) -> usize {
+        self.times.load(Ordering::SeqCst)
+    }
+
+    pub fn count(&self, call: Call) -> usize {
+        let calls = self.calls.lock().unwrap();
+        calls.iter().filter(|made| **made == call).count()
+    }
+}
+
+impl Executor for Brittle<'_> {
+    fn weigh(&self, payload: &Payload) -> Option<Weight> {
+        self.real.weigh(payload)
+    }
+
+    fn weigh_flavor(&self, flavor: &str) -> Result<Result<Weight, String>, String> {
+        self.real.weigh_flavor(flavor)
+    }
+
+    fn heaviest(&self) -> Result<Weight, String> {
+        self.real.heaviest()
+    }
+
+    fn provision(
+        &self,
+        name: &MachineName,
+        payload: &Payload,
+        known: Option<&Resource>,
+        doubt: &mut Doubt,
+        patience: &dyn Patience,
+    ) -> Result<Resource, Halt> {
+        self.around(Call::Provision, || {
+            self.real.provision(name, payload, known, doubt, patience)
+        })
+    }
+
+    fn launch(
+        &self,
+        name: &MachineName,
+        resource: &Resource,
+        payload: &Payload,
+        patience: &dyn Patience,
+    ) -> Result<Resource, Halt> {
+        self.around(Call::Launch, || {
+            self.real.launch(name, resource, payload, patience)
+        })
+    }
+
+    fn has_ended(
+        &self,
+        name: &MachineName,
+        tenant: Option<&str>,
+        resource: &Resource,
+    ) -> Result<bool, String> {
+        self.around(Call::HasEnded, || {
+            self.real.has_ended(name, tenant, resource)
+        })
+    }
+
+    fn machines(&self, runner: &RunnerName, tenants: &BTreeSet<String>) -> Inventory {
+        self.real.machines(runner, tenants)
+    }
+
+    fn decommission(
+        &self,
+        name: &MachineName,
+        tenant: Option<&str>,
+        known: Option<&Resource>,
+        doubt: Doubt,
+    ) -> Result<(), String> {
+        self.around(Call::Decommission, || {
+            self.real.decommission(name, tenant, known, doubt)
+        })
+    }
+}
