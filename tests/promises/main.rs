@@ -11,6 +11,7 @@ mod isolation;
 mod journey;
 mod kills;
 mod limits;
+mod load;
 mod local_docker;
 mod logs;
 mod manual;
