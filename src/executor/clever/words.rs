@@ -53,9 +53,9 @@ pub fn not_pushed(name: &MachineName, error: &PushError) -> Failure {
 
 pub fn not_deleted(api_url: &str, owner: Option<&str>, error: &ApiError) -> String {
     let hint = if error.is_refused_credentials() {
-        let whose = owner.map_or_else(String::new, |owner| format!(" at {owner}, whose it is"));
+        let whose = owner.map_or_else(String::new, |owner| format!(" (it belongs to {owner})"));
         format!(
-            "; does the token have the Manager role{whose}? A Developer may create but not delete"
+            "{whose}; does the token have the Manager role? A Developer may create but not delete"
         )
     } else {
         String::new()
