@@ -73,58 +73,58 @@ fn assert_told_of_death(town: &Town, service: &Service, job: JobId, how: &str) {
     town.check_manners();
 }
 
+/// All at the same time: nearly all of it is the pause between two looks.
 #[test]
-fn a_machine_that_dies_in_its_job_fails_it_within_a_minute() {
+fn a_machine_that_dies_fails_its_job_within_a_minute_and_everybody_is_told() {
+    thread::scope(|scope| {
+        for (behaviour, how) in [
+            (MachineBehaviour::BuildFails, "its image can't be built"),
+            (MachineBehaviour::CrashesAtStart, "its container crashes"),
+            (MachineBehaviour::ExitsWithoutReporting, "it never reports"),
+        ] {
+            scope.spawn(move || dies_by_itself(behaviour, how));
+        }
+        scope.spawn(dies_in_its_job);
+        scope.spawn(dies_while_the_service_is_down);
+    });
+}
+
+fn dies_by_itself(behaviour: MachineBehaviour, how: &str) {
     let town = Town::new();
-    let gate = Gate::new();
-    town.clever
-        .set_machine_behaviour(MachineBehaviour::DiesInJob(gate.clone()));
-    let service = town.start();
-    let job = town.submit("dies", "echo begun; sleep 1000");
-    service.await_log("running, seen after");
-    await_log(&town, job, "\nbegun");
+    town.clever.set_machine_behaviour(behaviour);
+    let service = start_patiently(&town);
+    let job = town.submit("dies", "true");
+    assert_told_of_death(&town, &service, job, how);
+}
+
+fn dies_in_its_job() {
+    let (town, service, job, gate) = mortal();
     gate.open();
     assert_told_of_death(&town, &service, job, "in its job");
     let log = town.coordinator.job(job).log();
     assert!(log.contains("\nbegun"), "what it wrote is kept: {log}");
 }
 
-#[test]
-fn a_machine_that_ends_before_its_job_begins_or_before_it_reports_fails_it() {
-    let ends = [
-        (MachineBehaviour::BuildFails, "the image can't be built"),
-        (MachineBehaviour::CrashesAtStart, "the container crashes"),
-        (MachineBehaviour::ExitsWithoutReporting, "no report"),
-    ];
-    thread::scope(|scope| {
-        for (behaviour, how) in ends {
-            scope.spawn(move || {
-                let town = Town::new();
-                town.clever.set_machine_behaviour(behaviour);
-                let service = start_patiently(&town);
-                let job = town.submit("dies", "true");
-                assert_told_of_death(&town, &service, job, how);
-            });
-        }
-    });
-}
-
-#[test]
-fn a_machine_that_died_while_the_service_was_down_is_noticed_by_the_next_one() {
-    let town = Town::new();
-    let gate = Gate::new();
-    town.clever
-        .set_machine_behaviour(MachineBehaviour::DiesInJob(gate.clone()));
-    let service = town.start();
-    let job = town.submit("dies", "echo begun; sleep 1000");
-    service.await_log("running, seen after");
-    await_log(&town, job, "\nbegun");
+fn dies_while_the_service_is_down() {
+    let (town, service, job, gate) = mortal();
     let (exit, log) = service.stop();
     assert!(exit.success(), "{log}");
     gate.open();
     town.await_phase(job, AppPhase::Exited);
-    let service = town.start();
+    let service = start_patiently(&town);
     assert_told_of_death(&town, &service, job, "while nobody watched");
+}
+
+/// A job that was seen running, on a machine that dies when the gate opens.
+fn mortal() -> (Town, Service, JobId, Gate) {
+    let (town, gate) = (Town::new(), Gate::new());
+    let mortal = MachineBehaviour::DiesInJob(gate.clone());
+    town.clever.set_machine_behaviour(mortal);
+    let service = start_patiently(&town);
+    let job = town.submit("dies", "echo begun; sleep 1000");
+    service.await_log("running, seen after");
+    await_log(&town, job, "\nbegun");
+    (town, service, job, gate)
 }
 
 /// An answer's status and body.
@@ -186,15 +186,6 @@ impl Disguise {
     }
 }
 
-/// One after the other would take as many minutes as there are.
-fn all_are_left_alone(disguises: &[Disguise]) {
-    thread::scope(|scope| {
-        for disguise in disguises {
-            scope.spawn(|| is_left_alone(disguise));
-        }
-    });
-}
-
 fn is_left_alone(disguise: &Disguise) {
     let how = disguise.how;
     let town = Town::new();
@@ -243,29 +234,29 @@ fn await_two_looks(town: &Town, job: JobId, how: &str) {
     looked.unwrap_or_else(|| town.give_up(&format!("{how}: no two looks at the machine")));
 }
 
+/// A busy platform takes minutes until a pushed job has a machine, and some machines boot slowly:
+/// what is not there yet has not died either.
 #[test]
-fn a_machine_that_cannot_be_seen_is_left_alone() {
-    all_are_left_alone(&[
+fn a_machine_that_cannot_be_seen_or_is_not_there_yet_is_left_alone() {
+    let held = MachineBehaviour::HeldBeforeJob(Gate::new());
+    let held_unseen = Disguise {
+        instances: Some(NOT_FOUND),
+        ..Disguise::of_the_unborn("it has no job yet and is not found", held)
+    };
+    let disguises = [
         Disguise::of_the_living("machines are not found", Some(NOT_FOUND), None),
         Disguise::of_the_living("a proxy finds no machines", Some(PROXY), None),
         Disguise::of_the_living("the API is out of order", Some(OUT_OF_ORDER), None),
         Disguise::of_the_living("no machine is shown", Some(NONE), None),
         Disguise::of_the_living("nothing is shown", Some(NONE), Some(NONE)),
         Disguise::of_the_living("nothing is found", Some(NONE), Some(NOT_FOUND)),
-    ]);
-}
-
-/// A busy platform takes minutes until a pushed job has a machine, and some machines boot slowly.
-#[test]
-fn a_machine_that_is_not_there_yet_has_not_died() {
-    let held = MachineBehaviour::HeldBeforeJob(Gate::new());
-    let unseen = Disguise {
-        instances: Some(NOT_FOUND),
-        ..Disguise::of_the_unborn("it has no job yet and is not found", held)
-    };
-    all_are_left_alone(&[
         Disguise::of_the_unborn("nothing came yet", MachineBehaviour::DeploymentNeverAppears),
         Disguise::of_the_unborn("it boots for long", MachineBehaviour::NeverBoots),
-        unseen,
-    ]);
+        held_unseen,
+    ];
+    thread::scope(|scope| {
+        for disguise in &disguises {
+            scope.spawn(|| is_left_alone(disguise));
+        }
+    });
 }
