@@ -219,8 +219,8 @@ impl TraceWatch {
         };
         Self {
             timeout: seconds(&["timeout_seconds", "timout_seconds"], 300),
-            // With the job's own token a look is cheap, and it also tells of a cancellation.
-            step: seconds(&["poll_step"], if table.is_some() { 10 } else { 5 }).max(SHORTEST_PAUSE),
+            // A billing step of Clever Cloud is 10 s: a cancellation is heard of within one.
+            step: seconds(&["poll_step"], 5).max(SHORTEST_PAUSE),
             token: table.and_then(|table| table.secret(&["token"], secrets)),
         }
     }
