@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use sandbox::{Fault, JobSpec, JobStatus, Rule, Variable};
 
 use crate::town::{CLEVER_TOKEN, PATIENCE, RUNNER_TOKEN, Town};
@@ -150,4 +152,26 @@ fn a_machine_gets_nothing_that_could_start_another_one() {
     assert!(runner_toml.contains("debian:stable-slim"), "{runner_toml}");
     service.stop();
     town.check_manners();
+}
+
+#[test]
+fn a_git_remote_that_quotes_what_it_was_sent_betrays_nothing() {
+    let town = Town::new();
+    town.clever
+        .git_faults()
+        .inject(Rule::on_any("*").always().with(Fault::Quote(403)));
+    let service = town.start_with(&["-l", "debug"]);
+    let job = town.submit("quoted", "true");
+    let ended = town.await_end(job);
+    assert_eq!(ended.status, JobStatus::Failed);
+    let line = service.await_log("you sent");
+    assert!(line.contains("[redacted]"), "{line}");
+    town.await_no_machines();
+    let (_, log) = service.stop();
+    let login = BASE64_STANDARD.encode(format!("Jenkins:{CLEVER_TOKEN}"));
+    for text in [&log, &ended.log()] {
+        assert!(!text.contains(CLEVER_TOKEN), "{text}");
+        // Its end depends on where the token stands, its beginning on the user.
+        assert!(!text.contains(&login[..login.len() - 4]), "{text}");
+    }
 }

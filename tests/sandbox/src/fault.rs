@@ -27,6 +27,9 @@ pub enum Fault {
         headers: Vec<(String, String)>,
         body: Vec<u8>,
     },
+    /// This answer, and no effect; its page repeats the request's headers, as carelessly made ones
+    /// do.
+    Quote(u16),
     /// The connection is closed, and nothing was done.
     CutBefore,
     /// It is done, and then the connection is closed without an answer.

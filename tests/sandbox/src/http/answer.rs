@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::Response;
+use super::{Request, Response};
 use crate::stop::Stop;
 
 /// Much in one write, for a client that swallows without limit should notice soon.
@@ -21,6 +21,14 @@ pub fn encode(response: &Response) -> Vec<u8> {
         message.extend_from_slice(&response.body);
     }
     message
+}
+
+/// A page that tells the client what it has sent.
+pub fn quoting(status: u16, request: &Request) -> Response {
+    let headers = request.headers.iter();
+    let lines = headers.map(|(name, value)| format!("you sent {name}: {value}"));
+    let lines = lines.collect::<Vec<_>>().join("\n");
+    Response::text(status, &lines)
 }
 
 /// Promises the whole body, and ends after `bytes` of it.

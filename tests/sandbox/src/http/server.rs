@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::wire::{NoRequest, read_request};
+use super::wire::{NoRequest, has_left, read_request};
 use super::{Request, Response, answer};
 use crate::fault::{Fault, Faults};
 use crate::ids;
@@ -285,6 +285,7 @@ impl Exchange<'_> {
                     body,
                 },
             ),
+            Some(Fault::Quote(code)) => self.answer(stream, &answer::quoting(code, self.request)),
             Some(Fault::CutBefore) => self.cut("cut before it was done"),
             Some(Fault::CutAfter) => {
                 self.handle();
@@ -391,18 +392,6 @@ impl Exchange<'_> {
             .journal
             .record(self.inner.service.source(), kind, what);
     }
-}
-
-/// Whether the client closed its side while it should wait for an answer.
-fn has_left(stream: &TcpStream) -> bool {
-    if stream.set_nonblocking(true).is_err() {
-        return true;
-    }
-    let left = match stream.peek(&mut [0]) {
-        Ok(bytes) => bytes == 0,
-        Err(error) => error.kind() != io::ErrorKind::WouldBlock,
-    };
-    left || stream.set_nonblocking(false).is_err()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,4 +1,4 @@
-//! Reading requests from a connection.
+//! Reading requests from a connection, and whether anybody waits for their answers.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -157,4 +157,16 @@ fn read_line(stream: &mut impl BufRead) -> Result<String, NoRequest> {
         return Err(NoRequest::Left);
     }
     Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
+}
+
+/// Whether the client closed its side while it should wait for an answer.
+pub fn has_left(stream: &TcpStream) -> bool {
+    if stream.set_nonblocking(true).is_err() {
+        return true;
+    }
+    let left = match stream.peek(&mut [0]) {
+        Ok(bytes) => bytes == 0,
+        Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+    };
+    left || stream.set_nonblocking(false).is_err()
 }
