@@ -165,9 +165,30 @@ poll_step = 0.1
         Service::start(&arguments, &self.environment)
     }
 
+    /// With another configuration than the usual one.
+    pub fn start_as(&self, configuration: &str) -> Service {
+        fs::write(self.config_path(), configuration).unwrap();
+        let arguments = [self.config_path().display().to_string()];
+        Service::start(&arguments, &self.environment)
+    }
+
     pub fn submit(&self, name: &str, script: &str) -> JobId {
         self.coordinator
             .submit(JobSpec::new(name, [script]).flavor("XS"))
+    }
+
+    /// A script that goes on until [`Town::let_end`].
+    pub fn lasting_script(&self) -> String {
+        let end = self.folder.path().join("end");
+        format!("until test -e {}; do sleep 0.1; done", end.display())
+    }
+
+    pub fn submit_lasting(&self, name: &str) -> JobId {
+        self.submit(name, &self.lasting_script())
+    }
+
+    pub fn let_end(&self) {
+        fs::write(self.folder.path().join("end"), "").unwrap();
     }
 
     pub fn await_end(&self, job: JobId) -> JobView {
