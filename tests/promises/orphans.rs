@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use sandbox::{AppPhase, JobId};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::town::{ORGANIZATION, RUNNER_NAME, Town};
 
@@ -20,9 +20,14 @@ fn forgotten(town: &Town) -> JobId {
 
 /// Litter of a name; gives back the name.
 pub fn planted(town: &Town, organization: &str, name: &str) -> String {
+    planted_with(town, organization, name, &json!({}))
+}
+
+/// With these variables, which may say whose it is.
+pub fn planted_with(town: &Town, organization: &str, name: &str, env: &Value) -> String {
     let _ = town.clever.plant_application(
         organization,
-        &json!({"name": name, "description": name, "zone": "par", "deploy": "git",
+        &json!({"name": name, "env": env, "description": name, "zone": "par", "deploy": "git",
             "instanceType": "docker", "instanceVersion": "20250211",
             "instanceVariant": "70d676a0-a775-4dc9-a43d-3121036e8515", "instanceLifetime": "TASK",
             "minInstances": 1, "maxInstances": 1, "minFlavor": "heptapod-runner-M",

@@ -2,7 +2,9 @@
 
 use sandbox::clever::Role;
 use sandbox::{Access, AppPhase, JobSpec, JobStatus};
+use serde_json::json;
 
+use crate::afterwards::await_nothing_tracked;
 use crate::town::{PATIENCE, Town};
 
 const ADMIN: &str = "glpat-administrator";
@@ -146,4 +148,84 @@ fn orphans_are_searched_in_the_organizations_of_all_groups_that_had_jobs() {
         list.contains(&format!("{litter} for acme, runner ci")),
         "{list}"
     );
+}
+
+#[test]
+fn a_job_that_calls_itself_another_groups_is_paid_by_its_own() {
+    let town = two_tenants();
+    let _service = start(&town);
+    // Behind the predefined variable of the same name, as everything that users define.
+    let spec = JobSpec::new("hijacker", ["true"]).flavor("XS");
+    let spec = spec
+        .project("acme/x")
+        .variable("CI_PROJECT_ROOT_NAMESPACE", "other");
+    let job = town.coordinator.submit(spec);
+    assert_eq!(town.await_end(job).status, JobStatus::Success);
+    town.await_no_machines();
+    let created = town.clever.ever_created();
+    let payers: Vec<_> = created.iter().map(|app| &app.organization).collect();
+    assert_eq!(payers, ["orga_acme"]);
+    let asked = |group: &str| {
+        let wanted = format!("/groups/{group}/custom_attributes");
+        let is_it = |path: &str| path.contains(&wanted);
+        town.journal.count_requests("GET", is_it)
+    };
+    assert!(asked("acme") > 0);
+    assert_eq!(asked("other"), 0, "nobody even thought of it");
+}
+
+#[test]
+fn a_user_who_had_a_job_once_hides_no_orphans_of_groups() {
+    let town = two_tenants();
+    let service = start(&town);
+    // Its name comes first wherever names are sorted.
+    let (job, refused) = (submit(&town, "acme/x"), submit(&town, "a-user/x"));
+    assert_eq!(town.await_end(job).status, JobStatus::Success);
+    assert_eq!(town.await_end(refused).status, JobStatus::Failed);
+    town.await_no_machines();
+    await_nothing_tracked(&town, "before the orphan");
+    service.stop();
+    let environment = town.machine(job).unwrap().env;
+    let planted = crate::orphans::planted_with(
+        &town,
+        "orga_acme",
+        "hpd-job-kvzWdEMo-77",
+        &json!(environment),
+    );
+    let list = crate::orphans::list(&town, &[]);
+    let wanted = format!("{planted} for acme, runner ci, made by this installation");
+    assert!(list.contains(&wanted), "{list}");
+    let service = start(&town);
+    service.await_log(&format!("machine {planted} has no job any more; it goes"));
+    town.await_no_machines();
+}
+
+#[test]
+fn a_machine_is_deleted_where_it_was_created_when_its_group_has_moved() {
+    let town = two_tenants();
+    let service = start(&town);
+    let spec = JobSpec::new("moved", [town.lasting_script()]).flavor("XS");
+    let job = town.coordinator.submit(spec.project("acme/x"));
+    service.await_log("running, seen");
+    // A token of both organizations, and the old one is still good, too.
+    for organization in ["orga_acme", "orga_new"] {
+        let token = "token-of-both";
+        town.clever
+            .add_organization(organization, token, Role::Manager);
+    }
+    town.coordinator.set_group(
+        "acme",
+        [
+            ("cc_orga_id", "orga_new"),
+            ("cc_orga_token", "token-of-both"),
+        ],
+    );
+    // What is remembered of the group is forgotten.
+    service.stop();
+    let _service = start(&town);
+    town.let_end();
+    assert_eq!(town.await_end(job).status, JobStatus::Success);
+    town.await_no_machines();
+    await_nothing_tracked(&town, "after the move");
+    assert_eq!(town.machine(job).unwrap().organization, "orga_acme");
 }
