@@ -1,6 +1,6 @@
 //! Every failure ends in words: for the job's author in its log, for the operator in ours.
 
-use sandbox::{Action, Fault, JobId, JobSpec, JobStatus, JobView, Rule};
+use sandbox::{Access, Action, AppPhase, Fault, JobId, JobSpec, JobStatus, JobView, Rule};
 use sandbox::{Hook, MachineBehaviour, Role};
 
 use crate::town::{CLEVER_TOKEN, ORGANIZATION, Town};
@@ -231,4 +231,41 @@ fn no_machine_outlives_its_maximum_age() {
     );
     town.await_no_machines();
     service.await_log("has reached its maximum age");
+}
+
+#[test]
+fn a_machine_reaches_its_maximum_age_while_nobody_can_say_whether_its_job_runs() {
+    let mut town = Town::new();
+    town.global = "paas_max_machine_age = 3".to_owned();
+    town.clever
+        .set_machine_behaviour(MachineBehaviour::HangsSilently);
+    let service = town.start();
+    let endless = JobSpec::new("endless", ["true"]).flavor("XS");
+    let endless = endless.extra(serde_json::json!({"runner_info": {"timeout": null}}));
+    let job = town.coordinator.submit(endless);
+    town.await_phase(job, AppPhase::Pushed);
+    town.coordinator.suspend();
+    town.await_no_machines();
+    service.await_log("has reached its maximum age");
+    town.coordinator.resume();
+    let ended = town.await_end(job);
+    assert_told(&ended, "did not end in its time");
+}
+
+#[test]
+fn a_token_that_may_not_see_the_project_lets_no_running_job_fail() {
+    let town = Town::new();
+    let stranger = "glpat-stranger";
+    town.coordinator.add_user(stranger, Access::Stranger);
+    let watch = format!("timeout_seconds = 5\ntoken = \"{stranger}\"");
+    let configuration = town.configuration().replace("timeout_seconds = 30", &watch);
+    let service = town.start_as(&configuration);
+    let job = town.submit_lasting("unseen");
+    // Only before that is seen the time can run out.
+    service.await_log("running, seen");
+    town.let_end();
+    assert_eq!(town.await_end(job).status, JobStatus::Success);
+    let log = service.whole_log();
+    assert!(log.contains("reading the job's log: "), "{log}");
+    assert!(!log.contains(stranger), "{log}");
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use sandbox::MachineBehaviour;
-use sandbox::{AppPhase, Gate, JobStatus, Kind};
+use sandbox::{AppPhase, Fault, Gate, JobSpec, JobStatus, Kind, Rule};
 
-use crate::town::Town;
+use crate::town::{PATIENCE, Town};
 
 /// The most machines that ever were there at the same time.
 fn most_at_once(town: &Town) -> usize {
@@ -154,6 +154,59 @@ fn two_runners_take_turns_when_there_is_room_for_one_job() {
         "the flood had {} turns before two others",
         12 - pending
     );
+}
+
+/// Whether the coordinator of this town was asked for a job.
+fn was_asked(town: &Town) -> bool {
+    let is_request = |path: &str| path.ends_with("/jobs/request");
+    town.journal.count_requests("POST", is_request) > 0
+}
+
+#[test]
+fn a_runner_without_jobs_keeps_no_room_from_one_that_has_some() {
+    let mut town = Town::new();
+    let idle = Town::new();
+    // Two of the busy one's jobs fit in, or one of the heaviest that the idle one could get.
+    town.quota_jobs = 1;
+    town.runner = "cc_max_flavor = \"XL\"".to_owned();
+    town.more = idle.runner_elsewhere("idle");
+    let _service = town.start();
+    assert!(idle.journal.wait_until(PATIENCE, || was_asked(&idle)));
+    let script = town.lasting_script();
+    let jobs = ["one", "other"].map(|name| {
+        let spec = JobSpec::new(name, [script.as_str()]).flavor("XL");
+        town.coordinator.submit(spec)
+    });
+    // Both at the same time: none ends before it is let go.
+    for job in jobs {
+        town.await_phase(job, AppPhase::Running);
+    }
+    town.let_end();
+    for job in jobs {
+        assert_eq!(town.await_end(job).status, JobStatus::Success);
+    }
+}
+
+/// The one test that takes a minute: as long a request may hold what it has reserved.
+#[test]
+fn a_coordinator_that_never_answers_gives_up_its_room_after_a_minute() {
+    let mut town = Town::new();
+    let hanging = Town::new();
+    let hang = Rule::on("POST", "*/jobs/request").always();
+    hanging.coordinator.faults().inject(hang.with(Fault::Hang));
+    town.quota_jobs = 1;
+    town.more = hanging.runner_elsewhere("hangs");
+    let service = town.start();
+    assert!(hanging.journal.wait_until(PATIENCE, || was_asked(&hanging)));
+    let jobs = ["one", "other"].map(|name| town.submit(name, "true"));
+    for job in jobs {
+        let ended = town
+            .coordinator
+            .wait_for_status(job, PATIENCE * 2, JobStatus::is_over);
+        let ended = ended.unwrap_or_else(|| panic!("{}", service.whole_log()));
+        assert_eq!(ended.status, JobStatus::Success);
+    }
+    town.await_no_machines();
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use sandbox::{AppPhase, Fault, JobStatus, Rule};
 
+use crate::afterwards::await_nothing_tracked;
 use crate::town::{PATIENCE, Town, assert_started_once};
 
 #[test]
@@ -179,6 +180,69 @@ fn a_lagging_replica_ends_no_job() {
     let _service = town.start();
     let job = town.submit("lagging", "sleep 1");
     assert_eq!(town.await_end(job).status, JobStatus::Success);
+    town.await_no_machines();
+    assert_started_once(&town, job);
+}
+
+#[test]
+fn jobs_that_wait_for_their_machines_outlive_a_restart_while_the_api_is_down() {
+    let town = Town::new();
+    let refused = Rule::on("POST", "*/applications").always();
+    town.clever.faults().inject(refused.with(Fault::html(503)));
+    let service = town.start();
+    let jobs = [town.submit("one", "true"), town.submit("other", "true")];
+    for job in jobs {
+        service.await_log(&format!("creating application {}", town.machine_name(job)));
+    }
+    service.kill();
+    town.clever.faults().clear();
+    let down = Rule::on_any("*").always().with(Fault::html(503));
+    town.clever.faults().inject(down);
+    let asked = || {
+        let is_flavors = |path: &str| path.contains("/products/flavors");
+        town.journal.count_requests("GET", is_flavors)
+    };
+    let before = asked();
+    let service = town.start();
+    // A new process knows nothing of what is on offer, and can't learn it.
+    assert!(town.journal.wait_until(PATIENCE, || asked() >= before + 2));
+    town.clever.faults().clear();
+    for job in jobs {
+        let ended = town.await_end(job);
+        let log = service.whole_log();
+        assert_eq!(ended.status, JobStatus::Success, "{}{log}", ended.log());
+    }
+    town.await_no_machines();
+    for job in jobs {
+        assert_started_once(&town, job);
+    }
+    await_nothing_tracked(&town, "after the outage");
+}
+
+#[test]
+fn an_api_that_goes_down_after_a_creation_does_not_use_up_the_repositorys_time() {
+    let mut town = Town::new();
+    town.runner = "cc_deployment_repo_timeout = 2\ncc_deployment_repo_wait_step = 0.2".to_owned();
+    // Looks that take longer than two seconds in all.
+    let down = Rule::on("GET", "*/applications/app_*").times(20);
+    town.clever.faults().inject(down.with(Fault::html(503)));
+    let _service = town.start();
+    let job = town.submit("patient", "true");
+    let ended = town.await_end(job);
+    assert_eq!(ended.status, JobStatus::Success, "{}", ended.log());
+    town.await_no_machines();
+}
+
+#[test]
+fn a_git_remote_that_is_down_for_a_while_is_waited_for() {
+    let town = Town::new();
+    // The tries come after two, four and eight seconds, or a little less.
+    let down = Rule::on_any("*").times(3).with(Fault::status(503));
+    town.clever.git_faults().inject(down);
+    let _service = town.start();
+    let job = town.submit("patient", "true");
+    let ended = town.await_end(job);
+    assert_eq!(ended.status, JobStatus::Success, "{}", ended.log());
     town.await_no_machines();
     assert_started_once(&town, job);
 }
