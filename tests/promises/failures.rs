@@ -236,7 +236,7 @@ fn no_machine_outlives_its_maximum_age() {
 #[test]
 fn a_machine_reaches_its_maximum_age_while_nobody_can_say_whether_its_job_runs() {
     let mut town = Town::new();
-    town.global = "paas_max_machine_age = 3".to_owned();
+    town.global = "paas_max_machine_age = 8".to_owned();
     town.clever
         .set_machine_behaviour(MachineBehaviour::HangsSilently);
     let service = town.start();
@@ -257,7 +257,7 @@ fn a_token_that_may_not_see_the_project_lets_no_running_job_fail() {
     let town = Town::new();
     let stranger = "glpat-stranger";
     town.coordinator.add_user(stranger, Access::Stranger);
-    let watch = format!("timeout_seconds = 5\ntoken = \"{stranger}\"");
+    let watch = format!("timeout_seconds = 20\ntoken = \"{stranger}\"");
     let configuration = town.configuration().replace("timeout_seconds = 30", &watch);
     let service = town.start_as(&configuration);
     let job = town.submit_lasting("unseen");

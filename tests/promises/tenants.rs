@@ -1,7 +1,7 @@
 //! Two tenants never meet: each job's machine is its own group's.
 
 use sandbox::clever::Role;
-use sandbox::{Access, AppPhase, JobSpec, JobStatus};
+use sandbox::{Access, AppPhase, Fault, JobSpec, JobStatus, Rule};
 use serde_json::json;
 
 use crate::afterwards::await_nothing_tracked;
@@ -228,4 +228,29 @@ fn a_machine_is_deleted_where_it_was_created_when_its_group_has_moved() {
     town.await_no_machines();
     await_nothing_tracked(&town, "after the move");
     assert_eq!(town.machine(job).unwrap().organization, "orga_acme");
+}
+
+#[test]
+fn a_groups_old_organization_is_spoken_to_with_its_old_token() {
+    let town = two_tenants();
+    let service = start(&town);
+    let spec = JobSpec::new("moved", [town.lasting_script()]).flavor("XS");
+    let job = town.coordinator.submit(spec.project("acme/x"));
+    service.await_log("running, seen");
+    // Its token is good for nothing at the old one.
+    town.clever
+        .add_organization("orga_new", "token-new", Role::Manager);
+    town.coordinator.set_group(
+        "acme",
+        [("cc_orga_id", "orga_new"), ("cc_orga_token", "token-new")],
+    );
+    // What was refused once is looked up again.
+    let refused = Rule::on("DELETE", "*/applications/*");
+    town.clever
+        .faults()
+        .inject(refused.with(Fault::status(401)));
+    town.let_end();
+    assert_eq!(town.await_end(job).status, JobStatus::Success);
+    town.await_no_machines();
+    await_nothing_tracked(&town, "after the move");
 }
