@@ -113,3 +113,18 @@ fn a_verdict_that_a_proxy_refuses_arrives_afterwards() {
     assert!(ended.log().contains("XXXL"), "{:?}", ended.log());
     await_nothing_tracked(&town, "told");
 }
+
+#[test]
+fn the_words_that_a_proxy_refuses_are_written_before_the_verdict() {
+    let town = Town::new();
+    let refused = Rule::on("PATCH", "*/trace").times(1);
+    town.coordinator
+        .faults()
+        .inject(refused.with(Fault::html(403)));
+    let _service = town.start();
+    let spec = JobSpec::new("oversized", ["true"]).flavor("XXXL");
+    let job = town.coordinator.submit(spec);
+    let ended = town.await_end(job);
+    assert!(ended.log().contains("XXXL"), "{:?}", ended.log());
+    await_nothing_tracked(&town, "told");
+}

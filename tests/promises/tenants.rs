@@ -254,3 +254,29 @@ fn a_groups_old_organization_is_spoken_to_with_its_old_token() {
     town.await_no_machines();
     await_nothing_tracked(&town, "after the move");
 }
+
+#[test]
+fn nobody_is_told_that_there_are_no_orphans_where_nobody_could_look() {
+    let town = two_tenants();
+    let service = start(&town);
+    let job = submit(&town, "acme/x");
+    assert_eq!(town.await_end(job).status, JobStatus::Success);
+    town.await_no_machines();
+    service.stop();
+    crate::orphans::planted(&town, "orga_acme", "hpd-job-kvzWdEMo-77");
+    // As with a token that has expired: no group's organization is known any more.
+    let refused = Rule::on("GET", "*/custom_attributes").always();
+    town.coordinator
+        .faults()
+        .inject(refused.with(Fault::status(403)));
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_heptapod-paas-runner"))
+        .arg("--orphans")
+        .arg(town.config_path())
+        .output()
+        .unwrap();
+    let list = String::from_utf8_lossy(&output.stdout);
+    assert!(!list.contains("no machine without a job"), "{output:?}");
+    let service = start(&town);
+    let line = service.await_log("cc_gitlab_namespace_attributes_token");
+    assert!(line.contains("WARN") || line.contains("ERROR"), "{line}");
+}
