@@ -122,7 +122,7 @@ impl Coordinator {
         match self.http.send(&call) {
             Ok(answer) => match answer.status {
                 200 | 201 | 203..=299 => Delivery::Done,
-                403 if self.needs_no_verdict(&answer, job) => Delivery::Done,
+                403 if self.is_over(&answer, job) => Delivery::Done,
                 400 | 422 => Delivery::Refused(answer.describe(&call)),
                 _ => Delivery::Later(answer.describe(&call)),
             },
@@ -130,8 +130,8 @@ impl Coordinator {
         }
     }
 
-    /// Whether it was the coordinator that refused it, and not somebody in between.
-    fn needs_no_verdict(&self, refusal: &Answer, job: &JobCredentials) -> bool {
+    /// Whether it was the coordinator that refused something, and not somebody in between.
+    fn is_over(&self, refusal: &Answer, job: &JobCredentials) -> bool {
         let has_word = refusal.header("Job-Status").is_some();
         has_word || matches!(self.look(job), Standing::Over(_))
     }

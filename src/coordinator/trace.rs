@@ -103,7 +103,10 @@ impl Coordinator {
                     return Appended::Done;
                 }
                 (416, Some(length)) if length != end => end = length,
-                (400 | 403, _) => return Appended::Refused(answer.describe(&call)),
+                (400, _) => return Appended::Refused(answer.describe(&call)),
+                (403, _) if self.is_over(&answer, job) => {
+                    return Appended::Refused(answer.describe(&call));
+                }
                 _ => return Appended::Later(answer.describe(&call)),
             }
         }

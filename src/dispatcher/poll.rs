@@ -5,6 +5,7 @@
 //! not be cut: meanwhile the main thread writes the state file, answers signals, and a coordinator
 //! that is slow or down holds up nobody else.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,7 @@ use crate::weight::Weight;
 /// A coordinator in trouble is left alone for longer and longer, up to this.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 
+const REMEMBERED_GRANTS: usize = 32;
 /// How long a runner that had no job waits behind those that have some.
 const IDLE_FOR: Duration = Duration::from_secs(120);
 
@@ -47,8 +49,8 @@ pub struct Pace {
 /// What is remembered from one request to the next.
 struct Memory {
     last_update: Option<String>,
-    /// Which job came last.
-    last_job: Option<JobId>,
+    /// The jobs that came last: a coordinator that grants one again is in trouble.
+    granted: VecDeque<JobId>,
     backoff: Backoff,
     full: Option<Full>,
     /// When there was no job the last time, if there was none.
@@ -64,6 +66,11 @@ impl Memory {
         }
     }
 
+    fn remember(&mut self, job: JobId) {
+        self.granted.truncate(REMEMBERED_GRANTS - 1);
+        self.granted.push_front(job);
+    }
+
     fn answered(&mut self) {
         if self.backoff.failures() > 0 {
             log::info!("the coordinator is back");
@@ -77,7 +84,7 @@ impl Poller {
     pub fn run(&self) {
         let mut memory = Memory {
             last_update: None,
-            last_job: None,
+            granted: VecDeque::with_capacity(REMEMBERED_GRANTS),
             backoff: Backoff::new(self.pace.interval.min(LONGEST_BACKOFF), LONGEST_BACKOFF),
             full: None,
             nothing: None,
@@ -116,14 +123,14 @@ impl Poller {
             .coordinator
             .request_job(&self.runner.identity, last_update)
         {
-            Grant::Job(payload) if memory.last_job == Some(payload.credentials.id) => {
+            Grant::Job(payload) if memory.granted.contains(&payload.credentials.id) => {
                 drop(seat);
                 let id = payload.credentials.id;
                 self.trouble(memory, &format!("it grants job {id} again"), None)
             }
             Grant::Job(payload) => {
                 memory.answered();
-                memory.last_job = Some(payload.credentials.id);
+                memory.remember(payload.credentials.id);
                 memory.nothing = None;
                 let mut seat = seat;
                 seat.settle(self.runner.executor.weigh(&payload).unwrap_or(heaviest));

@@ -24,6 +24,7 @@ const SLOW_AFTER: Duration = Duration::from_secs(60);
 /// Tells the coordinator that we have the job. Ends it, if it is not wanted any more. Trouble with
 /// the call changes nothing: the job is ours until somebody says otherwise.
 pub(super) fn greet(job: &JobCredentials, world: &World<'_>) -> Result<(), Halt> {
+    world.stop.check()?;
     match world.coordinator.greet(job) {
         Standing::Active => Ok(()),
         Standing::Canceling => Err(canceled()),

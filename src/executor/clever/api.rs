@@ -80,6 +80,8 @@ pub enum ApiError {
     StillThere,
     /// The call was not made, and never will be.
     Final(Failure),
+    /// So with this one, because nobody pays for the group's machines.
+    Nobody(Failure),
 }
 
 impl fmt::Display for ApiError {
@@ -90,7 +92,7 @@ impl fmt::Display for ApiError {
             Self::Garbled => f.write_str("a success without a readable answer"),
             Self::Unprepared(why) => f.write_str(why),
             Self::StillThere => f.write_str("the application is still there after its deletion"),
-            Self::Final(failure) => f.write_str(&failure.admin),
+            Self::Final(failure) | Self::Nobody(failure) => f.write_str(&failure.admin),
         }
     }
 }
@@ -102,7 +104,7 @@ impl ApiError {
             Self::Silence(error) => error.may_have_been_done,
             Self::Status { status, .. } => *status >= 500 || *status == 408,
             Self::Garbled => true,
-            Self::Unprepared(_) | Self::StillThere | Self::Final(_) => false,
+            Self::Unprepared(_) | Self::StillThere | Self::Final(_) | Self::Nobody(_) => false,
         }
     }
 
@@ -110,7 +112,7 @@ impl ApiError {
     pub const fn may_pass(&self) -> bool {
         match self {
             Self::Silence(_) | Self::Garbled | Self::Unprepared(_) | Self::StillThere => true,
-            Self::Final(_) => false,
+            Self::Final(_) | Self::Nobody(_) => false,
             Self::Status { status, .. } => matches!(status, 408 | 409 | 425 | 429 | 500..=599),
         }
     }

@@ -260,7 +260,7 @@ impl Executor for CleverDocker {
             match self.machines_of(runner, tenant.as_deref()) {
                 Ok(found) => inventory.machines.extend(found),
                 // A group that had an account once, or a user: there is nobody who could be asked.
-                Err(ApiError::Final(failure)) => {
+                Err(ApiError::Nobody(failure)) => {
                     log::info!("not looking for machines: {}", failure.admin);
                 }
                 Err(error) => inventory
@@ -293,9 +293,9 @@ impl Executor for CleverDocker {
             Ok(())
         });
         match deleted {
-            // Without an account nothing was ever created.
-            Err(ApiError::Final(failure)) if known.is_none() => {
-                log::info!("nothing to delete: {}", failure.admin);
+            // Without an account nothing can be created, unless it had one a moment ago.
+            Err(ApiError::Nobody(failure)) if known.is_none() => {
+                log::warn!("machine {name} can't be looked for: {}", failure.admin);
                 Ok(())
             }
             deleted => deleted.map_err(|error| {

@@ -90,7 +90,7 @@ impl Tenants {
         };
         let group = group.ok_or_else(|| {
             let why = "the job does not say which group it belongs to (CI_PROJECT_ROOT_NAMESPACE)";
-            ApiError::Final(no_account(why))
+            ApiError::Nobody(no_account(why))
         })?;
         if let Some(account) = self.recall(group) {
             return Ok(account);
@@ -154,7 +154,7 @@ impl Tenants {
             }
             Err(NoAttributes::NoSuchGroup) => {
                 let why = format!("{group} is not a group, so it has no Clever Cloud organization");
-                return Err(ApiError::Final(no_account(&why)));
+                return Err(ApiError::Nobody(no_account(&why)));
             }
             Err(NoAttributes::Refused(why)) => {
                 return Err(ApiError::Final(Failure {
@@ -190,7 +190,7 @@ impl Tenants {
 
 fn lacks(group: &str, key: &str) -> ApiError {
     let why = format!("group {group} has no usable custom attribute `{key}`");
-    ApiError::Final(no_account(&why))
+    ApiError::Nobody(no_account(&why))
 }
 
 fn no_account(why: &str) -> Failure {

@@ -7,7 +7,7 @@ use crate::executor::{Failure, MachineName};
 /// Clever Cloud would not create an application.
 pub fn not_created(what: &str, error: &ApiError) -> Failure {
     let (user, hint) = match error {
-        ApiError::Final(failure) => return failure.clone(),
+        ApiError::Final(failure) | ApiError::Nobody(failure) => return failure.clone(),
         error if error.is_refused_credentials() => (
             "Clever Cloud refused this runner's credentials. Please tell its administrator.",
             "; check the organization and its token",
