@@ -24,9 +24,13 @@ fn each_fault_at(endpoint: Endpoint) {
     check_all(&cells, if at_waits(endpoint) { 10 } else { 3 });
 }
 
-/// For lists that lag: such cells take long, and little else.
+/// For lists that lag, for what is not asked for again at once, or for a job that takes its time:
+/// such cells take long, and little else.
 const fn at_waits(endpoint: Endpoint) -> bool {
-    matches!(endpoint, Endpoint::Creation | Endpoint::List)
+    matches!(
+        endpoint,
+        Endpoint::Creation | Endpoint::List | Endpoint::Instances | Endpoint::Look
+    )
 }
 
 #[test]
