@@ -1,5 +1,7 @@
 //! What is down is waited for, by itself; nothing else notices.
 
+use std::time::Duration;
+
 use sandbox::{AppPhase, Fault, JobStatus, Rule};
 
 use crate::afterwards::await_nothing_tracked;
@@ -245,4 +247,30 @@ fn a_git_remote_that_is_down_for_a_while_is_waited_for() {
     assert_eq!(ended.status, JobStatus::Success, "{}", ended.log());
     town.await_no_machines();
     assert_started_once(&town, job);
+}
+
+/// Longer than the program waits for a creation or for a push.
+const LONG_PATIENCE: Duration = Duration::from_secs(180);
+
+#[test]
+fn a_creation_and_a_push_that_never_answer_are_settled_all_the_same() {
+    let creation = Town::new();
+    let hang = || Rule::on("POST", "*").times(1).with(Fault::Hang);
+    creation.clever.faults().inject(hang());
+    let push = Town::new();
+    push.clever.git_faults().inject(hang());
+    let towns = [creation, push].map(|town| {
+        let service = town.start();
+        let job = town.submit("patient", "true");
+        (town, service, job)
+    });
+    for (town, service, job) in &towns {
+        let over = town
+            .coordinator
+            .wait_for_status(*job, LONG_PATIENCE, JobStatus::is_over);
+        let ended = over.unwrap_or_else(|| panic!("{}", service.whole_log()));
+        assert_eq!(ended.status, JobStatus::Success, "{}", service.whole_log());
+        town.await_no_machines();
+        assert_started_once(town, *job);
+    }
 }
