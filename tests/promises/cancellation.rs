@@ -251,20 +251,21 @@ fn assert_told(job: &JobView, end: End, how: &str) {
     }
 }
 
-/// The rule by which all creations are refused as by an overloaded platform.
-fn refuse_creations(town: &Town) {
+/// A job that was canceled while all creations were refused, as by an overloaded platform; and when.
+fn canceled_while_creations_fail() -> (Town, Service, JobId, Instant) {
+    let town = Town::new();
     let refuse = Rule::on("POST", "*/applications").always();
     town.clever.faults().inject(refuse.with(Fault::html(503)));
-}
-
-#[test]
-fn nothing_is_created_for_a_job_that_was_canceled_while_creations_failed() {
-    let town = Town::new();
-    refuse_creations(&town);
     let service = start(&town);
     let job = town.submit("unwanted", "true");
     service.await_log("trying again in");
     let ended = end_job(&town, job, End::Canceled);
+    (town, service, job, ended)
+}
+
+#[test]
+fn nothing_is_created_for_a_job_that_was_canceled_while_creations_failed() {
+    let (town, service, job, ended) = canceled_while_creations_fail();
     service.await_log("over: the coordinator says that it is canceled");
     assert!(ended.elapsed() <= NOTICED_WITHIN, "{:?}", ended.elapsed());
     town.clever.faults().clear();
@@ -279,12 +280,7 @@ fn nothing_is_created_for_a_job_that_was_canceled_while_creations_failed() {
 /// Whether the creation then comes before the cancellation is noticed is a matter of luck.
 #[test]
 fn nothing_boots_for_a_job_that_was_canceled_when_creations_began_to_work_again() {
-    let town = Town::new();
-    refuse_creations(&town);
-    let service = start(&town);
-    let job = town.submit("unwanted", "true");
-    service.await_log("trying again in");
-    let ended = end_job(&town, job, End::Canceled);
+    let (town, service, job, ended) = canceled_while_creations_fail();
     town.clever.faults().clear();
     service.await_log("over: the coordinator says that it is canceled");
     assert!(ended.elapsed() <= NOTICED_WITHIN, "{:?}", ended.elapsed());

@@ -28,9 +28,8 @@ impl CleverDocker {
         let mut step = FIRST_STEP.min(self.settings.repository_step);
         loop {
             let last = match self.tenants.with_account(tenant, |account| {
-                let owner = application.organization.as_deref();
-                let account = self.tenants.account_at(owner, account);
-                self.api.get(&account, &application.id)
+                let owner = self.owner_of(application, account);
+                self.api.get(&owner, &application.id)
             }) {
                 Ok(application) if application.has_repository() => {
                     return Ok(self.push_url(name, tenant, application.push_url)?);

@@ -161,6 +161,12 @@ impl CleverDocker {
         })
     }
 
+    /// Whom to speak as about an application that exists, given today's account of its group.
+    fn owner_of(&self, application: &Remembered, today: &Account) -> Account {
+        let organization = application.organization.as_deref();
+        self.tenants.account_at(organization, today)
+    }
+
     /// Deletes one application and makes sure that it is gone.
     fn delete(&self, account: &Account, id: &str) -> Result<(), ApiError> {
         self.api.delete(account, id)?;
@@ -246,10 +252,9 @@ impl Executor for CleverDocker {
         let remembered = Remembered::read(resource)?;
         self.tenants
             .with_account(remembered.payer(tenant), |account| {
-                let owner = remembered.organization.as_deref();
-                let account = self.tenants.account_at(owner, account);
-                Ok(self.api.instances(&account, &remembered.id)? == 0
-                    && self.api.deployment_is_over(&account, &remembered.id)?)
+                let owner = self.owner_of(&remembered, account);
+                Ok(self.api.instances(&owner, &remembered.id)? == 0
+                    && self.api.deployment_is_over(&owner, &remembered.id)?)
             })
             .map_err(|error| format!("{}: {error}", self.settings.api_url))
     }
@@ -282,8 +287,7 @@ impl Executor for CleverDocker {
         let tenant = known.as_ref().map_or(tenant, |app| app.payer(tenant));
         let deleted = self.tenants.with_account(tenant, |account| {
             if let Some(app) = &known {
-                let owner = app.organization.as_deref();
-                self.delete(&self.tenants.account_at(owner, account), &app.id)?;
+                self.delete(&self.owner_of(app, account), &app.id)?;
             }
             if doubt.is_some() {
                 let found = self.api.find(account, |other| name.is(other))?;
