@@ -202,7 +202,9 @@ pub(super) fn address(section: &Section<'_>, key: &str, text: &str) -> String {
         .is_some_and(|uri| uri.host().is_some() && uri.query().is_none() && !has_login(uri));
     let http = matches!(scheme, Some("http" | "https"));
     if !(text.is_empty() || usable && http) {
-        let text = format!("`{key}` must be an address such as \"https://heptapod.example.org\"");
+        let text = format!(
+            "`{key}` must be an address such as \"https://heptapod.example.org\", without a login"
+        );
         section.problem_at(key, text);
     }
     address.to_owned()

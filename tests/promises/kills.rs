@@ -63,6 +63,8 @@ enum Written {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Course {
     Usual,
+    /// It is queued only after the kill: before, its grant could be under way in that very moment.
+    Later,
     /// It runs for so long that it is certainly seen running.
     Long,
     /// It asks for what nobody offers: a failure without a machine.
@@ -141,15 +143,17 @@ fn killed_at(point: &Point) {
         "sleep 0.3"
     };
     let spec = JobSpec::new("killed", [script]).flavor(flavor);
-    let job = town.coordinator.submit(spec);
+    let submit = || town.coordinator.submit(spec.clone());
+    let early = (course != Course::Later).then(submit);
     assert!(
-        trap.wait(moment, &town, &service, job),
+        trap.wait(moment, &town, &service, early.unwrap_or_default()),
         "{name} never comes: {}",
         service.whole_log()
     );
     let first_log = service.kill();
     trap.release();
     let service = town.start();
+    let job = early.unwrap_or_else(submit);
     let over = town
         .coordinator
         .wait_for_status(job, PATIENCE, JobStatus::is_over);
@@ -161,7 +165,7 @@ fn killed_at(point: &Point) {
     let logs = format!("{first_log}\nkilled {name}\n{second_log}");
     assert!(exit.success(), "{logs}");
     assert_one_end(&ended, course, &logs);
-    if matches!(course, Course::Usual | Course::Long) {
+    if matches!(course, Course::Usual | Course::Later | Course::Long) {
         assert_started_once(&town, job);
     }
     assert_no_secret(&town, &[ended], &logs);
@@ -174,7 +178,7 @@ fn assert_one_end(ended: &JobView, course: Course, logs: &str) {
     let taken = verdicts.iter().filter(|call| call.answered == 200).count();
     assert_eq!(taken, 1, "{:?}\n{logs}", ended.calls);
     let (status, words) = match course {
-        Course::Usual | Course::Long => (JobStatus::Success, None),
+        Course::Usual | Course::Later | Course::Long => (JobStatus::Success, None),
         Course::NoFlavor => (JobStatus::Failed, Some("this runner offers")),
         Course::RefusedPush => (JobStatus::Failed, Some("could not be handed over")),
     };

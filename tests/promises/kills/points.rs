@@ -2,7 +2,7 @@
 
 use sandbox::AppPhase;
 
-use super::Course::{self, Long, NoFlavor, RefusedPush, Usual};
+use super::Course::{self, Later, Long, NoFlavor, RefusedPush, Usual};
 use super::Server::{Api, Coordinator, Git};
 use super::{Moment, Server, Side, Written};
 
@@ -84,7 +84,7 @@ pub const TO_CLEVER_CLOUD: [Point; 16] = [
     at("after GET flavors", Usual, after(Api, "GET", FLAVORS)),
     at(
         "before the search for orphans",
-        Usual,
+        Later,
         before(Api, "GET", ALL),
     ),
     at("before GET instances", Usual, before(Api, "GET", INSTANCES)),
