@@ -28,6 +28,7 @@ pub mod job;
 pub mod json;
 pub mod launches;
 pub mod logger;
+pub mod names;
 pub mod payload;
 pub mod places;
 pub mod process;

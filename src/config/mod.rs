@@ -10,7 +10,6 @@ mod forward;
 mod local_docker;
 mod runner;
 mod secrets;
-mod token;
 mod unknown;
 mod written;
 
@@ -28,7 +27,6 @@ pub use clever::{CleverSettings, Tenancy};
 pub use local_docker::LocalDockerSettings;
 pub use runner::{ExecutorSettings, RunnerSettings, TraceWatch};
 pub use secrets::Secrets;
-pub use token::RunnerName;
 pub use written::SHORTEST_PAUSE;
 use written::{Problem, Section, Written, line_and_column};
 

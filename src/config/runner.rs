@@ -9,9 +9,9 @@ use super::clever::CleverSettings;
 use super::forward;
 use super::local_docker::LocalDockerSettings;
 use super::secrets::Secrets;
-use super::token::{RunnerName, short_token};
 use super::unknown;
 use super::written::{SHORTEST_PAUSE, Section};
+use crate::names::{RunnerName, short_token};
 use crate::secret::Secret;
 use crate::trust::has_certificates;
 

@@ -11,8 +11,9 @@ use super::state_file::StateFile;
 use super::{ServiceError, system_id};
 use crate::config::Config;
 use crate::deploy::git::Workshop;
-use crate::executor::{Doubt, FoundMachine, MachineName};
+use crate::executor::{Doubt, FoundMachine};
 use crate::http::Http;
+use crate::names::MachineName;
 use crate::shutdown;
 use crate::trust;
 
@@ -45,10 +46,10 @@ pub fn orphans(config: Config, delete: bool) -> Result<String, ServiceError> {
     }
     let state = StateFile::read(&config.state_file).map_err(start)?;
     let has_job = |runner: &Runner, machine: &FoundMachine| {
-        let former = &runner.unique_name.former;
+        let python = &runner.unique_name.python;
         let mut tracked = state.tracked.iter();
         tracked
-            .any(|known| known.job.credentials.id == machine.job && known.runner.former == *former)
+            .any(|known| known.job.credentials.id == machine.job && known.runner.python == *python)
     };
     let mut report = String::new();
     for (runner, found) in listed {

@@ -42,10 +42,10 @@ pub use self::start::run;
 use self::state::Tracked;
 use self::state_file::StateFile;
 use self::worker::{Shop, Task};
-use crate::config::RunnerName;
 use crate::executor::{Doubt, FoundMachine, Resource};
 use crate::job::Job;
-use crate::payload::{JobId, Payload};
+use crate::names::JobKey;
+use crate::payload::Payload;
 use crate::shutdown::{Stop, Stopper};
 use crate::weight::Weight;
 
@@ -84,13 +84,6 @@ impl fmt::Display for ServiceError {
             Self::Configuration(text) | Self::Start(text) => f.write_str(text),
         }
     }
-}
-
-/// A job, among all of this program.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct JobKey {
-    runner: RunnerName,
-    id: JobId,
 }
 
 enum Event {

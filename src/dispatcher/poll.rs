@@ -16,7 +16,7 @@ use super::quota::{Claim, Full, Quota};
 use super::runner::Runner;
 use crate::backoff::Backoff;
 use crate::coordinator::Grant;
-use crate::payload::JobId;
+use crate::names::JobId;
 use crate::shutdown::{Stop, Stopped};
 use crate::weight::Weight;
 

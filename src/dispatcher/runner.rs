@@ -1,6 +1,6 @@
 //! A runner at work: its settings together with the coordinator and the executor that they name.
 
-use crate::config::{ExecutorSettings, RunnerName, RunnerSettings, TraceWatch};
+use crate::config::{ExecutorSettings, RunnerSettings, TraceWatch};
 use crate::coordinator::{Coordinator, RunnerIdentity};
 use crate::deploy::InnerRunner;
 use crate::deploy::git::Workshop;
@@ -8,6 +8,7 @@ use crate::executor::Executor;
 use crate::executor::clever::CleverDocker;
 use crate::executor::local_docker::LocalDocker;
 use crate::http::Http;
+use crate::names::RunnerName;
 use crate::shutdown::Stop;
 use crate::trust;
 

@@ -12,7 +12,7 @@ use super::state::{State, Tracked};
 use super::state_file::StateFile;
 use super::worker::{Shop, Task};
 use super::{
-    Dispatcher, Event, JobKey, Options, ServiceError, keep_at, orphans, reference, signals, spawn,
+    Dispatcher, Event, Options, ServiceError, keep_at, orphans, reference, signals, spawn,
     system_id,
 };
 use crate::config::{Config, QuotaSettings};
@@ -22,6 +22,7 @@ use crate::job::Phase;
 use crate::job::life::Policy;
 use crate::launches::Launches;
 use crate::logger::{self, Subject};
+use crate::names::JobKey;
 use crate::shutdown;
 use crate::trust;
 use crate::whole_file::beside;
@@ -145,7 +146,7 @@ impl Dispatcher {
                 self.tracked.insert(key, tracked);
             } else {
                 let id = tracked.job.credentials.id;
-                logger::about_job(id.0, &tracked.runner.former, || {
+                logger::about_job(id.0, &tracked.runner.python, || {
                     log::error!(
                         "this runner is not in the configuration any more; the job is kept in the \
                          state file, and its machine is left as it is"
@@ -175,7 +176,7 @@ impl Dispatcher {
             .or_else(|| find(&|runner| tracked.section.as_ref() == Some(&runner.name)))
             .or_else(|| {
                 find(&|runner| {
-                    let may_be = name.unique.is_empty() && runner.unique_name.former == name.former;
+                    let may_be = name.unique.is_empty() && runner.unique_name.python == name.python;
                     may_be && !has_such_a_job(runner)
                 })
             })

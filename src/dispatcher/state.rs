@@ -12,11 +12,10 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::JobKey;
-use crate::config::RunnerName;
 use crate::executor::{Doubt, Resource};
 use crate::job::{Job, Phase};
-use crate::payload::{JobCredentials, JobId, Payload};
+use crate::names::{JobId, JobKey, RunnerName};
+use crate::payload::{JobCredentials, Payload};
 use crate::secret::Secret;
 use crate::weight::Weight;
 
@@ -167,7 +166,7 @@ impl Handle {
     fn of(tracked: &Tracked) -> Self {
         let resource = tracked.job.resource.as_ref();
         Self {
-            runner_name: tracked.runner.former.clone(),
+            runner_name: tracked.runner.python.clone(),
             job_id: tracked.job.credentials.id.0,
             token: tracked.job.credentials.token.reveal().to_owned(),
             trace_offset: tracked.job.log_length,
@@ -186,7 +185,7 @@ impl Handle {
         Tracked {
             runner: RunnerName {
                 unique: String::new(),
-                former: self.runner_name,
+                python: self.runner_name,
             },
             section: None,
             weight: Weight::from_f64(self.expected_weight),
@@ -212,7 +211,7 @@ impl Supplement {
     fn of(tracked: &Tracked) -> Self {
         let (runner, job) = (&tracked.runner, &tracked.job);
         Self {
-            runner_name: runner.former.clone(),
+            runner_name: runner.python.clone(),
             unique_runner_name: runner.unique.clone(),
             section: tracked.section.clone(),
             job_id: job.credentials.id.0,
@@ -230,7 +229,7 @@ impl Supplement {
         let (id, token) = (JobId(self.job_id), Secret::new(self.token.as_str()));
         let same = |known: &Tracked| {
             let job = &known.job.credentials;
-            job.id == id && job.token == token && known.runner.former == self.runner_name
+            job.id == id && job.token == token && known.runner.python == self.runner_name
         };
         let place = tracked.iter().position(same).unwrap_or(tracked.len());
         if place == tracked.len() {

@@ -6,10 +6,11 @@ use super::quota::Seat;
 use super::runner::Runner;
 use super::state::{Content, Tracked};
 use super::worker::{Task, work};
-use super::{Dispatcher, JobKey, Progress, orphans, spawn};
+use super::{Dispatcher, Progress, orphans, spawn};
 use crate::executor::FoundMachine;
 use crate::job::{Job, Phase};
 use crate::logger;
+use crate::names::JobKey;
 use crate::payload::Payload;
 use crate::weight::Weight;
 
@@ -55,7 +56,7 @@ impl Dispatcher {
         };
         // Runners whose tokens begin alike may share the machine's name by the Python runner's rule.
         let has_job =
-            |known: &JobKey| known.id == key.id && known.runner.former == key.runner.former;
+            |known: &JobKey| known.id == key.id && known.runner.python == key.runner.python;
         let kept = self.kept.iter().map(Tracked::key);
         if self
             .tracked

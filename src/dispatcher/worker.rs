@@ -7,12 +7,13 @@ use crossbeam_channel::{Sender, bounded};
 
 use super::quota::Seat;
 use super::runner::Runner;
-use super::{Event, JobKey, Progress};
-use crate::executor::{Doubt, MachineName, Resource};
+use super::{Event, Progress};
+use crate::executor::{Doubt, Resource};
 use crate::job::Job;
 use crate::job::life::{Policy, Report, World, live};
 use crate::launches::Launches;
 use crate::logger::{self, Subject};
+use crate::names::{JobKey, MachineName};
 use crate::shutdown::Stop;
 
 /// What all workers share.

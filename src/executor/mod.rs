@@ -8,58 +8,14 @@ pub mod clever;
 pub mod local_docker;
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 
-use crate::config::RunnerName;
-use crate::payload::JobId;
+use crate::names::{JobId, MachineName, RunnerName};
 use crate::payload::Payload;
 use crate::shutdown::{Stop, Stopped};
 use crate::weight::Weight;
-
-/// What a machine is called, everywhere: `hpd-job-<runner's unique name>-<job>`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MachineName {
-    name: String,
-    /// By the Python runner's rule; machines of that name may still be there.
-    former: String,
-}
-
-impl MachineName {
-    #[must_use]
-    pub fn of(runner: &RunnerName, job: JobId) -> Self {
-        Self {
-            name: format!("hpd-job-{}-{job}", runner.unique),
-            former: format!("hpd-job-{}-{job}", runner.former),
-        }
-    }
-
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.name
-    }
-
-    /// The job whose machine is called `name`, if that is one of this runner's.
-    #[must_use]
-    pub fn job_of(runner: &RunnerName, name: &str) -> Option<JobId> {
-        let job = name.rsplit_once('-')?.1.parse().ok().map(JobId)?;
-        Self::of(runner, job).is(name).then_some(job)
-    }
-
-    /// Whether a machine that is called `name` is this one.
-    #[must_use]
-    pub fn is(&self, name: &str) -> bool {
-        name == self.name || name == self.former
-    }
-}
-
-impl fmt::Display for MachineName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.name.fmt(f)
-    }
-}
 
 /// What an executor remembers of a machine, in the shape of the state file's `paas_resource`.
 #[derive(Clone, Debug)]

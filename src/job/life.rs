@@ -18,8 +18,9 @@ use super::{Job, Phase};
 use crate::backoff::Backoff;
 use crate::config::TraceWatch;
 use crate::coordinator::{Appended, Coordinator, Delivery};
-use crate::executor::{Doubt, Executor, Failure, Halt, MachineName, Resource};
+use crate::executor::{Doubt, Executor, Failure, Halt, Resource};
 use crate::launches::Launches;
+use crate::names::MachineName;
 use crate::shutdown::{Stop, Stopped};
 
 /// What a job's life needs of the world.

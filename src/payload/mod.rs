@@ -6,23 +6,13 @@
 
 mod dependency_proxy;
 
-use std::fmt;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
 
 use crate::json::Fields;
+use crate::names::JobId;
 use crate::secret::Secret;
-
-/// A job's number at its coordinator. Two coordinators may use the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct JobId(pub u64);
-
-impl fmt::Display for JobId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// What every call about a job needs: the job's own token is all that its coordinator asks for.
 #[derive(Clone, Debug)]

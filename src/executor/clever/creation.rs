@@ -6,7 +6,8 @@ use super::api::{Account, ApiError, Application, Wanted};
 use super::flavors::Flavor;
 use super::{CleverDocker, PATIENCE, Remembered, words};
 use crate::backoff::Backoff;
-use crate::executor::{Doubt, Halt, MachineName, Patience, Resource};
+use crate::executor::{Doubt, Halt, Patience, Resource};
+use crate::names::MachineName;
 use crate::payload::Payload;
 
 /// A list shows a new application after seconds (3.11): the pauses between looks for a lost one.

@@ -6,7 +6,8 @@ use super::{CleverDocker, PATIENCE, Remembered, remote, words};
 use crate::backoff::Backoff;
 use crate::deploy::BuildContext;
 use crate::deploy::git::{PushError, Pushed, Remote};
-use crate::executor::{Failure, Halt, MachineName, Patience};
+use crate::executor::{Failure, Halt, Patience};
+use crate::names::MachineName;
 use crate::payload::Payload;
 
 /// How long a push is tried again.

@@ -22,12 +22,13 @@ use serde_json::value::to_raw_value;
 use self::api::{Account, Api, ApiError, is_plain};
 use self::flavors::{Catalogue, Flavor};
 use self::tenants::Tenants;
-use super::{Doubt, Executor, FoundMachine, Halt, Inventory, MachineName, Patience, Resource};
-use crate::config::{CleverSettings, RunnerName};
+use super::{Doubt, Executor, FoundMachine, Halt, Inventory, Patience, Resource};
+use crate::config::CleverSettings;
 use crate::coordinator::Coordinator;
 use crate::deploy::InnerRunner;
 use crate::deploy::git::Workshop;
 use crate::http::Http;
+use crate::names::{MachineName, RunnerName};
 use crate::payload::Payload;
 use crate::weight::Weight;
 

@@ -2,7 +2,8 @@
 
 use super::api::ApiError;
 use crate::deploy::git::PushError;
-use crate::executor::{Failure, MachineName};
+use crate::executor::Failure;
+use crate::names::MachineName;
 
 /// Clever Cloud would not create an application.
 pub fn not_created(what: &str, error: &ApiError) -> Failure {

@@ -18,11 +18,12 @@ use std::time::Duration;
 use serde_json::value::to_raw_value;
 
 use self::engine::{Container, Engine, label};
-use super::{Doubt, Executor, Failure, Halt, Inventory, MachineName, Patience, Resource};
+use super::{Doubt, Executor, Failure, Halt, Inventory, Patience, Resource};
 use crate::backoff::Backoff;
-use crate::config::{LocalDockerSettings, RunnerName};
+use crate::config::LocalDockerSettings;
 use crate::deploy::git::Workshop;
 use crate::deploy::{BuildContext, InnerRunner};
+use crate::names::{MachineName, RunnerName};
 use crate::payload::Payload;
 use crate::weight::Weight;
 
@@ -241,8 +242,7 @@ mod tests {
     use serde_json::value::RawValue;
 
     use super::{MachineName, Name, Resource};
-    use crate::config::RunnerName;
-    use crate::payload::JobId;
+    use crate::names::{JobId, RunnerName};
     use crate::secret::Secret;
 
     fn resource(json: &str) -> Resource {

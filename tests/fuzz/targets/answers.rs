@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use fuzz::secrecy::{TOKEN, assert_untold, watch_log};
 use fuzz::service::{Service, answer};
-use heptapod_paas_runner::config::{CleverSettings, RunnerName, Tenancy};
+use heptapod_paas_runner::config::{CleverSettings, Tenancy};
 use heptapod_paas_runner::coordinator::{
     Appended, Coordinator, Delivery, Grant, LogProbe, NoAttributes, NotRegistered, RunnerIdentity,
     Standing,
@@ -25,9 +25,10 @@ use heptapod_paas_runner::deploy::InnerRunner;
 use heptapod_paas_runner::deploy::git::Workshop;
 use heptapod_paas_runner::executor::clever::CleverDocker;
 use heptapod_paas_runner::executor::clever::flavors::Catalogue;
-use heptapod_paas_runner::executor::{Doubt, Executor, Halt, MachineName, Patience, Resource};
+use heptapod_paas_runner::executor::{Doubt, Executor, Halt, Patience, Resource};
 use heptapod_paas_runner::http::Http;
-use heptapod_paas_runner::payload::{JobCredentials, JobId, Payload};
+use heptapod_paas_runner::names::{JobId, MachineName, RunnerName};
+use heptapod_paas_runner::payload::{JobCredentials, Payload};
 use heptapod_paas_runner::secret::Secret;
 use heptapod_paas_runner::shutdown::Stop;
 use heptapod_paas_runner::{shutdown, trust};
@@ -164,7 +165,7 @@ fn of_registration(result: Result<(), NotRegistered>) -> String {
 fn ask_clever(call: &str) -> Option<String> {
     let runner = RunnerName {
         unique: RUNNER.to_owned(),
-        former: RUNNER.to_owned(),
+        python: RUNNER.to_owned(),
     };
     let name = MachineName::of(&runner, JOB);
     match call {
@@ -200,7 +201,7 @@ fn check_destination(body: &[u8]) {
     drop(stopper);
     let runner = RunnerName {
         unique: RUNNER.to_owned(),
-        former: RUNNER.to_owned(),
+        python: RUNNER.to_owned(),
     };
     let name = MachineName::of(&runner, JOB);
     let payload = Payload::parse(br#"{"id": 4711, "token": "t"}"#).expect("a payload");

@@ -6,10 +6,8 @@ use std::panic::resume_unwind;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use heptapod_paas_runner::config::RunnerName;
-use heptapod_paas_runner::executor::{
-    Doubt, Executor, Halt, Inventory, MachineName, Patience, Resource,
-};
+use heptapod_paas_runner::executor::{Doubt, Executor, Halt, Inventory, Patience, Resource};
+use heptapod_paas_runner::names::{MachineName, RunnerName};
 use heptapod_paas_runner::payload::Payload;
 use heptapod_paas_runner::weight::Weight;
 use sandbox::Gate;

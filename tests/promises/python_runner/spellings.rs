@@ -241,7 +241,7 @@ fn secrets_may_stand_in_a_file_wherever_the_python_runner_looks_for_them() {
         );
     check_all(&text);
     let runner = &load(&text).runners[0];
-    assert_eq!(runner.unique_name.former, "kvzWdEMo");
+    assert_eq!(runner.unique_name.python, "kvzWdEMo");
     assert_eq!(runner.token.reveal(), "kvzWdEMoTESTtoken000");
 }
 

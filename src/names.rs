@@ -1,8 +1,74 @@
-//! What a runner's token looks like, and how much of it may be shown. GitLab page, 7.4 and 7.6.
+//! What a runner, a job and a machine are called: the write-ahead log of this program.
+//!
+//! A machine's name says which runner and which job it serves, so after a crash, or a creation whose
+//! answer was lost, the names at Clever Cloud tell what was done. A runner's name is a part of its
+//! token, as with gitlab-runner and the Python program; how much of a token may be shown is told
+//! here, too. GitLab page, 7.4 and 7.6. Nothing here knows what a job is or where machines are.
+
+use std::fmt;
 
 use ring::digest;
 
 use crate::secret::Secret;
+
+/// A job's number at its coordinator. Two coordinators may use the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobId(pub u64);
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A job, among all of this program.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct JobKey {
+    pub runner: RunnerName,
+    pub id: JobId,
+}
+
+/// What a machine is called, everywhere: `hpd-job-<runner's unique name>-<job>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MachineName {
+    name: String,
+    /// By the Python runner's rule; machines of that name may still be there.
+    python: String,
+}
+
+impl MachineName {
+    #[must_use]
+    pub fn of(runner: &RunnerName, job: JobId) -> Self {
+        Self {
+            name: format!("hpd-job-{}-{job}", runner.unique),
+            python: format!("hpd-job-{}-{job}", runner.python),
+        }
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.name
+    }
+
+    /// The job whose machine is called `name`, if that is one of this runner's.
+    #[must_use]
+    pub fn job_of(runner: &RunnerName, name: &str) -> Option<JobId> {
+        let job = name.rsplit_once('-')?.1.parse().ok().map(JobId)?;
+        Self::of(runner, job).is(name).then_some(job)
+    }
+
+    /// Whether a machine that is called `name` is this one.
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
+        name == self.name || name == self.python
+    }
+}
+
+impl fmt::Display for MachineName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name.fmt(f)
+    }
+}
 
 /// How tokens begin of which GitLab uses the part behind for names.
 const PREFIXES: [&str; 9] = [
@@ -28,7 +94,7 @@ pub struct RunnerName {
     pub unique: String,
     /// By the Python runner's rule, the first 8 characters of the token: with tokens that begin
     /// with a prefix many runners have the same.
-    pub former: String,
+    pub python: String,
 }
 
 impl RunnerName {
@@ -40,12 +106,12 @@ impl RunnerName {
     #[must_use]
     pub fn of(token: &Secret, url: &str, taken: &[Self]) -> Self {
         let (prefix, rest) = split(token.reveal());
-        let former = name_characters(token.reveal());
-        let is_taken = taken.iter().any(|other| other.unique == former);
+        let python = name_characters(token.reveal());
+        let is_taken = taken.iter().any(|other| other.unique == python);
         if prefix.is_empty() && !is_taken {
             return Self {
-                unique: former.clone(),
-                former,
+                unique: python.clone(),
+                python,
             };
         }
         let hash = digest::digest(
@@ -56,7 +122,7 @@ impl RunnerName {
         let unique = bytes.fold(name_characters(rest), |name, byte| {
             name + &format!("{byte:02x}")
         });
-        Self { unique, former }
+        Self { unique, python }
     }
 }
 
@@ -65,7 +131,8 @@ fn name_characters(token: &str) -> String {
 }
 
 /// As much of a token as gitlab-runner uses to name things, and never all of it.
-pub(super) fn short_token(token: &Secret) -> Secret {
+#[must_use]
+pub fn short_token(token: &Secret) -> Secret {
     let (prefix, rest) = split(token.reveal());
     let shown = SHORT_TOKEN.min(rest.chars().count() / 2);
     let shown: String = rest.chars().take(shown).collect();
@@ -112,16 +179,16 @@ mod tests {
         let name = |token: &str| RunnerName::of(&Secret::new(token), "https://here", &[]);
         let plain = name("D3adNQYu8OCjkYDbwDaG");
         assert_eq!(
-            (plain.unique.as_str(), plain.former.as_str()),
+            (plain.unique.as_str(), plain.python.as_str()),
             ("D3adNQYu", "D3adNQYu")
         );
         let (one, two) = (name("glrt-t3_sameSAME1"), name("glrt-t3_sameSAME2"));
-        assert_eq!(one.former, two.former);
+        assert_eq!(one.python, two.python);
         assert_ne!(one.unique, two.unique);
         assert!(one.unique.starts_with("sameSAME"), "{one:?}");
         let token = Secret::new("D3adNQYu8OCjkYDbwDaG");
         let elsewhere = RunnerName::of(&token, "https://there", std::slice::from_ref(&plain));
         assert_ne!(elsewhere.unique, plain.unique);
-        assert_eq!(elsewhere.former, plain.former);
+        assert_eq!(elsewhere.python, plain.python);
     }
 }
