@@ -10,6 +10,7 @@ use log::LevelFilter;
 use crate::config::{Config, SHORTEST_PAUSE, level_named};
 use crate::dispatcher::{self, Options, ServiceError};
 use crate::logger;
+use crate::orphans::command::{self, Action};
 use crate::process_limits;
 
 const HELP: &str = "\
@@ -95,7 +96,12 @@ fn run(arguments: &Arguments) -> ExitCode {
         log::warn!("{}: {warning}", shown(&arguments.config));
     }
     if arguments.orphans {
-        let report = dispatcher::orphans(config, arguments.delete);
+        let action = if arguments.delete {
+            Action::Delete
+        } else {
+            Action::List
+        };
+        let report = command::run(config, action).map_err(ServiceError::Start);
         return exit(arguments, report.map(|report| print!("{report}")));
     }
     log::info!(

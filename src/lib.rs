@@ -17,7 +17,9 @@
 //! ```
 
 pub mod backoff;
+pub mod clever;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod coordinator;
 pub mod deploy;
@@ -29,13 +31,19 @@ pub mod json;
 pub mod launches;
 pub mod logger;
 pub mod names;
+pub mod orphans;
 pub mod payload;
 pub mod places;
 pub mod process;
 pub mod process_limits;
+pub mod quota;
 pub mod register;
+pub mod runner;
 pub mod secret;
 pub mod shutdown;
+pub mod state;
+pub mod status;
+pub mod thread;
 pub mod trust;
 pub mod weight;
 pub mod whole_file;

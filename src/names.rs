@@ -50,11 +50,16 @@ impl MachineName {
         &self.name
     }
 
-    /// The job whose machine is called `name`, if that is one of this runner's.
+    /// A machine that is there under this name, and its job, if that is one of this runner's.
     #[must_use]
-    pub fn job_of(runner: &RunnerName, name: &str) -> Option<JobId> {
+    pub fn read(runner: &RunnerName, name: &str) -> Option<(JobId, Self)> {
         let job = name.rsplit_once('-')?.1.parse().ok().map(JobId)?;
-        Self::of(runner, job).is(name).then_some(job)
+        let expected = Self::of(runner, job);
+        let called = Self {
+            name: name.to_owned(),
+            ..expected.clone()
+        };
+        expected.is(name).then_some((job, called))
     }
 
     /// Whether a machine that is called `name` is this one.

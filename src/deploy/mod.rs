@@ -5,6 +5,7 @@
 //! `git`.
 
 pub mod git;
+pub mod trusted;
 
 use crate::payload::Payload;
 

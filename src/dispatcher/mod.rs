@@ -8,45 +8,35 @@
 //! The loop is left for one reason only: the service stops. Then no new jobs are taken, every wait
 //! in every thread ends at once, and what is under way and can't be cut is waited for.
 
-mod litter;
-mod orphans;
+mod event;
 mod poll;
-mod quota;
-mod reference;
-mod runner;
+mod quota_limit;
 mod signals;
 mod start;
-mod state;
-mod state_file;
-mod status;
-mod system_id;
 mod tracking;
 mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::thread;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded, never, select, tick};
+use crossbeam_channel::{Receiver, Sender, select};
 use serde_json::value::RawValue;
 
-pub use self::litter::orphans;
+use self::event::Event;
 use self::poll::Pace;
-use self::quota::{Quota, Seat};
-use self::runner::Runner;
 use self::signals::Request;
 pub use self::start::run;
-use self::state::Tracked;
-use self::state_file::StateFile;
-use self::worker::{Shop, Task};
-use crate::executor::{Doubt, FoundMachine, Resource};
-use crate::job::Job;
+use self::worker::{Task, WorkerContext};
 use crate::names::JobKey;
-use crate::payload::Payload;
-use crate::shutdown::{Stop, Stopper};
+use crate::quota::Quota;
+use crate::runner::Runner;
+use crate::shutdown::Stopper;
+use crate::state::Tracked;
+use crate::state::file::StateFile;
+use crate::status::{self, Snapshot};
 use crate::weight::Weight;
 
 /// Requests and pushes under way are waited for at a stop; service managers wait two minutes.
@@ -54,11 +44,6 @@ const STOP_PATIENCE: Duration = Duration::from_secs(110);
 /// How soon a state file that could not be written, or a thread that could not be started, is tried
 /// again.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
-/// Statistics that come faster than this are for nobody.
-const SHORTEST_CYCLE: Duration = Duration::from_millis(100);
-const AFTER_PANIC: Duration = Duration::from_secs(10);
-/// Deep enough for a TLS handshake; most of it is never touched.
-const STACK: usize = 256 << 10;
 
 /// What the command line says beyond the configuration.
 #[derive(Clone, Copy, Debug, Default)]
@@ -86,78 +71,45 @@ impl fmt::Display for ServiceError {
     }
 }
 
-enum Event {
-    /// The quota's reference was weighed; an error is one of the configuration.
-    Reference(Result<Weight, String>),
-    Granted {
-        runner: Arc<Runner>,
-        payload: Box<Payload>,
-        seat: Seat,
-    },
-    Progress {
-        key: JobKey,
-        progress: Progress,
-    },
-    /// Machines of a runner's jobs, tracked or not.
-    Found {
-        runner: Arc<Runner>,
-        found: Vec<FoundMachine>,
-    },
-    /// A poller has done its last cycle.
-    PollerDone,
-}
-
-enum Progress {
-    /// `saved` is dropped when that is on disk.
-    Provisioned {
-        resource: Resource,
-        doubt: Doubt,
-        saved: Sender<()>,
-    },
-    Pushed(Resource),
-    Running,
-    /// What is left to be settled; `saved` as above.
-    Ended {
-        left: Box<Job>,
-        saved: Sender<()>,
-    },
-    Finished,
-    /// The service stops; the state file has what the next start needs.
-    HandedOver,
+/// A tracked job whose runner is in the configuration.
+struct Served {
+    tracked: Tracked,
+    runner: Arc<Runner>,
 }
 
 struct Dispatcher {
     runners: Vec<Arc<Runner>>,
-    tracked: BTreeMap<JobKey, Tracked>,
-    /// Jobs of runners that are not in the configuration.
-    kept: Vec<Tracked>,
-    /// Wakes the search for orphans.
-    doubt: Sender<()>,
-    standby: Vec<Box<RawValue>>,
+    served: BTreeMap<JobKey, Served>,
+    of_unknown_runners: Vec<Tracked>,
+    python_standby: Vec<Box<RawValue>>,
     /// Top-level groups that ever had a job here.
-    tenants: BTreeSet<String>,
+    tenants: Arc<Mutex<BTreeSet<String>>>,
     system_id: String,
     file: StateFile,
     quota: Arc<Quota>,
-    shop: Shop,
+    /// What new threads get; none any more while the service stops.
+    workers: Option<WorkerContext>,
     pace: Pace,
     options: Options,
+    /// For jobs without a timeout of their own.
     max_age: Duration,
-    /// Threads that may still send events.
-    pollers: usize,
-    workers: usize,
+    /// Pollers that have cycles left.
+    polling: usize,
+    look_for_orphans: Sender<()>,
     /// What waits for the state file to be written.
     to_start: Vec<Task>,
-    to_release: Vec<Sender<()>>,
+    to_release: Vec<Sender<Infallible>>,
     unsaved: bool,
 }
 
 /// What wakes the main loop.
-struct Wakers<'a> {
-    events: &'a Receiver<Event>,
-    requests: &'a Receiver<Request>,
+struct Wakers {
+    events: Receiver<Event>,
+    requests: Receiver<Request>,
     /// When to tell statistics.
     cycle: Receiver<Instant>,
+    /// Disconnects when the last thread is gone that must be waited for.
+    all_gone: Receiver<Infallible>,
 }
 
 /// Whether the main loop goes on.
@@ -169,25 +121,13 @@ enum Next {
 
 impl Dispatcher {
     /// The main loop.
-    fn serve(
-        &mut self,
-        stopper: Stopper,
-        events: &Receiver<Event>,
-        requests: &Receiver<Request>,
-        statistics: Option<Duration>,
-    ) -> Result<(), ServiceError> {
-        let cycle = statistics.map_or_else(never, |interval| tick(interval.max(SHORTEST_CYCLE)));
-        let wakers = Wakers {
-            events,
-            requests,
-            cycle,
-        };
+    fn serve(&mut self, stopper: Stopper, wakers: &Wakers) -> Result<(), ServiceError> {
         let mut stopper = Some(stopper);
         let mut deadline = None;
         let mut result = Ok(());
-        while deadline.is_none() || self.pollers > 0 || self.workers > 0 {
+        loop {
             let next = self
-                .await_something(&wakers, deadline)
+                .await_something(wakers, deadline)
                 .unwrap_or_else(|error| {
                     result = Err(error);
                     Next::Stop
@@ -196,17 +136,16 @@ impl Dispatcher {
             match next {
                 Next::GoOn => {}
                 Next::Leave => break,
+                Next::Stop if stopper.is_none() => {}
                 Next::Stop => {
-                    if stopper.take().is_some() {
-                        log::info!(
-                            "stopping: taking no new jobs, finishing what can't be interrupted"
-                        );
-                        deadline = Some(Instant::now() + STOP_PATIENCE);
-                    }
+                    log::info!("stopping: taking no new jobs, finishing what can't be interrupted");
+                    deadline = Some(Instant::now() + STOP_PATIENCE);
+                    self.workers = None;
+                    stopper = None;
                 }
             }
         }
-        let left = self.tracked.len() + self.kept.len();
+        let left = self.all_tracked().count();
         log::info!("stopped; {left} jobs are in the state file");
         result
     }
@@ -214,7 +153,7 @@ impl Dispatcher {
     /// Waits for whatever comes first, and does what it asks for.
     fn await_something(
         &mut self,
-        wakers: &Wakers<'_>,
+        wakers: &Wakers,
         deadline: Option<Instant>,
     ) -> Result<Next, ServiceError> {
         let patience = match deadline {
@@ -224,16 +163,18 @@ impl Dispatcher {
         };
         select! {
             recv(wakers.events) -> event => {
-                for event in event.into_iter().chain(wakers.events.try_iter()) {
-                    self.handle(event)?;
-                }
-                let all_polled = self.options.poll_cycles.is_some() && self.pollers == 0;
-                let done = all_polled && self.quota.limit() > Weight::ZERO;
+                self.handle_all(event.into_iter().chain(wakers.events.try_iter()))?;
+                let all_polled = self.options.poll_cycles.is_some() && self.polling == 0;
+                let done = all_polled && self.quota.snapshot().limit > Weight::ZERO;
                 Ok(if done { Next::Stop } else { Next::GoOn })
+            }
+            recv(wakers.all_gone) -> _ => {
+                self.handle_all(wakers.events.try_iter())?;
+                Ok(Next::Leave)
             }
             recv(wakers.requests) -> request => Ok(match request {
                 Ok(Request::Status) => {
-                    status::log_tracked(self.all_tracked(), &self.quota);
+                    status::log_tracked(&self.snapshot());
                     Next::GoOn
                 }
                 Ok(Request::Stop) if deadline.is_some() => {
@@ -244,7 +185,7 @@ impl Dispatcher {
             }),
             recv(wakers.cycle) -> _ => {
                 if deadline.is_none() {
-                    status::log_statistics(&self.quota);
+                    status::log_statistics(&self.quota.snapshot());
                 }
                 Ok(Next::GoOn)
             }
@@ -258,76 +199,50 @@ impl Dispatcher {
     }
 
     fn all_tracked(&self) -> impl Iterator<Item = &Tracked> + Clone {
-        self.tracked.values().chain(&self.kept)
+        let served = self.served.values().map(|served| &served.tracked);
+        served.chain(&self.of_unknown_runners)
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot::of(self.all_tracked(), self.quota.snapshot())
+    }
+
+    fn handle_all(&mut self, events: impl Iterator<Item = Event>) -> Result<(), ServiceError> {
+        for event in events {
+            log::trace!("{event:?}");
+            self.handle(event)?;
+        }
+        Ok(())
     }
 
     fn handle(&mut self, event: Event) -> Result<(), ServiceError> {
         match event {
-            Event::Reference(Ok(quota)) => {
+            Event::QuotaLimit(Ok(quota)) => {
                 log::info!("the quota is {quota}");
                 self.quota.set_limit(quota);
                 self.start_pollers()?;
             }
-            Event::Reference(Err(problem)) if self.tracked.is_empty() => {
+            Event::QuotaLimit(Err(problem)) if self.served.is_empty() => {
                 return Err(ServiceError::Configuration(problem));
             }
-            // Whatever Clever Cloud takes off its list, those that are here are served.
-            Event::Reference(Err(problem)) => {
+            // Whatever Clever Cloud takes off its list, the jobs that are here are served.
+            Event::QuotaLimit(Err(problem)) => {
                 log::error!("{problem}; going on with the jobs that are here, taking no new ones");
             }
             Event::Granted {
                 runner,
                 payload,
-                seat,
-            } => self.granted(runner, *payload, seat),
-            Event::Progress { key, progress } => self.progress(&key, progress),
+                reservation,
+            } => self.granted(&runner, *payload, reservation),
+            Event::Job { key, job, saved } => self.job(&key, *job, saved),
+            Event::WorkerDone { key, is_finished } => self.worker_done(&key, is_finished),
             Event::Found { runner, found } => {
                 for machine in found {
                     self.found(&runner, machine);
                 }
             }
-            Event::PollerDone => self.pollers -= 1,
+            Event::PollerDone => self.polling -= 1,
         }
         Ok(())
-    }
-}
-
-/// Starts a thread that does `work` with `task`, or gives the task back when there is no room for a
-/// thread.
-fn spawn<T: Send + 'static>(
-    name: &str,
-    task: T,
-    work: impl FnOnce(T) + Send + 'static,
-) -> Result<(), T> {
-    let builder = thread::Builder::new()
-        .name(name.to_owned())
-        .stack_size(STACK);
-    let (hand_over, given) = bounded(1);
-    let spawned = builder.spawn(move || {
-        if let Ok(task) = given.recv() {
-            work(task);
-        }
-    });
-    match spawned {
-        // It waits for that.
-        Ok(_) => hand_over.send(task).map_err(|refused| refused.0),
-        Err(error) => {
-            log::error!("cannot start thread {name}: {error}");
-            Err(task)
-        }
-    }
-}
-
-/// Does `work`, and begins again after a panic: that is a bug, which must not end what the service
-/// lives of.
-fn keep_at(stop: &Stop, work: impl Fn()) {
-    while catch_unwind(AssertUnwindSafe(&work)).is_err() {
-        log::error!(
-            "a panic, which is a bug: please report the message above; going on in \
-             {AFTER_PANIC:.0?}"
-        );
-        if stop.wait(AFTER_PANIC).is_err() {
-            break;
-        }
     }
 }

@@ -6,17 +6,18 @@
 //! that is slow or down holds up nobody else.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
-use super::Event;
-use super::quota::{Claim, Full, Quota};
-use super::runner::Runner;
+use super::event::Event;
 use crate::backoff::Backoff;
 use crate::coordinator::Grant;
 use crate::names::JobId;
+use crate::quota::{Claim, Full};
+use crate::runner::Runner;
 use crate::shutdown::{Stop, Stopped};
 use crate::weight::Weight;
 
@@ -29,8 +30,9 @@ const IDLE_FOR: Duration = Duration::from_secs(120);
 
 pub struct Poller {
     pub runner: Arc<Runner>,
-    pub quota: Arc<Quota>,
     pub events: Sender<Event>,
+    /// Dropped with this: a request under way is waited for at a stop.
+    pub _at_work: Sender<Infallible>,
     pub stop: Stop,
     pub pace: Pace,
     /// How often to ask in all; none: until the service stops.
@@ -96,35 +98,33 @@ impl Poller {
                 break;
             }
         }
-        self.quota.leave_queue(self.runner.index);
+        self.runner.share.leave_queue();
     }
 
     /// Asks for one job if there is room for it, and waits until it is time to ask again.
     fn poll(&self, memory: &mut Memory) -> Result<(), Stopped> {
-        let index = self.runner.index;
+        let share = &self.runner.share;
         let heaviest = match self.runner.executor.heaviest() {
             Ok(heaviest) => heaviest,
             Err(why) => return self.trouble(memory, &why, None),
         };
-        let seat = match self.quota.reserve(index, heaviest, memory.claim()) {
-            Ok(seat) => seat,
+        let reservation = match share.reserve(heaviest, memory.claim()) {
+            Ok(reservation) => reservation,
             Err(full) => return self.await_room(memory, full, heaviest),
         };
         if memory.full.take().is_some() {
             log::info!("there is room again: polling");
         }
-        // A held request holds its seat, too: only where nobody waits for that.
-        let last_update = memory
-            .last_update
-            .as_deref()
-            .filter(|_| !self.quota.is_contended());
+        // A held request holds its reservation, too: only where no other runner waits for room.
+        let last_update = memory.last_update.as_deref();
+        let last_update = last_update.filter(|_| !share.is_contended());
         match self
             .runner
             .coordinator
             .request_job(&self.runner.identity, last_update)
         {
             Grant::Job(payload) if memory.granted.contains(&payload.credentials.id) => {
-                drop(seat);
+                drop(reservation);
                 let id = payload.credentials.id;
                 self.trouble(memory, &format!("it grants job {id} again"), None)
             }
@@ -132,13 +132,12 @@ impl Poller {
                 memory.answered();
                 memory.remember(payload.credentials.id);
                 memory.nothing = None;
-                let mut seat = seat;
-                seat.settle(self.runner.executor.weigh(&payload).unwrap_or(heaviest));
+                reservation.weighed(self.runner.executor.weigh(&payload).unwrap_or(heaviest));
                 let runner = self.runner.clone();
                 let granted = Event::Granted {
                     runner,
                     payload,
-                    seat,
+                    reservation,
                 };
                 // The dispatcher outlives us.
                 let _ = self.events.send(granted);
@@ -150,14 +149,14 @@ impl Poller {
                 self.stop.wait(pause)
             }
             Grant::Nothing { last_update } => {
-                drop(seat);
+                drop(reservation);
                 memory.answered();
                 memory.nothing = Some(Instant::now());
                 memory.last_update = last_update.or(memory.last_update.take());
                 self.stop.wait(self.pace.interval)
             }
             Grant::Trouble { why, retry_after } => {
-                drop(seat);
+                drop(reservation);
                 self.trouble(memory, &why, retry_after)
             }
         }
@@ -169,7 +168,7 @@ impl Poller {
         why: &str,
         retry_after: Option<Duration>,
     ) -> Result<(), Stopped> {
-        self.quota.leave_queue(self.runner.index);
+        self.runner.share.leave_queue();
         let pause = memory.backoff.pause();
         let pause = retry_after.map_or(pause, |asked| asked.max(pause));
         log::warn!("asking for a job: {why}; asking again in {pause:.0?}");
@@ -181,27 +180,24 @@ impl Poller {
             log::info!("not polling: {}", self.explain(full, heaviest));
             self.warn_if_hopeless(heaviest);
         }
-        match self.quota.room_for(self.runner.index) {
-            Some(room) => self.stop.wait_or(room, self.pace.at_limit).map(drop),
-            None => self.stop.wait(self.pace.at_limit),
-        }
+        let room = self.runner.share.room();
+        self.stop.wait_or(room, self.pace.at_limit).map(drop)
     }
 
     /// A runner that may take heavier jobs than the whole of its quota never gets any.
     fn warn_if_hopeless(&self, heaviest: Weight) {
-        let fractions = &self.quota.limits().fractions;
-        let own = fractions.get(self.runner.index).copied().unwrap_or(1.0);
-        let part = self.quota.limit().fraction(own);
-        if heaviest > part {
+        let most = self.runner.share.most();
+        if heaviest > most {
             log::warn!(
                 "this runner will never get a job: one may weigh {heaviest}, and all that the \
-                 runner may use is {part}; raise `reference_jobs_count`, or set `cc_max_flavor`"
+                 runner may use is {most}; raise `reference_jobs_count`, or set `cc_max_flavor`"
             );
         }
     }
 
     fn explain(&self, full: Full, heaviest: Weight) -> String {
-        let (usage, limits) = (self.quota.usage(), self.quota.limits());
+        let quota = self.runner.share.snapshot();
+        let (limits, limit, in_use) = (quota.limits, quota.limit, quota.reserved.weight);
         match full {
             Full::Launching => format!(
                 "{} jobs are being launched, which is all that paas_max_concurrent_provisioning \
@@ -210,15 +206,12 @@ impl Poller {
             ),
             Full::Jobs => format!("{} jobs are all that `concurrent` allows", limits.jobs),
             Full::Weight => format!(
-                "a job may weigh {heaviest}, and {} of the quota of {} are in use or promised to \
-                 runners that wait longer",
-                usage.weight,
-                self.quota.limit()
+                "a job may weigh {heaviest}, and {in_use} of the quota of {limit} are in use or \
+                 promised to runners that wait longer"
             ),
             Full::Share => format!(
                 "a job may weigh {heaviest}, which is more than what is left of this runner's part \
-                 of the quota of {}",
-                self.quota.limit()
+                 of the quota of {limit}"
             ),
             Full::Closed => "the state file can't be written".to_owned(),
         }

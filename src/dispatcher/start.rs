@@ -1,37 +1,37 @@
 //! From the configuration and the state file to a service that runs.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam_channel::{Sender, bounded, never, tick, unbounded};
 
+use super::event::Event;
 use super::poll::{Pace, Poller};
-use super::quota::{Limits, Quota};
-use super::runner::{Installation, Runner};
-use super::state::{State, Tracked};
-use super::state_file::StateFile;
-use super::worker::{Shop, Task};
-use super::{
-    Dispatcher, Event, Options, ServiceError, keep_at, orphans, reference, signals, spawn,
-    system_id,
-};
+use super::worker::WorkerContext;
+use super::{Dispatcher, Options, ServiceError, Wakers, quota_limit, signals};
 use crate::config::{Config, QuotaSettings};
 use crate::deploy::git::Workshop;
-use crate::http::Http;
-use crate::job::Phase;
-use crate::job::life::Policy;
+use crate::job::context::Policy;
 use crate::launches::Launches;
 use crate::logger::{self, Subject};
-use crate::names::JobKey;
+use crate::orphans::search::Search;
+use crate::quota::{Limits, Quota};
+use crate::runner::{self, Installation, Runner};
 use crate::shutdown;
-use crate::trust;
+use crate::state::Tracked;
+use crate::state::file::StateFile;
+use crate::thread::{keep_at, lock, spawn};
 use crate::whole_file::beside;
+
+/// Statistics that come faster than this are of no use.
+const SHORTEST_CYCLE: Duration = Duration::from_millis(100);
 
 /// Runs the service until it is told to stop.
 ///
 /// # Errors
 /// [`ServiceError`] when it can't start; never because of a job, a coordinator or Clever Cloud.
-pub fn run(mut config: Config, options: Options) -> Result<(), ServiceError> {
+pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
     let start = |error: String| ServiceError::Start(error);
     let file = StateFile::open(&config.state_file).map_err(start)?;
     let state = file.load().map_err(start)?;
@@ -42,108 +42,101 @@ pub fn run(mut config: Config, options: Options) -> Result<(), ServiceError> {
     })?;
     let requests = signals::listen(options.debug_signal)
         .map_err(|error| start(format!("cannot listen to signals: {error}")))?;
-    let system_id = system_id::of_this_installation(state.system_id.as_deref());
     let (stopper, stop) = shutdown::channel();
-    let installation = Installation {
-        http: Http::new(trust::roots(None), stop.clone()),
-        stop: stop.clone(),
-        workshop: workshop.clone(),
-        mark: system_id::mark(&system_id, &config.state_file),
+    let system_id = state.system_id.as_deref();
+    let installation = Installation::of(
+        &config.state_file,
         system_id,
-    };
-    let settings = std::mem::take(&mut config.runners).into_iter().enumerate();
-    let runners = settings
-        .map(|(index, settings)| Arc::new(Runner::new(index, settings, &installation)))
-        .collect();
+        workshop.clone(),
+        stop.clone(),
+    );
+    let quota = Quota::new(Limits {
+        jobs: config.concurrent,
+        launching: config.max_launching,
+    });
+    let allowed = config.quota.allowed_fraction_per_runner;
     let (events, incoming) = unbounded();
-    let (doubt, doubts) = bounded(1);
-    let shop = Shop {
-        launches: Arc::new(Launches::new(config.launch_spacing)),
-        policy: Policy {
-            progress_interval: config.progress_interval,
-            keep_finished: config.keep_finished,
-            decommission_launch_failures: config.decommission_launch_failures,
-        },
-        stop,
-        events,
-    };
+    let (at_work, all_gone) = bounded(0);
+    let (look_for_orphans, wake) = bounded(1);
     let statistics = config.log_statistics.then_some(config.check_interval);
-    let mut dispatcher = Dispatcher::new(&config, options, runners, shop, file, doubt);
-    dispatcher.system_id = installation.system_id;
-    dispatcher.restore(state);
+    let mut dispatcher = Dispatcher {
+        runners: runner::all(config.runners, &quota, allowed, &installation),
+        served: BTreeMap::new(),
+        of_unknown_runners: Vec::new(),
+        python_standby: state.python_standby,
+        tenants: Arc::new(Mutex::new(state.tenants)),
+        system_id: installation.system_id,
+        file,
+        quota,
+        workers: Some(WorkerContext {
+            launches: Arc::new(Launches::new(config.launch_spacing)),
+            policy: Policy {
+                progress_interval: config.progress_interval,
+                keep_finished: config.keep_finished,
+                decommission_launch_failures: config.decommission_launch_failures,
+            },
+            stop: stop.clone(),
+            events: events.clone(),
+            at_work,
+        }),
+        pace: Pace {
+            interval: config.check_interval,
+            at_limit: config.limit_interval,
+            repoll_immediately: config.repoll_immediately,
+        },
+        options,
+        max_age: config.max_machine_age,
+        polling: 0,
+        look_for_orphans,
+        to_start: Vec::new(),
+        to_release: Vec::new(),
+        unsaved: true,
+    };
+    dispatcher.restore(state.tracked);
     dispatcher.save();
-    dispatcher.search_orphans(doubts)?;
-    dispatcher.weigh_reference(config.quota)?;
-    let result = dispatcher.serve(stopper, &incoming, &requests, statistics);
+    let search = Search {
+        runners: dispatcher.runners.clone(),
+        tenants: dispatcher.tenants.clone(),
+        wake,
+        stop,
+    };
+    search_orphans(search, events.clone())?;
+    dispatcher.weigh_reference(config.quota, events)?;
+    let wakers = Wakers {
+        events: incoming,
+        requests,
+        cycle: statistics.map_or_else(never, |interval| tick(interval.max(SHORTEST_CYCLE))),
+        all_gone,
+    };
+    let result = dispatcher.serve(stopper, &wakers);
     workshop.close();
     result
 }
 
-impl Dispatcher {
-    fn new(
-        config: &Config,
-        options: Options,
-        runners: Vec<Arc<Runner>>,
-        shop: Shop,
-        file: StateFile,
-        doubt: Sender<()>,
-    ) -> Self {
-        let allowed = config.quota.allowed_fraction_per_runner;
-        let fractions = runners
-            .iter()
-            .map(|runner| runner.max_fraction.min(allowed));
-        Self {
-            quota: Quota::new(Limits {
-                jobs: config.concurrent,
-                launching: config.max_launching,
-                fractions: fractions.collect(),
-            }),
-            runners,
-            tracked: BTreeMap::new(),
-            kept: Vec::new(),
-            doubt,
-            standby: Vec::new(),
-            tenants: BTreeSet::new(),
-            system_id: String::new(),
-            file,
-            shop,
-            pace: Pace {
-                interval: config.check_interval,
-                at_limit: config.limit_interval,
-                repoll_immediately: config.repoll_immediately,
-            },
-            options,
-            max_age: config.max_machine_age,
-            pollers: 0,
-            workers: 0,
-            to_start: Vec::new(),
-            to_release: Vec::new(),
-            unsaved: true,
-        }
-    }
+fn search_orphans(search: Search, events: Sender<Event>) -> Result<(), ServiceError> {
+    spawn("orphans", search, move |search| {
+        keep_at(&search.stop, || {
+            let _ = search.run(|runner, found| {
+                let runner = runner.clone();
+                let _ = events.send(Event::Found { runner, found });
+            });
+        });
+    })
+    .map_err(no_thread)
+}
 
+impl Dispatcher {
     /// Goes on with the jobs of the last process.
-    fn restore(&mut self, state: State) {
-        self.standby = state.standby;
-        self.tenants = state.tenants;
-        let jobs = state.tracked;
+    fn restore(&mut self, jobs: Vec<Tracked>) {
         let total = jobs.len();
+        let tenants = jobs
+            .iter()
+            .filter_map(|known| known.job.machine.tenant.clone());
+        lock(&self.tenants).extend(tenants);
         for mut tracked in jobs {
             if let Some(runner) = self.runner_of(&tracked).cloned() {
-                tracked.section = Some(runner.name.clone());
-                if tracked.runner.unique.is_empty() {
-                    tracked.runner = runner.unique_name.clone();
-                }
-                let key = tracked.key();
-                let pending = matches!(tracked.job.phase, Phase::Pending(_));
-                let seat = self.quota.seat(runner.index, tracked.weight, pending);
-                self.to_start.push(Task {
-                    key: key.clone(),
-                    job: tracked.job.clone(),
-                    runner,
-                    seat,
-                });
-                self.tracked.insert(key, tracked);
+                tracked.belongs_to(&runner.name, &runner.unique_name);
+                self.go_on_with(&runner, tracked, Duration::ZERO);
             } else {
                 let id = tracked.job.credentials.id;
                 logger::about_job(id.0, &tracked.runner.python, || {
@@ -152,7 +145,7 @@ impl Dispatcher {
                          state file, and its machine is left as it is"
                     );
                 });
-                self.kept.push(tracked);
+                self.of_unknown_runners.push(tracked);
             }
         }
         if total > 0 {
@@ -166,10 +159,6 @@ impl Dispatcher {
     /// job of that number already.
     fn runner_of(&self, tracked: &Tracked) -> Option<&Arc<Runner>> {
         let (name, id) = (&tracked.runner, tracked.job.credentials.id);
-        let has_such_a_job = |runner: &Runner| {
-            let runner = runner.unique_name.clone();
-            self.tracked.contains_key(&JobKey { runner, id })
-        };
         let find =
             |is_it: &dyn Fn(&Runner) -> bool| self.runners.iter().find(|runner| is_it(runner));
         find(&|runner| runner.unique_name == *name)
@@ -177,52 +166,50 @@ impl Dispatcher {
             .or_else(|| {
                 find(&|runner| {
                     let may_be = name.unique.is_empty() && runner.unique_name.python == name.python;
-                    may_be && !has_such_a_job(runner)
+                    may_be && !self.served.contains_key(&runner.key(id))
                 })
             })
     }
 
     /// The quota depends on what Clever Cloud offers, which may take a while to learn.
-    fn weigh_reference(&self, reference: QuotaSettings) -> Result<(), ServiceError> {
-        let events = self.shop.events.clone();
-        let stop = self.shop.stop.clone();
+    fn weigh_reference(
+        &self,
+        reference: QuotaSettings,
+        events: Sender<Event>,
+    ) -> Result<(), ServiceError> {
+        let Some(workers) = &self.workers else {
+            return Ok(());
+        };
+        let stop = workers.stop.clone();
         let named = |runner: &&Arc<Runner>| runner.name == reference.reference_runner;
         let Some(runner) = self.runners.iter().find(named).cloned() else {
             return Ok(());
         };
-        spawn("reference", runner, move |runner| {
+        spawn("quota", runner, move |runner| {
             keep_at(&stop, || {
-                let tell = |weight| {
-                    let _ = events.send(Event::Reference(weight));
+                let tell = |limit| {
+                    let _ = events.send(Event::QuotaLimit(limit));
                 };
-                let _ = reference::weigh(&reference, runner.executor.as_ref(), &stop, tell);
-            });
-        })
-        .map_err(no_thread)
-    }
-
-    fn search_orphans(&self, doubts: Receiver<()>) -> Result<(), ServiceError> {
-        let (runners, tenants) = (self.runners.clone(), self.tenants.clone());
-        let (events, stop) = (self.shop.events.clone(), self.shop.stop.clone());
-        spawn("orphans", tenants, move |tenants| {
-            keep_at(&stop, || {
-                let _ = orphans::search(&runners, &tenants, &events, &doubts, &stop);
+                let _ = quota_limit::weigh(&reference, runner.executor.as_ref(), &stop, tell);
             });
         })
         .map_err(no_thread)
     }
 
     pub(super) fn start_pollers(&mut self) -> Result<(), ServiceError> {
+        let Some(workers) = &self.workers else {
+            return Ok(());
+        };
         for runner in &self.runners {
             let poller = Poller {
                 runner: runner.clone(),
-                quota: self.quota.clone(),
-                events: self.shop.events.clone(),
-                stop: self.shop.stop.clone(),
+                events: workers.events.clone(),
+                _at_work: workers.at_work.clone(),
+                stop: workers.stop.clone(),
                 pace: self.pace,
                 cycles: self.options.poll_cycles,
             };
-            let name = format!("poll-{}", runner.index);
+            let name = format!("poll-{}", self.polling);
             spawn(&name, poller, |poller| {
                 logger::about(Subject {
                     job: None,
@@ -232,7 +219,7 @@ impl Dispatcher {
                 let _ = poller.events.send(Event::PollerDone);
             })
             .map_err(no_thread)?;
-            self.pollers += 1;
+            self.polling += 1;
         }
         Ok(())
     }

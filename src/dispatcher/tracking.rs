@@ -1,76 +1,61 @@
 //! What becomes of the tracked jobs when something is reported, and how that gets on disk.
 
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::quota::Seat;
-use super::runner::Runner;
-use super::state::{Content, Tracked};
+use crossbeam_channel::Sender;
+
 use super::worker::{Task, work};
-use super::{Dispatcher, Progress, orphans, spawn};
-use crate::executor::FoundMachine;
+use super::{Dispatcher, Served};
+use crate::executor::Found;
 use crate::job::{Job, Phase};
 use crate::logger;
 use crate::names::JobKey;
+use crate::orphans;
 use crate::payload::Payload;
+use crate::quota::Reservation;
+use crate::runner::Runner;
+use crate::state::{Content, Tracked};
+use crate::thread::{lock, spawn};
 use crate::weight::Weight;
 
+/// How long a job is left alone whose thread has panicked: that may happen again.
+const AFTER_PANIC: Duration = Duration::from_secs(10);
+
 impl Dispatcher {
-    pub(super) fn granted(&mut self, runner: Arc<Runner>, payload: Payload, seat: Seat) {
-        let id = payload.credentials.id;
-        let key = JobKey {
-            runner: runner.unique_name.clone(),
-            id,
-        };
-        if self.tracked.contains_key(&key) {
-            logger::about_job(id.0, &runner.name, || {
+    pub(super) fn granted(
+        &mut self,
+        runner: &Arc<Runner>,
+        payload: Payload,
+        reservation: Reservation,
+    ) {
+        let key = runner.key(payload.credentials.id);
+        let is_here = self.served.contains_key(&key);
+        logger::about_job(key.id.0, &runner.name, || {
+            if is_here {
                 log::error!("granted again while we have it; ignored");
-            });
+            } else {
+                log::info!("granted, with a weight of {}", reservation.weight());
+            }
+        });
+        if is_here {
             return;
         }
-        logger::about_job(id.0, &runner.name, || {
-            log::info!("granted, with a weight of {}", seat.weight());
-        });
-        let job = Job::granted(payload, self.max_age);
-        self.tenants.extend(job.tenant.clone());
-        let tracked = Tracked {
-            runner: key.runner.clone(),
-            section: Some(runner.name.clone()),
-            weight: seat.weight(),
-            job: job.clone(),
-        };
-        self.tracked.insert(key.clone(), tracked);
-        self.to_start.push(Task {
-            key,
-            job,
-            runner,
-            seat,
-        });
-        self.unsaved = true;
+        let job = Job::granted(&key.runner, payload, self.max_age);
+        lock(&self.tenants).extend(job.machine.tenant.clone());
+        self.take_on(runner, key, job, reservation);
     }
 
-    /// A machine of which nobody tracks the job goes, if we made it.
-    pub(super) fn found(&mut self, runner: &Arc<Runner>, machine: FoundMachine) {
-        let key = JobKey {
-            runner: runner.unique_name.clone(),
-            id: machine.job,
-        };
-        // Runners whose tokens begin alike may share the machine's name by the Python runner's rule.
-        let has_job =
-            |known: &JobKey| known.id == key.id && known.runner.python == key.runner.python;
-        let kept = self.kept.iter().map(Tracked::key);
-        if self
-            .tracked
-            .keys()
-            .cloned()
-            .chain(kept)
-            .any(|known| has_job(&known))
-            || self.shop.stop.check().is_err()
-        {
+    /// A machine whose job is not tracked goes, if we made it.
+    pub(super) fn found(&mut self, runner: &Arc<Runner>, found: Found) {
+        let has_job = orphans::has_job(&found, &runner.unique_name, self.all_tracked());
+        let Some(workers) = self.workers.as_ref().filter(|_| !has_job) else {
             return;
-        }
-        let goes = machine.is_ours && !self.shop.policy.keeps_machines();
-        let name = &machine.name;
-        logger::about_job(machine.job.0, &runner.name, || {
+        };
+        let goes = found.is_ours && !workers.policy.keeps_machines();
+        let name = &found.machine.name;
+        logger::about_job(found.job.0, &runner.name, || {
             if goes {
                 log::warn!("machine {name} has no job any more; it goes");
             } else {
@@ -81,58 +66,80 @@ impl Dispatcher {
             }
         });
         if goes {
-            let job = orphans::adopt(machine);
-            let seat = self.quota.seat(runner.index, Weight::ZERO, false);
-            let tracked = Tracked {
-                runner: key.runner.clone(),
-                section: Some(runner.name.clone()),
-                weight: Weight::ZERO,
-                job: job.clone(),
-            };
-            self.tracked.insert(key.clone(), tracked);
-            let runner = runner.clone();
-            self.to_start.push(Task {
-                key,
-                job,
-                runner,
-                seat,
-            });
-            self.unsaved = true;
+            let reservation = runner.share.hold(Weight::ZERO);
+            reservation.launched();
+            let (key, job) = (runner.key(found.job), orphans::as_job(found));
+            self.take_on(runner, key, job, reservation);
         }
     }
 
-    pub(super) fn progress(&mut self, key: &JobKey, progress: Progress) {
+    /// Tracks a job that is new to us. Its thread starts when that is on disk.
+    fn take_on(&mut self, runner: &Arc<Runner>, key: JobKey, job: Job, reservation: Reservation) {
+        let tracked = Tracked {
+            runner: key.runner,
+            section: Some(runner.name.clone()),
+            weight: reservation.weight(),
+            job,
+        };
+        self.serve_tracked(runner, tracked, reservation, Duration::ZERO);
         self.unsaved = true;
-        let known = self.tracked.get_mut(key).map(|tracked| &mut tracked.job);
-        match (progress, known) {
-            (
-                Progress::Provisioned {
-                    resource,
-                    doubt,
-                    saved,
-                },
-                Some(job),
-            ) => {
-                job.resource = Some(resource);
-                job.doubt = doubt;
-                self.to_release.push(saved);
-            }
-            (Progress::Pushed(resource), Some(job)) => job.resource = Some(resource),
-            (Progress::Running, Some(job)) => job.phase = Phase::Launched,
-            (Progress::Ended { left, saved }, Some(job)) => {
-                if left.doubt.is_some() {
-                    // Woken once is enough.
-                    let _ = self.doubt.try_send(());
-                }
-                *job = *left;
-                self.to_release.push(saved);
-            }
-            (Progress::Finished, _) => {
-                self.tracked.remove(key);
-                self.workers -= 1;
-            }
-            (Progress::HandedOver, _) => self.workers -= 1,
-            (_, None) => {}
+    }
+
+    /// Goes on with a job of the state file.
+    pub(super) fn go_on_with(&mut self, runner: &Arc<Runner>, tracked: Tracked, pause: Duration) {
+        let reservation = runner.share.hold(tracked.weight);
+        if !matches!(tracked.job.phase, Phase::Pending(_)) {
+            reservation.launched();
+        }
+        self.serve_tracked(runner, tracked, reservation, pause);
+    }
+
+    fn serve_tracked(
+        &mut self,
+        runner: &Arc<Runner>,
+        tracked: Tracked,
+        reservation: Reservation,
+        pause: Duration,
+    ) {
+        let key = tracked.key();
+        self.to_start.push(Task {
+            key: key.clone(),
+            job: tracked.job.clone(),
+            runner: runner.clone(),
+            reservation,
+            pause,
+        });
+        let runner = runner.clone();
+        self.served.insert(key, Served { tracked, runner });
+    }
+
+    pub(super) fn job(&mut self, key: &JobKey, job: Job, saved: Option<Sender<Infallible>>) {
+        let is_over = matches!(job.phase, Phase::Ended { .. });
+        if is_over && job.machine.maybe_unseen_since.is_some() {
+            // Woken once is enough.
+            let _ = self.look_for_orphans.try_send(());
+        }
+        if let Some(served) = self.served.get_mut(key) {
+            served.tracked.job = job;
+            self.unsaved = true;
+        }
+        self.to_release.extend(saved);
+    }
+
+    pub(super) fn worker_done(&mut self, key: &JobKey, is_finished: bool) {
+        if is_finished {
+            self.served.remove(key);
+            self.unsaved = true;
+        } else if self.workers.is_some()
+            && let Some(Served { tracked, runner }) = self.served.remove(key)
+        {
+            logger::about_job(key.id.0, &runner.name, || {
+                log::error!(
+                    "its thread has ended, which is a bug: please report the message above; going \
+                     on with the job in {AFTER_PANIC:.0?}"
+                );
+            });
+            self.go_on_with(&runner, tracked, AFTER_PANIC);
         }
     }
 
@@ -141,8 +148,8 @@ impl Dispatcher {
         if self.unsaved {
             let saved = self.file.save(&Content {
                 tracked: self.all_tracked(),
-                standby: &self.standby,
-                tenants: &self.tenants,
+                python_standby: &self.python_standby,
+                tenants: &lock(&self.tenants),
                 system_id: &self.system_id,
             });
             match saved {
@@ -161,13 +168,14 @@ impl Dispatcher {
         }
         // Even if it could not be written: a job that we have is better served than kept waiting.
         self.to_release.clear();
+        let Some(workers) = &self.workers else {
+            return;
+        };
         for task in std::mem::take(&mut self.to_start) {
-            let shop = self.shop.clone();
+            let workers = workers.clone();
             let name = format!("job-{}", task.key.id);
-            match spawn(&name, task, move |task| work(task, &shop)) {
-                Ok(()) => self.workers += 1,
-                Err(task) => self.to_start.push(task),
-            }
+            let spawned = spawn(&name, task, move |task| work(task, workers));
+            self.to_start.extend(spawned.err());
         }
     }
 }

@@ -1,28 +1,34 @@
-//! A job's thread: runs its life, and passes on what it reports.
+//! A job's thread: runs its life, and passes on how the job stands.
+//!
+//! The main loop hears of the thread's end because the thread hangs up, whatever it ended by: there
+//! is no job without a thread, and no stop that waits for one that is gone.
 
-use std::cell::RefCell;
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded};
 
-use super::quota::Seat;
-use super::runner::Runner;
-use super::{Event, Progress};
-use crate::executor::{Doubt, Resource};
-use crate::job::Job;
-use crate::job::life::{Policy, Report, World, live};
+use super::event::Event;
+use crate::job::context::{JobContext, Policy, Report};
+use crate::job::life::live;
+use crate::job::{Job, Phase};
 use crate::launches::Launches;
 use crate::logger::{self, Subject};
-use crate::names::{JobKey, MachineName};
+use crate::names::JobKey;
+use crate::quota::Reservation;
+use crate::runner::Runner;
 use crate::shutdown::Stop;
 
 /// What all workers share.
 #[derive(Clone)]
-pub struct Shop {
+pub struct WorkerContext {
     pub launches: Arc<Launches>,
     pub policy: Policy,
     pub stop: Stop,
     pub events: Sender<Event>,
+    /// Disconnects when all threads are gone that must be waited for.
+    pub at_work: Sender<Infallible>,
 }
 
 /// A job that is ready for its thread.
@@ -30,99 +36,151 @@ pub struct Task {
     pub key: JobKey,
     pub job: Job,
     pub runner: Arc<Runner>,
-    pub seat: Seat,
+    pub reservation: Reservation,
+    /// After a panic it is left alone for so long.
+    pub pause: Duration,
 }
 
 /// Runs the life of a job to its end, or until the service stops.
-pub fn work(task: Task, shop: &Shop) {
+pub fn work(task: Task, workers: WorkerContext) {
+    let mut hang_up = HangUp {
+        key: task.key.clone(),
+        workers,
+        is_finished: false,
+    };
+    let workers = &hang_up.workers;
     let Task {
         key,
         mut job,
         runner,
-        seat,
+        reservation,
+        pause,
     } = task;
     logger::about(Subject {
         job: Some(key.id.0),
         runner: Some(runner.name.clone()),
     });
-    let teller = Teller {
-        key: key.clone(),
-        events: shop.events.clone(),
-        seat: RefCell::new(Some(seat)),
+    let reporter = Reporter {
+        key,
+        events: &workers.events,
+        reservation,
     };
-    let world = World {
-        name: MachineName::of(&key.runner, key.id),
+    let context = JobContext {
         coordinator: &runner.coordinator,
         executor: runner.executor.as_ref(),
         trace_watch: &runner.trace_watch,
-        launches: &shop.launches,
-        policy: shop.policy,
-        stop: &shop.stop,
-        report: &teller,
+        launches: &workers.launches,
+        policy: workers.policy,
+        stop: &workers.stop,
+        report: &reporter,
     };
-    let progress = match live(&mut job, &world) {
-        Ok(()) => Progress::Finished,
-        Err(_) => Progress::HandedOver,
-    };
-    teller.tell(progress);
+    let lived = workers.stop.wait(pause);
+    let lived = lived.and_then(|()| live(&mut job, &context));
+    hang_up.is_finished = lived.is_ok();
 }
 
-struct Teller {
+/// Tells of the thread's end, panics included.
+struct HangUp {
     key: JobKey,
-    events: Sender<Event>,
-    /// Until nothing of the job weighs any more.
-    seat: RefCell<Option<Seat>>,
+    workers: WorkerContext,
+    is_finished: bool,
 }
 
-impl Teller {
-    fn tell(&self, progress: Progress) {
-        let key = self.key.clone();
-        // The dispatcher leaves before us only when it ran out of time to stop.
-        let _ = self.events.send(Event::Progress { key, progress });
+impl Drop for HangUp {
+    fn drop(&mut self) {
+        let (key, is_finished) = (self.key.clone(), self.is_finished);
+        let done = Event::WorkerDone { key, is_finished };
+        // The main loop is left before us only when it ran out of time to stop.
+        let _ = self.workers.events.send(done);
     }
 }
 
-impl Teller {
-    /// Returns when the dispatcher has written it down, or can't.
-    fn tell_and_wait(&self, progress: impl FnOnce(Sender<()>) -> Progress) {
+struct Reporter<'a> {
+    key: JobKey,
+    events: &'a Sender<Event>,
+    /// What the job takes up follows from how it stands.
+    reservation: Reservation,
+}
+
+impl Reporter<'_> {
+    fn tell(&self, job: &Job, saved: Option<Sender<Infallible>>) {
+        match &job.phase {
+            Phase::Pending(_) => {}
+            Phase::Ended { .. } if !job.machine.may_exist() => self.reservation.release(),
+            Phase::Launched | Phase::Ended { .. } => self.reservation.launched(),
+        }
+        let (key, job) = (self.key.clone(), Box::new(job.clone()));
+        let _ = self.events.send(Event::Job { key, job, saved });
+    }
+}
+
+impl Report for Reporter<'_> {
+    fn note(&self, job: &Job) {
+        self.tell(job, None);
+    }
+
+    fn write_down(&self, job: &Job) {
         let (saved, wait) = bounded(0);
-        self.tell(progress(saved));
+        self.tell(job, Some(saved));
         // Nothing is sent; the other end is dropped.
         let _ = wait.recv();
     }
-}
-
-impl Report for Teller {
-    fn provisioned(&self, resource: Resource, doubt: Doubt) {
-        self.tell_and_wait(|saved| Progress::Provisioned {
-            resource,
-            doubt,
-            saved,
-        });
-    }
-
-    fn pushed(&self, resource: Resource) {
-        self.tell(Progress::Pushed(resource));
-    }
 
     fn slow(&self) {
-        if let Some(seat) = self.seat.borrow_mut().as_mut() {
-            seat.launched();
-        }
+        self.reservation.launched();
     }
+}
 
-    fn running(&self) {
-        self.slow();
-        self.tell(Progress::Running);
-    }
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+    use std::sync::Arc;
+    use std::time::Duration;
 
-    fn ended(&self, left: Job) {
-        if left.may_have_a_machine() {
-            self.slow();
-        } else {
-            self.seat.take();
-        }
-        let left = Box::new(left);
-        self.tell_and_wait(|saved| Progress::Ended { left, saved });
+    use crossbeam_channel::{TryRecvError, bounded, unbounded};
+
+    use super::{HangUp, WorkerContext};
+    use crate::dispatcher::event::Event;
+    use crate::job::context::Policy;
+    use crate::launches::Launches;
+    use crate::names::{JobId, JobKey, RunnerName};
+    use crate::secret::Secret;
+    use crate::shutdown;
+
+    #[test]
+    fn a_thread_that_ends_by_a_panic_is_heard_of_and_not_waited_for() {
+        let (_stopper, stop) = shutdown::channel();
+        let (events, incoming) = unbounded();
+        let (at_work, all_gone) = bounded(0);
+        let hang_up = HangUp {
+            key: JobKey {
+                runner: RunnerName::of(&Secret::new("kvzWdEMoTESTtoken000"), "https://x", &[]),
+                id: JobId(7),
+            },
+            workers: WorkerContext {
+                launches: Arc::new(Launches::new(Duration::ZERO)),
+                policy: Policy {
+                    progress_interval: Duration::ZERO,
+                    keep_finished: false,
+                    decommission_launch_failures: true,
+                },
+                stop,
+                events,
+                at_work,
+            },
+            is_finished: false,
+        };
+        assert_eq!(all_gone.try_recv(), Err(TryRecvError::Empty));
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            let _hang_up = hang_up;
+            resume_unwind(Box::new("injected"));
+        }));
+        assert!(panicked.is_err());
+        let heard = incoming.try_recv();
+        assert!(
+            matches!(&heard, Ok(Event::WorkerDone { key, is_finished: false }) if key.id.0 == 7),
+            "{heard:?}"
+        );
+        assert_eq!(all_gone.try_recv(), Err(TryRecvError::Disconnected));
     }
 }

@@ -6,41 +6,22 @@
 
 pub mod clever;
 pub mod local_docker;
+mod machine;
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use serde_json::value::RawValue;
-
-use crate::names::{JobId, MachineName, RunnerName};
+pub use self::machine::{History, Machine, Resource};
+use crate::names::{JobId, RunnerName};
 use crate::payload::Payload;
 use crate::shutdown::{Stop, Stopped};
 use crate::weight::Weight;
 
-/// What an executor remembers of a machine, in the shape of the state file's `paas_resource`.
+/// A machine that is there, whether its job is tracked or not.
 #[derive(Clone, Debug)]
-pub struct Resource(Box<RawValue>);
-
-impl Resource {
-    #[must_use]
-    pub const fn new(raw: Box<RawValue>) -> Self {
-        Self(raw)
-    }
-
-    #[must_use]
-    pub const fn raw(&self) -> &RawValue {
-        &self.0
-    }
-}
-
-/// A machine that is there, whether anybody tracks its job or not.
-#[derive(Clone, Debug)]
-pub struct FoundMachine {
-    pub name: String,
+pub struct Found {
+    pub machine: Machine,
     pub job: JobId,
-    /// The top-level group whose account pays for it, where each has its own.
-    pub tenant: Option<String>,
-    pub resource: Resource,
     /// Whether this very installation made it.
     pub is_ours: bool,
 }
@@ -76,34 +57,9 @@ impl From<Stopped> for Halt {
     }
 }
 
-/// Whether a machine of this name may exist without our knowing it: then look before creating.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doubt {
-    None,
-    /// A creation's answer was lost, or an earlier process may have sent one, at this time or
-    /// before it. A list that is younger by some seconds shows the machine, if there is one.
-    MayExist {
-        since: Instant,
-    },
-}
-
-impl Doubt {
-    #[must_use]
-    pub fn now() -> Self {
-        Self::MayExist {
-            since: Instant::now(),
-        }
-    }
-
-    #[must_use]
-    pub const fn is_some(self) -> bool {
-        matches!(self, Self::MayExist { .. })
-    }
-}
-
-/// How an executor waits for something: a job may lose its interest in it meanwhile.
+/// How an executor waits for something: its job may not be wanted any more meanwhile.
 pub trait Patience {
-    /// Sleeps for `duration`. Nothing at all is a good moment, too, to hear of an end.
+    /// Sleeps for `duration`. With none at all it only asks whether the job is still wanted.
     ///
     /// # Errors
     /// [`Halt`], at once, when the service stops; within seconds, when the job is not wanted any
@@ -116,21 +72,21 @@ pub trait Patience {
 /// What could be found of a runner's machines.
 #[derive(Debug, Default)]
 pub struct Inventory {
-    pub machines: Vec<FoundMachine>,
+    pub machines: Vec<Found>,
     /// Where they could not be looked for, and why; for the operator.
     pub not_searched: Vec<String>,
 }
 
 pub trait Executor: Send + Sync {
-    /// What the job's machine will weigh, as far as that is known: nobody is asked. Nothing, for
-    /// a job that asks for what is not on offer.
+    /// What the job's machine will weigh, by what is known already: no request is made. None when
+    /// it is not known what is on offer; zero for a job that asks for what is not.
     fn weigh(&self, payload: &Payload) -> Option<Weight>;
 
-    /// The weight of `flavor`, for the quota; outer errors may pass by themselves, inner ones won't.
+    /// The weight of `flavor`, for the quota.
     ///
     /// # Errors
-    /// Outer: what is on offer could not be learnt. Inner: there is no such flavor.
-    fn weigh_flavor(&self, flavor: &str) -> Result<Result<Weight, String>, String>;
+    /// [`NoWeight`].
+    fn weigh_flavor(&self, flavor: &str) -> Result<Weight, NoWeight>;
 
     /// The heaviest machine that a job may ask for. Fetches what is on offer when that is stale.
     ///
@@ -138,59 +94,63 @@ pub trait Executor: Send + Sync {
     /// A text when it could not be learnt; it may work later.
     fn heaviest(&self) -> Result<Weight, String>;
 
-    /// Finds or creates the place where the job will run, without starting anything in it.
-    /// `doubt` is set as soon as a machine may exist that isn't known.
+    /// Finds or creates the place where the job will run, without starting anything in it. The
+    /// machine may exist from the first request on, which it says by itself.
     ///
     /// # Errors
     /// [`Halt`].
     fn provision(
         &self,
-        name: &MachineName,
+        machine: &mut Machine,
         payload: &Payload,
-        known: Option<&Resource>,
-        doubt: &mut Doubt,
         patience: &dyn Patience,
-    ) -> Result<Resource, Halt>;
+    ) -> Result<(), Halt>;
 
     /// Hands the job over; from then on the machine starts by itself. Harmless when repeated.
-    /// Gives back what is to be remembered from now on.
     ///
     /// # Errors
     /// [`Halt`].
     fn launch(
         &self,
-        name: &MachineName,
-        resource: &Resource,
+        machine: &mut Machine,
         payload: &Payload,
         patience: &dyn Patience,
-    ) -> Result<Resource, Halt>;
+    ) -> Result<(), Halt>;
 
-    /// Whether the machine that the job was handed over to has ended by itself. Only a certain yes
+    /// Whether the machine has ended by itself after its job was handed over. Only a certain yes
     /// is one: a machine that is not there yet has not ended.
     ///
     /// # Errors
     /// A text for the operator when it can't be found out.
-    fn has_ended(
-        &self,
-        name: &MachineName,
-        tenant: Option<&str>,
-        resource: &Resource,
-    ) -> Result<bool, String>;
+    fn has_ended(&self, machine: &Machine) -> Result<bool, String>;
+
+    /// What is told of a machine that has ended before its job had a result.
+    fn ended_too_early(&self, machine: &Machine) -> Failure;
 
     /// All machines of this runner's jobs that can be found. Where each top-level group has an
-    /// account of its own, these `tenants` are searched, and those that were met since the start.
+    /// account of its own, those of these `tenants` are searched.
     fn machines(&self, runner: &RunnerName, tenants: &BTreeSet<String>) -> Inventory;
 
-    /// Makes the machine, or all machines of this name when there is doubt, go away. One try;
-    /// success means that it is seen to be gone. `tenant` is the job's top-level group.
+    /// Makes the machine go away, or all machines of its name when there may be an unseen one. One
+    /// try; success means that it is seen to be gone.
     ///
     /// # Errors
     /// A text for the operator; to be tried again.
-    fn decommission(
-        &self,
-        name: &MachineName,
-        tenant: Option<&str>,
-        known: Option<&Resource>,
-        doubt: Doubt,
-    ) -> Result<(), String>;
+    fn decommission(&self, machine: &Machine) -> Result<(), String>;
+
+    /// How long after it was created a machine may be missing where machines are looked for.
+    fn listed_within(&self) -> Duration;
+
+    /// How long after its request a creation whose end was not seen may still come to its end, and
+    /// be listed.
+    fn created_within(&self) -> Duration;
+}
+
+/// Why a flavor has no weight.
+#[derive(Debug, PartialEq, Eq)]
+pub enum NoWeight {
+    /// There is no such flavor; the text says what is on offer.
+    NotOffered(String),
+    /// It could not be learnt what is on offer; it may work later.
+    Unknown(String),
 }

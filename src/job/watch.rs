@@ -5,8 +5,8 @@ use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use super::Job;
-use super::life::World;
-use super::pulse::Pulse;
+use super::context::JobContext;
+use super::machine_watch::MachineWatch;
 use crate::backoff::Backoff;
 use crate::coordinator::{LogProbe, Standing};
 use crate::executor::{Failure, Halt, Patience};
@@ -17,19 +17,19 @@ use crate::shutdown::Stop;
 const REPLICA_LAG: Duration = Duration::from_secs(3);
 /// While a machine is awaited, the coordinator is asked so often whether that is still of use.
 const WANTED_EVERY: Duration = Duration::from_secs(5);
-/// Getting a machine takes a few seconds where all is well. Whoever waits longer has trouble, which
-/// is no reason for the jobs of others to wait, too.
+/// Getting a machine takes a few seconds where all is well. A longer wait is trouble, which is no
+/// reason for other jobs to wait, too.
 const SLOW_AFTER: Duration = Duration::from_secs(60);
 
 /// Tells the coordinator that we have the job. Ends it, if it is not wanted any more. Trouble with
 /// the call changes nothing: the job is ours until somebody says otherwise.
-pub(super) fn greet(job: &JobCredentials, world: &World<'_>) -> Result<(), Halt> {
-    world.stop.check()?;
-    match world.coordinator.greet(job) {
+pub(super) fn greet(job: &JobCredentials, context: &JobContext<'_>) -> Result<(), Halt> {
+    context.stop.check()?;
+    match context.coordinator.greet(job) {
         Standing::Active => Ok(()),
         Standing::Canceling => Err(canceled()),
         Standing::Over(why) => Err(Halt::Over(why)),
-        Standing::Refused(why) => confirm_over(job, world, why),
+        Standing::Refused(why) => confirm_over(job, context, why),
         Standing::Unknown(why) => {
             log::warn!("telling the coordinator that we have the job: {why}; going on");
             Ok(())
@@ -38,8 +38,8 @@ pub(super) fn greet(job: &JobCredentials, world: &World<'_>) -> Result<(), Halt>
 }
 
 /// A refusal ends the job only if another call says so, too.
-fn confirm_over(job: &JobCredentials, world: &World<'_>, why: String) -> Result<(), Halt> {
-    match world.coordinator.look(job) {
+fn confirm_over(job: &JobCredentials, context: &JobContext<'_>, why: String) -> Result<(), Halt> {
+    match context.coordinator.look(job) {
         Standing::Active | Standing::Unknown(_) => Ok(()),
         Standing::Canceling => Err(canceled()),
         Standing::Over(_) | Standing::Refused(_) => Err(Halt::Over(why)),
@@ -49,16 +49,16 @@ fn confirm_over(job: &JobCredentials, world: &World<'_>, why: String) -> Result<
 /// Waiting for a machine, as long as the job wants one.
 pub(super) struct WhileWanted<'a> {
     job: &'a JobCredentials,
-    world: &'a World<'a>,
+    context: &'a JobContext<'a>,
     since: Instant,
     asked: Cell<Instant>,
 }
 
 impl<'a> WhileWanted<'a> {
-    pub(super) fn new(job: &'a JobCredentials, world: &'a World<'a>) -> Self {
+    pub(super) fn new(job: &'a JobCredentials, context: &'a JobContext<'a>) -> Self {
         Self {
             job,
-            world,
+            context,
             since: Instant::now(),
             asked: Cell::new(Instant::now()),
         }
@@ -70,15 +70,15 @@ impl Patience for WhileWanted<'_> {
         let until = Instant::now() + duration;
         loop {
             if self.asked.get().elapsed() >= WANTED_EVERY {
-                // Whoever hears of an end hears of it again.
-                greet(self.job, self.world)?;
+                // After an end each further call tells of it again.
+                greet(self.job, self.context)?;
                 self.asked.set(Instant::now());
             }
             if self.since.elapsed() >= SLOW_AFTER {
-                self.world.report.slow();
+                self.context.report.slow();
             }
             let rest = until.saturating_duration_since(Instant::now());
-            self.world.stop.wait(rest.min(WANTED_EVERY))?;
+            self.context.stop.wait(rest.min(WANTED_EVERY))?;
             if rest <= WANTED_EVERY {
                 return Ok(());
             }
@@ -86,22 +86,26 @@ impl Patience for WhileWanted<'_> {
     }
 
     fn stop(&self) -> &Stop {
-        self.world.stop
+        self.context.stop
     }
 }
 
 /// Waits until the inner runner has written to the job's log: the only proof that it runs.
-pub(super) fn await_start(job: &Job, project: Option<u64>, world: &World<'_>) -> Result<(), Halt> {
-    let watch = world.trace_watch;
+pub(super) fn await_start(
+    job: &Job,
+    project: Option<u64>,
+    context: &JobContext<'_>,
+) -> Result<(), Halt> {
+    let watch = context.trace_watch;
     let since = Instant::now();
-    let mut pulse = Pulse::new(job, world);
-    let mut eyes = Eyes {
+    let mut machine = MachineWatch::new(&job.machine, context);
+    let mut probe = StartProbe {
         project,
         by_token: true,
     };
     loop {
         check_age(job)?;
-        match eyes.has_started(job, world) {
+        match probe.has_started(job, context) {
             LogProbe::Grown => {
                 log::info!("running, seen after {:.1?}", since.elapsed());
                 return Ok(());
@@ -109,48 +113,48 @@ pub(super) fn await_start(job: &Job, project: Option<u64>, world: &World<'_>) ->
             LogProbe::Ended(Standing::Canceling) => return Err(canceled()),
             LogProbe::Ended(Standing::Over(why)) => return Err(Halt::Over(why)),
             LogProbe::Ended(Standing::Refused(why)) => {
-                confirm_over(&job.credentials, world, why)?;
+                confirm_over(&job.credentials, context, why)?;
             }
             // Only a coordinator that answers can say that nothing has happened.
             LogProbe::Unchanged if since.elapsed() >= watch.timeout => {
                 return Err(not_started(watch.timeout).into());
             }
-            LogProbe::Unchanged => pulse.check()?,
+            LogProbe::Unchanged => machine.check()?,
             LogProbe::Ended(_) => {}
             LogProbe::Unknown(why) => log::warn!("looking whether the job runs: {why}"),
         }
         if since.elapsed() >= watch.timeout {
-            world.report.slow();
+            context.report.slow();
         }
-        world.stop.wait(watch.step)?;
+        context.stop.wait(watch.step)?;
     }
 }
 
 /// How a job's log is looked at.
-struct Eyes {
+struct StartProbe {
     project: Option<u64>,
     /// With a user's token, where one is configured and as long as it works.
     by_token: bool,
 }
 
-impl Eyes {
+impl StartProbe {
     /// With the user's token; else, or when that doesn't work, with the job's.
-    fn has_started(&mut self, job: &Job, world: &World<'_>) -> LogProbe {
+    fn has_started(&mut self, job: &Job, context: &JobContext<'_>) -> LogProbe {
         let own = || {
-            world
+            context
                 .coordinator
-                .probe_log(&job.credentials, job.log_length)
+                .probe_log(&job.credentials, job.log_bytes)
         };
         let (true, Some(token), Some(project)) =
-            (self.by_token, &world.trace_watch.token, self.project)
+            (self.by_token, &context.trace_watch.token, self.project)
         else {
             return own();
         };
-        match world
+        match context
             .coordinator
-            .read_log(&job.credentials, project, token, job.log_length)
+            .read_log(&job.credentials, project, token, job.log_bytes)
         {
-            LogProbe::Unchanged => match world.coordinator.look(&job.credentials) {
+            LogProbe::Unchanged => match context.coordinator.look(&job.credentials) {
                 Standing::Canceling => LogProbe::Ended(Standing::Canceling),
                 // That may be a lagging replica; the job's own token knows.
                 Standing::Over(_) => own(),
@@ -169,24 +173,24 @@ impl Eyes {
 }
 
 /// Waits until the coordinator has the job's result.
-pub(super) fn await_end(job: &Job, world: &World<'_>) -> Result<Infallible, Halt> {
-    let interval = world.policy.progress_interval;
+pub(super) fn await_end(job: &Job, context: &JobContext<'_>) -> Result<Infallible, Halt> {
+    let interval = context.policy.progress_interval;
     let mut trouble = Backoff::new(
         interval.min(Duration::from_secs(5)),
         Duration::from_secs(15),
     );
-    let mut pulse = Pulse::new(job, world);
+    let mut machine = MachineWatch::new(&job.machine, context);
     let mut was_refused = false;
     loop {
         check_age(job)?;
-        let pause = match world.coordinator.look(&job.credentials) {
+        let pause = match context.coordinator.look(&job.credentials) {
             Standing::Active | Standing::Canceling => {
                 trouble.succeeded();
                 was_refused = false;
-                pulse.check()?;
+                machine.check()?;
                 interval
             }
-            Standing::Over(why) => match world.coordinator.probe_log(&job.credentials, 0) {
+            Standing::Over(why) => match context.coordinator.probe_log(&job.credentials, 0) {
                 LogProbe::Ended(Standing::Over(why) | Standing::Refused(why)) => {
                     return Err(Halt::Over(why));
                 }
@@ -208,7 +212,7 @@ pub(super) fn await_end(job: &Job, world: &World<'_>) -> Result<Infallible, Halt
                 pause
             }
         };
-        world.stop.wait(pause)?;
+        context.stop.wait(pause)?;
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! The API's list is a help and no condition: when it can't be had, whatever is typed has to do.
 
-use crate::executor::clever::flavors::Catalogue;
-pub use crate::executor::clever::flavors::Flavor;
+use crate::clever::Catalogue;
+pub use crate::clever::Flavor;
 use crate::http::Http;
 
 /// The family of sizes that is made for runners, and how their names begin.
@@ -22,7 +22,7 @@ pub fn fetch(http: &Http, api: &str) -> Result<Vec<Flavor>, String> {
 /// The list as a person reads it.
 pub fn table(flavors: &[Flavor]) -> String {
     let line = |flavor: &Flavor| {
-        let gibibytes = flavor.memory as f64 / 1024.0;
+        let gibibytes = flavor.memory_mib as f64 / 1024.0;
         format!("  {:<4} {gibibytes:>5} GiB of memory", flavor.name)
     };
     flavors.iter().map(line).collect::<Vec<_>>().join("\n")

@@ -5,137 +5,98 @@
 //! thread of the test, with the real executor behind one that panics when it is told to, and with
 //! the real coordinator client, against the same servers as everywhere.
 
-mod brittle;
+mod panicking_executor;
 
 use std::fs;
 use std::slice;
-use std::sync::{Mutex, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use heptapod_paas_runner::config::{Config, ExecutorSettings, TraceWatch};
-use heptapod_paas_runner::coordinator::{Coordinator, Grant, RunnerIdentity};
-use heptapod_paas_runner::deploy::InnerRunner;
+use heptapod_paas_runner::config::Config;
+use heptapod_paas_runner::coordinator::Grant;
 use heptapod_paas_runner::deploy::git::Workshop;
-use heptapod_paas_runner::executor::clever::CleverDocker;
-use heptapod_paas_runner::executor::{Doubt, Resource};
-use heptapod_paas_runner::http::Http;
-use heptapod_paas_runner::job::Job;
-use heptapod_paas_runner::job::life::{Policy, Report, World, live};
+use heptapod_paas_runner::executor::Executor;
+use heptapod_paas_runner::job::context::{JobContext, Policy, Report};
+use heptapod_paas_runner::job::life::live;
+use heptapod_paas_runner::job::{Job, Phase};
 use heptapod_paas_runner::launches::Launches;
-use heptapod_paas_runner::names::{MachineName, RunnerName};
 use heptapod_paas_runner::payload::Payload;
+use heptapod_paas_runner::quota::{Limits, Quota};
+use heptapod_paas_runner::runner::{self, Installation, Runner};
 use heptapod_paas_runner::shutdown::{self, Stop, Stopper};
-use heptapod_paas_runner::trust;
 use sandbox::{Gate, JobId, JobSpec, JobStatus, MachineBehaviour};
 
-use self::brittle::{Break, Brittle, Call, Side};
+use self::panicking_executor::{Break, Call, PanickingExecutor, Side};
 use crate::town::{Town, assert_started_once};
 
 /// Longer than any life here: pauses after panics, a look at the machine, a list that lags.
 const LIFETIME: Duration = Duration::from_secs(180);
 
-/// What a dispatcher would have heard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum News {
-    Provisioned,
-    Pushed,
-    Running,
-    /// With what is left: a machine, a verdict that nobody was told yet.
-    Ended {
-        machine: bool,
-        verdict: bool,
-    },
-}
-
-/// What was told, in its order.
+/// All that a dispatcher would have heard, in its order.
 #[derive(Default)]
-struct Notebook(Mutex<Vec<News>>);
+struct Reports(Mutex<Vec<Job>>);
 
-impl Notebook {
-    fn write(&self, news: News) {
-        self.0.lock().unwrap().push(news);
-    }
-
-    fn read(&self) -> Vec<News> {
-        self.0.lock().unwrap().clone()
+impl Reports {
+    fn so_far(&self) -> Vec<&'static str> {
+        self.0.lock().unwrap().iter().map(standing).collect()
     }
 }
 
-impl Report for Notebook {
-    fn provisioned(&self, _: Resource, _: Doubt) {
-        self.write(News::Provisioned);
+impl Report for Reports {
+    fn note(&self, job: &Job) {
+        self.0.lock().unwrap().push(job.clone());
     }
 
-    fn pushed(&self, _: Resource) {
-        self.write(News::Pushed);
+    fn write_down(&self, job: &Job) {
+        self.note(job);
     }
 
     fn slow(&self) {}
+}
 
-    fn running(&self) {
-        self.write(News::Running);
-    }
-
-    fn ended(&self, left: Job) {
-        self.write(News::Ended {
-            machine: left.may_have_a_machine(),
-            verdict: left.verdict.is_some(),
-        });
+/// How a job stands, in a word.
+fn standing(job: &Job) -> &'static str {
+    let history = &job.machine.history;
+    match (&job.phase, job.machine.may_exist()) {
+        (Phase::Pending(_), _) if history.handed_over.is_some() => "handed over",
+        (Phase::Pending(_), true) => "provisioned",
+        (Phase::Pending(_), false) => "granted",
+        (Phase::Launched, _) => "running",
+        (Phase::Ended { untold: Some(_) }, true) => "over, with machine and untold failure",
+        (Phase::Ended { untold: None }, true) => "over, with machine",
+        (Phase::Ended { untold: Some(_) }, false) => "over, with untold failure",
+        (Phase::Ended { untold: None }, false) => OVER,
     }
 }
 
+const OVER: &str = "over";
+
 /// What the program makes of a town's configuration, without its main thread.
-struct House {
-    coordinator: Coordinator,
-    executor: CleverDocker,
-    identity: RunnerIdentity,
-    runner: RunnerName,
-    trace_watch: TraceWatch,
+struct BareProgram {
+    runner: Arc<Runner>,
     launches: Launches,
     policy: Policy,
     max_age: Duration,
     stop: Stop,
 }
 
-impl House {
+impl BareProgram {
     fn of(town: &Town) -> (Self, Stopper) {
         fs::write(town.config_path(), town.configuration()).unwrap();
         let mut config = Config::load(&town.config_path()).unwrap();
-        let settings = config.runners.remove(0);
-        let ExecutorSettings::CleverDocker(clever) = settings.executor else {
-            panic!("the town's runner is one of Clever Cloud's");
-        };
+        // A life that waits for a panic in a look at the machine waits longer than usual.
+        config.runners[0].trace_watch.timeout = LIFETIME;
         let (stopper, stop) = shutdown::channel();
-        let http = Http::new(trust::roots(None), stop.clone());
-        let coordinator = Coordinator::new(http.clone(), &settings.url);
-        let inner = InnerRunner {
-            image: settings.main_image,
-            configuration: settings.inner_configuration,
-            authorities: None,
-        };
         let workshop = Workshop::open(town.folder.path().join("pushes")).unwrap();
-        let executor = CleverDocker::new(
-            clever,
-            http.for_another_service(),
-            coordinator.clone(),
-            workshop,
-            inner,
-            "the mark of this installation".to_owned(),
-        );
-        let house = Self {
-            coordinator,
-            executor,
-            identity: RunnerIdentity {
-                token: settings.token,
-                system_id: "r_0123456789ab".to_owned(),
-            },
-            runner: settings.unique_name,
-            trace_watch: TraceWatch {
-                // Whoever waits for a panic in a look at the machine waits longer than usual.
-                timeout: LIFETIME,
-                ..settings.trace_watch
-            },
+        let installation = Installation::of(&config.state_file, None, workshop, stop.clone());
+        let quota = Quota::new(Limits {
+            jobs: config.concurrent,
+            launching: config.max_launching,
+        });
+        let runners = runner::all(config.runners, &quota, 1.0, &installation);
+        let program = Self {
+            runner: runners.into_iter().next().unwrap(),
             launches: Launches::new(config.launch_spacing),
             policy: Policy {
                 progress_interval: config.progress_interval,
@@ -145,59 +106,63 @@ impl House {
             max_age: config.max_machine_age,
             stop,
         };
-        (house, stopper)
+        (program, stopper)
+    }
+
+    fn executor(&self) -> &dyn Executor {
+        self.runner.executor.as_ref()
     }
 
     fn take_job(&self) -> Payload {
-        match self.coordinator.request_job(&self.identity, None) {
+        let runner = &self.runner;
+        match runner.coordinator.request_job(&runner.identity, None) {
             Grant::Job(payload) => *payload,
             other => panic!("no job, but {other:?}"),
         }
     }
 
-    fn live(&self, executor: &Brittle<'_>, payload: Payload) -> Vec<News> {
-        let notebook = Notebook::default();
-        let world = World {
-            name: MachineName::of(&self.runner, payload.credentials.id),
-            coordinator: &self.coordinator,
+    fn live(&self, executor: &PanickingExecutor<'_>, payload: Payload) -> Vec<&'static str> {
+        let reports = Reports::default();
+        let context = JobContext {
+            coordinator: &self.runner.coordinator,
             executor,
-            trace_watch: &self.trace_watch,
+            trace_watch: &self.runner.trace_watch,
             launches: &self.launches,
             policy: self.policy,
             stop: &self.stop,
-            report: &notebook,
+            report: &reports,
         };
-        let mut job = Job::granted(payload, self.max_age);
-        let lived = live(&mut job, &world);
-        assert!(lived.is_ok(), "it did not end: {:?}", notebook.read());
-        notebook.read()
+        let mut job = Job::granted(&self.runner.unique_name, payload, self.max_age);
+        let lived = live(&mut job, &context);
+        assert!(lived.is_ok(), "it did not end: {:?}", reports.so_far());
+        reports.so_far()
     }
 }
 
 /// A job and how its life went.
 struct Life {
     job: JobId,
-    news: Vec<News>,
+    reports: Vec<&'static str>,
     panics_left: usize,
     calls: Vec<(Call, usize)>,
 }
 
 /// The lives of as many jobs as there are breaks, at the same time; the jobs are waiting already.
 fn live_at_once(town: &Town, breaks: &[Break]) -> Vec<Life> {
-    let (house, stopper) = House::of(town);
-    let house = &house;
+    let (program, stopper) = BareProgram::of(town);
+    let program = &program;
     let (done, lives) = mpsc::channel();
     thread::scope(|scope| {
         for breaks in breaks {
-            let (payload, done) = (house.take_job(), done.clone());
+            let (payload, done) = (program.take_job(), done.clone());
             scope.spawn(move || {
                 let job = payload.credentials.id.0;
-                let executor = Brittle::new(&house.executor, breaks.clone());
-                let news = house.live(&executor, payload);
+                let executor = PanickingExecutor::new(program.executor(), breaks.clone());
+                let reports = program.live(&executor, payload);
                 let calls = [Call::Provision, Call::Launch, Call::Decommission];
                 let _ = done.send(Life {
                     job,
-                    news,
+                    reports,
                     panics_left: executor.panics_left(),
                     calls: calls.map(|call| (call, executor.count(call))).into(),
                 });
@@ -225,11 +190,6 @@ fn submit(town: &Town, script: &str) -> JobId {
     let spec = JobSpec::new("panics", [script]).flavor("XS");
     town.coordinator.submit(spec)
 }
-
-const OVER: News = News::Ended {
-    machine: false,
-    verdict: false,
-};
 
 /// All at the same time: most of their time is pauses.
 fn at_once(breaks: &[(Call, Side, usize)], test: impl Fn(Break) + Sync) {
@@ -274,13 +234,15 @@ fn goes_on(breaks: Break) {
     let job = submit(&town, "true");
     let lives = live_at_once(&town, &[breaks]);
     let Life {
-        news, panics_left, ..
+        reports,
+        panics_left,
+        ..
     } = &lives[0];
     assert_eq!(*panics_left, 0, "{how}: there were too few panics");
     let ended = town.coordinator.job(job);
     assert_eq!(ended.status, JobStatus::Success, "{how}: {}", ended.log());
     assert_eq!(ended.verdicts().len(), 1, "{how}: the job's own");
-    assert_eq!(news.last(), Some(&OVER), "{how}: {news:?}");
+    assert_eq!(reports.last(), Some(&OVER), "{how}: {reports:?}");
     assert_started_once(&town, job);
     town.await_no_machines();
     town.check_manners();
@@ -305,7 +267,7 @@ fn a_job_that_makes_us_panic_again_and_again_is_given_up_and_its_author_is_told(
 }
 
 fn assert_given_up(town: &Town, life: &Life, breaks: &Break) {
-    let how = format!("{breaks}: {:?}", life.news);
+    let how = format!("{breaks}: {:?}", life.reports);
     let ended = town.coordinator.job(life.job);
     assert_eq!(ended.status, JobStatus::Failed, "{how}");
     assert_eq!(ended.exit_code, Some(103), "{how}");
@@ -317,15 +279,12 @@ fn assert_given_up(town: &Town, life: &Life, breaks: &Break) {
     assert_eq!(tries.unwrap().1, 3, "{how}");
     // First with what is left to be done: whoever comes after a crash would have to do it.
     let first = life
-        .news
+        .reports
         .iter()
-        .find(|news| matches!(news, News::Ended { .. }));
-    let all_is_left = News::Ended {
-        machine: true,
-        verdict: true,
-    };
+        .find(|standing| standing.starts_with("over"));
+    let all_is_left = "over, with machine and untold failure";
     assert_eq!(first, Some(&all_is_left), "{how}");
-    assert_eq!(life.news.last(), Some(&OVER), "{how}");
+    assert_eq!(life.reports.last(), Some(&OVER), "{how}");
     town.await_no_machines();
     town.check_manners();
 }
@@ -345,18 +304,14 @@ fn a_job_beside_one_that_panics_notices_nothing() {
     let healthy = healthy[0];
     let ended = town.coordinator.job(healthy.job);
     assert_eq!(ended.status, JobStatus::Success, "{}", ended.log());
-    let machine_left = News::Ended {
-        machine: true,
-        verdict: false,
-    };
     let usual = [
-        News::Provisioned,
-        News::Pushed,
-        News::Running,
-        machine_left,
+        "provisioned",
+        "handed over",
+        "running",
+        "over, with machine",
         OVER,
     ];
-    assert_eq!(healthy.news, usual);
+    assert_eq!(healthy.reports, usual);
     assert!(healthy.calls.iter().all(|(_, times)| *times == 1));
     assert_started_once(&town, healthy.job);
 }

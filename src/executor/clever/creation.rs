@@ -2,12 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::api::{Account, ApiError, Application, Wanted};
-use super::flavors::Flavor;
-use super::{CleverDocker, PATIENCE, Remembered, words};
+use super::{CleverDocker, PATIENCE, Remembered, Trouble, words};
 use crate::backoff::Backoff;
-use crate::executor::{Doubt, Halt, Patience, Resource};
-use crate::names::MachineName;
+use crate::clever::{Application, Flavor, Wanted};
+use crate::executor::{Halt, Machine, Patience};
 use crate::payload::Payload;
 
 /// A list shows a new application after seconds (3.11): the pauses between looks for a lost one.
@@ -20,12 +18,12 @@ const LOOKS: [Duration; 4] = [
 
 /// One try came to nothing: for now, or because the job does not go on.
 enum Try {
-    Again(ApiError),
+    Again(Trouble),
     Halt(Halt),
 }
 
-impl From<ApiError> for Try {
-    fn from(error: ApiError) -> Self {
+impl From<Trouble> for Try {
+    fn from(error: Trouble) -> Self {
         Self::Again(error)
     }
 }
@@ -37,26 +35,25 @@ impl From<Halt> for Try {
 }
 
 impl CleverDocker {
-    /// The application of this name: the one that a lost answer or an earlier process left, else
-    /// a new one. `doubt` is raised when there may be one more than the one that is given back.
+    /// The application of the machine's name: the one that a lost answer or an earlier process
+    /// left, else a new one.
     pub(super) fn find_or_create(
         &self,
-        name: &MachineName,
+        machine: &mut Machine,
         payload: &Payload,
-        doubt: &mut Doubt,
         patience: &dyn Patience,
-    ) -> Result<Resource, Halt> {
+    ) -> Result<(), Halt> {
         let until = Instant::now() + PATIENCE;
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(20));
         let mut refreshed = false;
         loop {
-            let error = match self.find_else_create(name, payload, *doubt, patience) {
-                Ok(resource) => return Ok(resource),
+            let error = match self.find_else_create(machine, payload, patience) {
+                Ok(()) => return Ok(()),
                 Err(Try::Halt(halt)) => return Err(halt),
                 Err(Try::Again(error)) => error,
             };
             if error.may_have_been_done() {
-                *doubt = Doubt::now();
+                machine.may_be_unseen();
             }
             if error.is_bad_request() && !refreshed {
                 // The machine type's version has changed (id 9017): what we know of it is stale.
@@ -64,7 +61,8 @@ impl CleverDocker {
                 refreshed = true;
                 continue;
             }
-            let what = format!("creating application {name} at {}", self.settings.api_url);
+            let (name, api) = (&machine.name, &self.settings.api_url);
+            let what = format!("creating application {name} at {api}");
             if !error.may_pass() || Instant::now() >= until {
                 return Err(words::not_created(&what, &error).into());
             }
@@ -77,55 +75,40 @@ impl CleverDocker {
 
     fn find_else_create(
         &self,
-        name: &MachineName,
+        machine: &mut Machine,
         payload: &Payload,
-        doubt: Doubt,
         patience: &dyn Patience,
-    ) -> Result<Resource, Try> {
+    ) -> Result<(), Try> {
         // Refused may mean that the flavor went; then this says so, with what is on offer now.
         let flavor = self.flavor_of(payload)?;
-        let tenant = payload.tenant();
-        if doubt.is_some()
-            && let Some((organization, found)) = self.search(name, tenant, patience)?
-        {
-            let found = self.adopt(name, tenant, found)?;
-            return Ok(self.remember(organization, tenant, &flavor, found));
-        }
-        let (organization, created) = self.tenants.with_account(tenant, |account| {
-            let created = self.create(account, name, &flavor)?;
-            Ok((account.organization.clone(), created))
-        })?;
-        Ok(self.remember(organization, tenant, &flavor, created))
-    }
-
-    fn remember(
-        &self,
-        organization: String,
-        tenant: Option<&str>,
-        flavor: &Flavor,
-        application: Application,
-    ) -> Resource {
-        let remembered = Remembered {
-            id: application.id,
-            organization: Some(organization),
-            gitlab_namespace: tenant
-                .filter(|_| self.tenants.are_many())
-                .map(str::to_owned),
-            weight: Some(flavor.weight.as_f64()),
-            launched: false,
-            deploy_url: application.push_url,
+        let found = match machine.maybe_unseen_since {
+            Some(_) => self.search(machine, patience)?,
+            None => None,
         };
-        remembered.write()
+        let (organization, application) = match found {
+            Some((organization, found)) => (organization, self.take_over(machine, found)?),
+            None => self.create(machine, &flavor)?,
+        };
+        let tenant = machine.tenant.as_deref();
+        let remembered = Remembered::created(
+            application.id,
+            organization,
+            tenant.filter(|_| self.tenants.are_many()),
+            flavor.weight.as_f64(),
+            application.push_url,
+        );
+        machine.created(remembered.write(), Some(flavor.name));
+        Ok(())
     }
 
     /// Looks for an application that may have been created, long enough for a list that lags, and
     /// says who owns it.
     fn search(
         &self,
-        name: &MachineName,
-        tenant: Option<&str>,
+        machine: &Machine,
         patience: &dyn Patience,
     ) -> Result<Option<(String, Application)>, Try> {
+        let (name, tenant) = (&machine.name, machine.tenant.as_deref());
         for pause in LOOKS {
             patience.wait(pause)?;
             let found = self.tenants.with_account(tenant, |account| {
@@ -140,43 +123,35 @@ impl CleverDocker {
         Ok(None)
     }
 
-    /// Takes over an application whose creation nobody saw finished. The Python runner sends the
+    /// Goes on with an application whose creation nobody saw finished. The Python runner sends the
     /// environment after the creation, so it may lack one.
-    fn adopt(
-        &self,
-        name: &MachineName,
-        tenant: Option<&str>,
-        found: Application,
-    ) -> Result<Application, ApiError> {
-        log::info!(
-            "going on with application {name} ({}), which exists already",
-            found.id
-        );
-        let environment = &self.environment;
-        self.tenants.with_account(tenant, |account| {
-            self.api.set_environment(account, &found.id, environment)
-        })?;
+    fn take_over(&self, machine: &Machine, found: Application) -> Result<Application, Trouble> {
+        let (name, id) = (&machine.name, &found.id);
+        log::info!("going on with application {name} ({id}), which exists already");
+        self.tenants
+            .with_account(machine.tenant.as_deref(), |account| {
+                let set = self.api.set_environment(account, id, &self.environment);
+                set.map_err(Trouble::Api)
+            })?;
         Ok(found)
     }
 
-    fn create(
-        &self,
-        account: &Account,
-        name: &MachineName,
-        flavor: &Flavor,
-    ) -> Result<Application, ApiError> {
-        let version = self
-            .catalogue
-            .instance_version()
-            .map_err(ApiError::Unprepared)?;
-        let wanted = Wanted {
-            name: name.as_str(),
-            zone: &self.settings.zone,
-            instance_version: &version,
-            instance_variant: &self.settings.instance_variant,
-            flavor: &format!("{}{}", self.settings.flavor_prefix, flavor.name),
-            environment: &self.environment,
-        };
-        self.api.create(account, &wanted)
+    /// A new application, and the organization that owns it.
+    fn create(&self, machine: &Machine, flavor: &Flavor) -> Result<(String, Application), Trouble> {
+        let tenant = machine.tenant.as_deref();
+        self.tenants.with_account(tenant, |account| {
+            let version = self.catalogue.instance_version();
+            let version = version.map_err(Trouble::Unprepared)?;
+            let wanted = Wanted {
+                name: machine.name.as_str(),
+                zone: &self.settings.zone,
+                instance_version: &version,
+                instance_variant: &self.settings.instance_variant,
+                flavor: &format!("{}{}", self.settings.flavor_prefix, flavor.name),
+                environment: &self.environment,
+            };
+            let created = self.api.create(account, &wanted)?;
+            Ok((account.organization.clone(), created))
+        })
     }
 }

@@ -2,12 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::{CleverDocker, PATIENCE, Remembered, remote, words};
+use super::{CleverDocker, PATIENCE, Remembered, words};
 use crate::backoff::Backoff;
-use crate::deploy::BuildContext;
 use crate::deploy::git::{PushError, Pushed, Remote};
-use crate::executor::{Failure, Halt, Patience};
-use crate::names::MachineName;
+use crate::deploy::{BuildContext, trusted};
+use crate::executor::{Failure, Halt, Machine, Patience};
 use crate::payload::Payload;
 
 /// How long a push is tried again.
@@ -19,21 +18,21 @@ impl CleverDocker {
     /// Waits until the application's git repository is there, and says where.
     pub(super) fn await_repository(
         &self,
-        name: &MachineName,
-        tenant: Option<&str>,
+        machine: &Machine,
         application: &Remembered,
         patience: &dyn Patience,
     ) -> Result<String, Halt> {
+        let tenant = machine.tenant.as_deref();
         let give_up = Instant::now() + PATIENCE;
         let mut until = Instant::now() + self.settings.repository_timeout;
         let mut step = FIRST_STEP.min(self.settings.repository_step);
         loop {
             let last = match self.tenants.with_account(tenant, |account| {
                 let owner = self.owner_of(application, account);
-                self.api.get(&owner, &application.id)
+                Ok(self.api.get(&owner, &application.id)?)
             }) {
                 Ok(application) if application.has_repository() => {
-                    return Ok(self.push_url(name, tenant, application.push_url)?);
+                    return Ok(self.push_url(machine, application.push_url)?);
                 }
                 Ok(_) => "it is still being created".to_owned(),
                 Err(error) => {
@@ -50,47 +49,44 @@ impl CleverDocker {
                     "its git repository is not there after {patience:.0?} \
                      (cc_deployment_repo_timeout): {last}"
                 );
-                return Err(words::unusable(name, &why).into());
+                return Err(words::unusable(&machine.name, &why).into());
             }
             patience.wait(step)?;
             step = (step * 2).min(self.settings.repository_step);
         }
     }
 
-    fn push_url(
-        &self,
-        name: &MachineName,
-        tenant: Option<&str>,
-        url: Option<String>,
-    ) -> Result<String, Failure> {
-        let url = url.ok_or_else(|| words::unusable(name, "it has no HTTP address to push to"))?;
-        if remote::is_trusted(&url, &self.settings.api_url) {
+    fn push_url(&self, machine: &Machine, url: Option<String>) -> Result<String, Failure> {
+        let unusable = |why: &str| words::unusable(&machine.name, why);
+        let url = url.ok_or_else(|| unusable("it has no HTTP address to push to"))?;
+        if trusted::is_trusted(&url, &self.settings.api_url) {
             return Ok(url);
         }
-        let host = remote::host(&url).unwrap_or_default();
-        let account = self.tenants.account(tenant);
+        let host = trusted::host(&url).unwrap_or_default();
+        let account = self.tenants.account(machine.tenant.as_deref());
         let host = account.map_or_else(|_| String::new(), |account| account.token.scrub(&host));
         let why = format!(
             "its git repository is said to be at {host:?}, which is neither one of Clever Cloud's \
              over https nor where cc_api_url is; the token is not sent there"
         );
-        Err(words::unusable(name, &why))
+        Err(unusable(&why))
     }
 
     /// Hands the job over. A branch that exists was pushed by us before.
     pub(super) fn push(
         &self,
-        name: &MachineName,
+        machine: &Machine,
         url: &str,
         payload: &Payload,
         patience: &dyn Patience,
     ) -> Result<(), Halt> {
+        let (name, tenant) = (&machine.name, machine.tenant.as_deref());
         let until = Instant::now() + PUSH_PATIENCE;
         let mut backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(10));
         loop {
             let bench = self.workshop.await_bench(patience.stop())?;
             patience.wait(Duration::ZERO)?;
-            let pushed = self.push_once(name, url, payload, patience);
+            let pushed = self.push_once(machine, url, payload, patience);
             drop(bench);
             let error = match pushed {
                 Ok(Pushed::Now) => return Ok(()),
@@ -106,7 +102,7 @@ impl CleverDocker {
             // A tenant's token may have been changed a moment ago.
             let renewable = error.credentials_refused && self.tenants.are_many();
             if renewable {
-                self.tenants.forget(payload.tenant());
+                self.tenants.forget(tenant);
             }
             let is_hopeless = !(error.may_pass || renewable && backoff.failures() == 1);
             if is_hopeless || Instant::now() >= until {
@@ -122,7 +118,7 @@ impl CleverDocker {
 
     fn push_once(
         &self,
-        name: &MachineName,
+        machine: &Machine,
         url: &str,
         payload: &Payload,
         patience: &dyn Patience,
@@ -130,7 +126,7 @@ impl CleverDocker {
         let context = BuildContext::new(&self.inner, payload);
         let account = self
             .tenants
-            .account(payload.tenant())
+            .account(machine.tenant.as_deref())
             .map_err(|error| PushError {
                 text: error.to_string(),
                 may_pass: error.may_pass(),
@@ -143,6 +139,6 @@ impl CleverDocker {
         };
         let is_wanted = || patience.wait(Duration::ZERO).is_ok();
         self.workshop
-            .push(name.as_str(), context, &remote, &is_wanted)
+            .push(machine.name.as_str(), context, &remote, &is_wanted)
     }
 }

@@ -5,24 +5,21 @@
 //! lag, and deleted applications linger, so the rules are: after a lost answer wait and look
 //! before creating again; once a creation was ever in doubt, delete by name in the end.
 
-mod api;
 mod creation;
-pub mod flavors;
 mod launch;
-mod remote;
+mod remembered;
 mod tenants;
+mod trouble;
 mod words;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use serde_json::value::to_raw_value;
-
-use self::api::{Account, Api, ApiError, is_plain};
-use self::flavors::{Catalogue, Flavor};
+use self::remembered::Remembered;
 use self::tenants::Tenants;
-use super::{Doubt, Executor, FoundMachine, Halt, Inventory, Patience, Resource};
+use self::trouble::Trouble;
+use super::{Executor, Failure, Found, Halt, Inventory, Machine, NoWeight, Patience};
+use crate::clever::{Account, Api, Catalogue, Flavor};
 use crate::config::CleverSettings;
 use crate::coordinator::Coordinator;
 use crate::deploy::InnerRunner;
@@ -49,23 +46,10 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// Every application says in this variable which installation made it.
 const MARK: &str = "HEPTAPOD_PAAS_RUNNER_INSTALLATION";
 
-/// What the state file remembers of an application. The Python runner reads the same, and ignores
-/// what it doesn't know.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Remembered {
-    id: String,
-    /// Who owns it, whoever pays for others by now.
-    #[serde(default)]
-    organization: Option<String>,
-    #[serde(default)]
-    gitlab_namespace: Option<String>,
-    #[serde(default)]
-    weight: Option<f64>,
-    #[serde(default)]
-    launched: bool,
-    #[serde(default)]
-    deploy_url: Option<String>,
-}
+/// A list at Clever Cloud shows a new application after seconds (Clever page, 3.11).
+const LIST_LAG: Duration = Duration::from_secs(10);
+/// The longest creation, and a list's lag.
+const CREATION_LAG: Duration = Duration::from_secs(75);
 
 impl CleverDocker {
     /// Pushes are prepared in `workshop`; the coordinator knows who pays, if that is not always
@@ -100,15 +84,15 @@ impl CleverDocker {
     }
 
     /// The flavor that a job asks for, or the default one.
-    fn flavor_of(&self, payload: &Payload) -> Result<Flavor, ApiError> {
-        let flavors = self.catalogue.flavors().map_err(ApiError::Unprepared)?;
-        let offered = self.offered(flavors).map_err(ApiError::Unprepared)?;
+    fn flavor_of(&self, payload: &Payload) -> Result<Flavor, Trouble> {
+        let flavors = self.catalogue.flavors().map_err(Trouble::Unprepared)?;
+        let offered = self.offered(flavors).map_err(Trouble::Unprepared)?;
         let wanted = self.wanted_flavor(payload);
         let found = offered.iter().find(|flavor| flavor.name == wanted).cloned();
         found.ok_or_else(|| {
             let names: Vec<_> = offered.iter().map(|flavor| flavor.name.as_str()).collect();
             let by_job = payload.flavor().is_some();
-            ApiError::Final(words::no_such_flavor(wanted, by_job, &names.join(", ")))
+            Trouble::Final(words::no_such_flavor(wanted, by_job, &names.join(", ")))
         })
     }
 
@@ -140,22 +124,24 @@ impl CleverDocker {
         &self,
         runner: &RunnerName,
         tenant: Option<&str>,
-    ) -> Result<Vec<FoundMachine>, ApiError> {
+    ) -> Result<Vec<Found>, Trouble> {
         self.tenants.with_account(tenant, |account| {
-            let ours = |name: &str| MachineName::job_of(runner, name).is_some();
+            let ours = |name: &str| MachineName::read(runner, name).is_some();
             let found = self.api.find(account, ours)?;
             let machines = found.into_iter().filter_map(|application| {
-                let job = MachineName::job_of(runner, &application.name)?;
+                let (job, name) = MachineName::read(runner, &application.name)?;
                 let mark = match self.api.variable(account, &application, MARK) {
                     Err(error) if error.is_not_there() => return None,
-                    mark => mark,
+                    Err(error) => return Some(Err(error.into())),
+                    Ok(mark) => mark,
                 };
-                Some(mark.map(|mark| FoundMachine {
+                let mut machine = Machine::new(name, tenant.map(str::to_owned));
+                machine.resource =
+                    Some(Remembered::found(&application.id, account, tenant).write());
+                Some(Ok(Found {
+                    machine,
                     job,
-                    tenant: tenant.map(str::to_owned),
                     is_ours: mark.as_deref() == Some(self.mark.as_str()),
-                    resource: Remembered::found(&application.id, account, tenant).write(),
-                    name: application.name,
                 }))
             });
             machines.collect()
@@ -169,13 +155,13 @@ impl CleverDocker {
     }
 
     /// Deletes one application and makes sure that it is gone.
-    fn delete(&self, account: &Account, id: &str) -> Result<(), ApiError> {
+    fn delete(&self, account: &Account, id: &str) -> Result<(), Trouble> {
         self.api.delete(account, id)?;
         match self.api.get(account, id) {
             Ok(application) if application.is_going() => Ok(()),
-            Ok(_) => Err(ApiError::StillThere),
+            Ok(_) => Err(Trouble::StillThere),
             Err(error) if error.is_not_there() => Ok(()),
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         }
     }
 }
@@ -188,17 +174,16 @@ impl Executor for CleverDocker {
         Some(found.map_or(Weight::ZERO, |flavor| flavor.weight))
     }
 
-    fn weigh_flavor(&self, flavor: &str) -> Result<Result<Weight, String>, String> {
-        let flavors = self.catalogue.flavors()?;
+    fn weigh_flavor(&self, flavor: &str) -> Result<Weight, NoWeight> {
+        let flavors = self.catalogue.flavors().map_err(NoWeight::Unknown)?;
         let found = flavors.iter().find(|known| known.name == flavor);
-        if found.is_none() {
+        found.map(|flavor| flavor.weight).ok_or_else(|| {
             // It may be there the next time.
             self.catalogue.forget();
-        }
-        Ok(found.map(|flavor| flavor.weight).ok_or_else(|| {
             let names: Vec<_> = flavors.iter().map(|flavor| flavor.name.as_str()).collect();
-            format!("{} offers {}", self.settings.api_url, names.join(", "))
-        }))
+            let offered = format!("{} offers {}", self.settings.api_url, names.join(", "));
+            NoWeight::NotOffered(offered)
+        })
     }
 
     fn heaviest(&self) -> Result<Weight, String> {
@@ -211,53 +196,48 @@ impl Executor for CleverDocker {
 
     fn provision(
         &self,
-        name: &MachineName,
+        machine: &mut Machine,
         payload: &Payload,
-        known: Option<&Resource>,
-        doubt: &mut Doubt,
         patience: &dyn Patience,
-    ) -> Result<Resource, Halt> {
-        match known {
-            Some(known) => Ok(known.clone()),
-            None => self.find_or_create(name, payload, doubt, patience),
+    ) -> Result<(), Halt> {
+        if machine.resource.is_some() {
+            return Ok(());
         }
+        self.find_or_create(machine, payload, patience)
     }
 
     fn launch(
         &self,
-        name: &MachineName,
-        resource: &Resource,
+        machine: &mut Machine,
         payload: &Payload,
         patience: &dyn Patience,
-    ) -> Result<Resource, Halt> {
-        let remembered = Remembered::read(resource).map_err(|why| words::unusable(name, &why))?;
-        if remembered.launched {
-            return Ok(resource.clone());
+    ) -> Result<(), Halt> {
+        let unusable = |why: &str| words::unusable(&machine.name, why);
+        let application = Remembered::of(machine).map_err(|why| unusable(&why))?;
+        let application = application.ok_or_else(|| unusable("it was never created"))?;
+        if !application.launched {
+            let url = self.await_repository(machine, &application, patience)?;
+            self.push(machine, &url, payload, patience)?;
+            machine.handed_over(application.launched(url).write());
         }
-        let url = self.await_repository(name, payload.tenant(), &remembered, patience)?;
-        self.push(name, &url, payload, patience)?;
-        let launched = Remembered {
-            launched: true,
-            deploy_url: Some(url),
-            ..remembered
-        };
-        Ok(launched.write())
+        Ok(())
     }
 
-    fn has_ended(
-        &self,
-        _: &MachineName,
-        tenant: Option<&str>,
-        resource: &Resource,
-    ) -> Result<bool, String> {
-        let remembered = Remembered::read(resource)?;
-        self.tenants
-            .with_account(remembered.payer(tenant), |account| {
-                let owner = self.owner_of(&remembered, account);
-                Ok(self.api.instances(&owner, &remembered.id)? == 0
-                    && self.api.deployment_is_over(&owner, &remembered.id)?)
-            })
-            .map_err(|error| format!("{}: {error}", self.settings.api_url))
+    fn has_ended(&self, machine: &Machine) -> Result<bool, String> {
+        let Some(application) = Remembered::of(machine)? else {
+            return Ok(false);
+        };
+        let tenant = machine.tenant.as_deref();
+        let ended = self.tenants.with_account(tenant, |account| {
+            let owner = self.owner_of(&application, account);
+            Ok(self.api.instances(&owner, &application.id)? == 0
+                && self.api.deployment_is_over(&owner, &application.id)?)
+        });
+        ended.map_err(|error| format!("{}: {error}", self.settings.api_url))
+    }
+
+    fn ended_too_early(&self, machine: &Machine) -> Failure {
+        words::ended_too_early(&machine.name)
     }
 
     fn machines(&self, runner: &RunnerName, tenants: &BTreeSet<String>) -> Inventory {
@@ -265,8 +245,8 @@ impl Executor for CleverDocker {
         for tenant in self.tenants.known(tenants) {
             match self.machines_of(runner, tenant.as_deref()) {
                 Ok(found) => inventory.machines.extend(found),
-                // A group that had an account once, or a user: there is nobody who could be asked.
-                Err(ApiError::Nobody(failure)) => {
+                // A group that had an account once, or a user: there is no account to ask with.
+                Err(Trouble::Nobody(failure)) => {
                     log::info!("not looking for machines: {}", failure.admin);
                 }
                 Err(error) => inventory
@@ -277,29 +257,25 @@ impl Executor for CleverDocker {
         inventory
     }
 
-    fn decommission(
-        &self,
-        name: &MachineName,
-        tenant: Option<&str>,
-        known: Option<&Resource>,
-        doubt: Doubt,
-    ) -> Result<(), String> {
-        let known = known.map(Remembered::read).transpose()?;
-        let tenant = known.as_ref().map_or(tenant, |app| app.payer(tenant));
-        let deleted = self.tenants.with_account(tenant, |account| {
-            if let Some(app) = &known {
-                self.delete(&self.owner_of(app, account), &app.id)?;
-            }
-            if doubt.is_some() {
-                let found = self.api.find(account, |other| name.is(other))?;
-                let mut ids = found.iter().map(|application| &application.id);
-                ids.try_for_each(|id| self.delete(account, id))?;
-            }
-            Ok(())
-        });
+    fn decommission(&self, machine: &Machine) -> Result<(), String> {
+        let known = Remembered::of(machine)?;
+        let name = &machine.name;
+        let deleted = self
+            .tenants
+            .with_account(machine.tenant.as_deref(), |account| {
+                if let Some(app) = &known {
+                    self.delete(&self.owner_of(app, account), &app.id)?;
+                }
+                if machine.maybe_unseen_since.is_some() {
+                    let found = self.api.find(account, |other| name.is(other))?;
+                    let mut ids = found.iter().map(|application| &application.id);
+                    ids.try_for_each(|id| self.delete(account, id))?;
+                }
+                Ok(())
+            });
         match deleted {
             // Without an account nothing can be created, unless it had one a moment ago.
-            Err(ApiError::Nobody(failure)) if known.is_none() => {
+            Err(Trouble::Nobody(failure)) if known.is_none() => {
                 log::warn!("machine {name} can't be looked for: {}", failure.admin);
                 Ok(())
             }
@@ -309,45 +285,12 @@ impl Executor for CleverDocker {
             }),
         }
     }
-}
 
-impl Remembered {
-    /// An application of which nothing is known but that it is there.
-    fn found(id: &str, account: &Account, tenant: Option<&str>) -> Self {
-        Self {
-            id: id.to_owned(),
-            organization: Some(account.organization.clone()),
-            gitlab_namespace: tenant.map(str::to_owned),
-            weight: Some(0.0),
-            launched: true,
-            deploy_url: None,
-        }
+    fn listed_within(&self) -> Duration {
+        LIST_LAG
     }
 
-    /// # Errors
-    /// A text when it is no application with an id that could stand in an address: then it is
-    /// something else that must not be forgotten.
-    fn read(resource: &Resource) -> Result<Self, String> {
-        let written = resource.raw().get();
-        let remembered: Option<Self> = serde_json::from_str(written).ok();
-        remembered.filter(|app| is_plain(&app.id)).ok_or_else(|| {
-            format!(
-                "the state file has {written} where an application of Clever Cloud should be; has \
-                 this runner had another `executor` before? Let that one finish its jobs first"
-            )
-        })
-    }
-
-    /// The top-level group whose account it is, given that of its job.
-    fn payer<'a>(&'a self, tenant: Option<&'a str>) -> Option<&'a str> {
-        self.gitlab_namespace.as_deref().or(tenant)
-    }
-
-    fn write(mut self) -> Resource {
-        // The Python runner takes no file that lacks one of these.
-        self.weight.get_or_insert_default();
-        self.deploy_url.get_or_insert_default();
-        // A struct of texts and numbers always has a JSON form.
-        Resource::new(to_raw_value(&self).unwrap_or_default())
+    fn created_within(&self) -> Duration {
+        CREATION_LAG
     }
 }

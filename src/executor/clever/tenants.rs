@@ -5,14 +5,16 @@
 //! forgotten at once when Clever Cloud refuses it.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::api::{Account, ApiError, is_plain};
+use super::Trouble;
+use crate::clever::{Account, is_plain};
 use crate::config::Tenancy;
 use crate::coordinator::{Coordinator, NoAttributes};
 use crate::executor::Failure;
 use crate::secret::Secret;
+use crate::thread::lock;
 
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 
@@ -20,8 +22,6 @@ pub struct Tenants {
     tenancy: Tenancy,
     coordinator: Coordinator,
     remembered: Mutex<HashMap<String, (Account, Instant)>>,
-    /// All that ever had an account, since the start.
-    met: Mutex<BTreeSet<String>>,
     /// The latest token of every organization, since the start.
     tokens: Mutex<HashMap<String, Secret>>,
 }
@@ -32,7 +32,6 @@ impl Tenants {
             tenancy,
             coordinator,
             remembered: Mutex::default(),
-            met: Mutex::default(),
             tokens: Mutex::default(),
         }
     }
@@ -42,13 +41,12 @@ impl Tenants {
         matches!(self.tenancy, Tenancy::ByGroup { .. })
     }
 
-    /// The only one there is, or else `earlier` ones and those that were met since the start.
-    pub fn known(&self, earlier: &BTreeSet<String>) -> BTreeSet<Option<String>> {
+    /// The only one there is, or else each of `groups`.
+    pub fn known(&self, groups: &BTreeSet<String>) -> BTreeSet<Option<String>> {
         if !self.are_many() {
             return BTreeSet::from([None]);
         }
-        let met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
-        met.union(earlier).cloned().map(Some).collect()
+        groups.iter().cloned().map(Some).collect()
     }
 
     /// Does something with the account of `group`, which matters only if there are many. When the
@@ -56,8 +54,8 @@ impl Tenants {
     pub fn with_account<T>(
         &self,
         group: Option<&str>,
-        act: impl Fn(&Account) -> Result<T, ApiError>,
-    ) -> Result<T, ApiError> {
+        act: impl Fn(&Account) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
         let account = self.account(group)?;
         let error = match act(&account) {
             Err(error) if error.is_refused_credentials() && self.are_many() => error,
@@ -71,7 +69,7 @@ impl Tenants {
         act(&renewed)
     }
 
-    pub fn account(&self, group: Option<&str>) -> Result<Account, ApiError> {
+    pub fn account(&self, group: Option<&str>) -> Result<Account, Trouble> {
         let (attributes_token, id_key, token_key) = match &self.tenancy {
             Tenancy::Single {
                 organization,
@@ -90,20 +88,15 @@ impl Tenants {
         };
         let group = group.ok_or_else(|| {
             let why = "the job does not say which group it belongs to (CI_PROJECT_ROOT_NAMESPACE)";
-            ApiError::Nobody(no_account(why))
+            Trouble::Nobody(no_account(why))
         })?;
         if let Some(account) = self.recall(group) {
             return Ok(account);
         }
         let account = self.look_up(group, attributes_token, id_key, token_key)?;
-        let mut remembered = self
-            .remembered
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut remembered = lock(&self.remembered);
         remembered.insert(group.to_owned(), (account.clone(), Instant::now()));
-        let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
-        met.insert(group.to_owned());
-        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tokens = lock(&self.tokens);
         tokens.insert(account.organization.clone(), account.token.clone());
         Ok(account)
     }
@@ -115,7 +108,7 @@ impl Tenants {
         else {
             return today.clone();
         };
-        let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let tokens = lock(&self.tokens);
         Account {
             organization: owner.to_owned(),
             token: tokens.get(owner).unwrap_or(&today.token).clone(),
@@ -123,18 +116,12 @@ impl Tenants {
     }
 
     pub fn forget(&self, group: Option<&str>) {
-        let mut remembered = self
-            .remembered
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut remembered = lock(&self.remembered);
         remembered.retain(|known, _| Some(known.as_str()) != group);
     }
 
     fn recall(&self, group: &str) -> Option<Account> {
-        let mut remembered = self
-            .remembered
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut remembered = lock(&self.remembered);
         remembered.retain(|_, (_, since)| since.elapsed() < REMEMBERED_FOR);
         remembered.get(group).map(|(account, _)| account.clone())
     }
@@ -145,19 +132,19 @@ impl Tenants {
         attributes_token: &Secret,
         id_key: &str,
         token_key: &str,
-    ) -> Result<Account, ApiError> {
+    ) -> Result<Account, Trouble> {
         let attributes = match self.coordinator.group_attributes(group, attributes_token) {
             Ok(attributes) => attributes,
             Err(NoAttributes::Trouble(why)) => {
                 let what = format!("reading the attributes of group {group}: {why}");
-                return Err(ApiError::Unprepared(what));
+                return Err(Trouble::Unprepared(what));
             }
             Err(NoAttributes::NoSuchGroup) => {
                 let why = format!("{group} is not a group, so it has no Clever Cloud organization");
-                return Err(ApiError::Nobody(no_account(&why)));
+                return Err(Trouble::Nobody(no_account(&why)));
             }
             Err(NoAttributes::Refused(why)) => {
-                return Err(ApiError::Final(Failure {
+                return Err(Trouble::Final(Failure {
                     user: "This runner may not learn which Clever Cloud organization pays for \
                            this job. Please tell its administrator."
                         .to_owned(),
@@ -188,9 +175,9 @@ impl Tenants {
     }
 }
 
-fn lacks(group: &str, key: &str) -> ApiError {
+fn lacks(group: &str, key: &str) -> Trouble {
     let why = format!("group {group} has no usable custom attribute `{key}`");
-    ApiError::Nobody(no_account(&why))
+    Trouble::Nobody(no_account(&why))
 }
 
 fn no_account(why: &str) -> Failure {

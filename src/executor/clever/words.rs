@@ -1,14 +1,15 @@
 //! What is said when something at Clever Cloud went wrong: to the job's author, and to the operator.
 
-use super::api::ApiError;
+use super::Trouble;
+
 use crate::deploy::git::PushError;
 use crate::executor::Failure;
 use crate::names::MachineName;
 
 /// Clever Cloud would not create an application.
-pub fn not_created(what: &str, error: &ApiError) -> Failure {
+pub fn not_created(what: &str, error: &Trouble) -> Failure {
     let (user, hint) = match error {
-        ApiError::Final(failure) | ApiError::Nobody(failure) => return failure.clone(),
+        Trouble::Final(failure) | Trouble::Nobody(failure) => return failure.clone(),
         error if error.is_refused_credentials() => (
             "Clever Cloud refused this runner's credentials. Please tell its administrator.",
             "; check the organization and its token",
@@ -52,7 +53,7 @@ pub fn not_pushed(name: &MachineName, error: &PushError) -> Failure {
     }
 }
 
-pub fn not_deleted(api_url: &str, owner: Option<&str>, error: &ApiError) -> String {
+pub fn not_deleted(api_url: &str, owner: Option<&str>, error: &Trouble) -> String {
     let hint = if error.is_refused_credentials() {
         let whose = owner.map_or_else(String::new, |owner| format!(" (it belongs to {owner})"));
         format!(
@@ -87,5 +88,17 @@ pub fn no_such_flavor(wanted: &str, asked_for: bool, offered: &str) -> Failure {
             ),
             admin: format!("cc_default_flavor is {shown:?}, but on offer are {offered}"),
         }
+    }
+}
+
+/// The machine has ended by itself, and the job has no result.
+pub fn ended_too_early(name: &MachineName) -> Failure {
+    Failure {
+        user: "The job's machine stopped without a result. It may have been out of memory: a \
+               larger CI_CLEVER_CLOUD_FLAVOR may help."
+            .to_owned(),
+        admin: format!(
+            "its machine has ended and the coordinator has no result; the own log of {name} may say why"
+        ),
     }
 }

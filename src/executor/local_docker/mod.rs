@@ -18,7 +18,7 @@ use std::time::Duration;
 use serde_json::value::to_raw_value;
 
 use self::engine::{Container, Engine, label};
-use super::{Doubt, Executor, Failure, Halt, Inventory, Patience, Resource};
+use super::{Executor, Failure, Halt, Inventory, Machine, NoWeight, Patience, Resource};
 use crate::backoff::Backoff;
 use crate::config::LocalDockerSettings;
 use crate::deploy::git::Workshop;
@@ -29,6 +29,9 @@ use crate::weight::Weight;
 
 /// All jobs weigh the same; the quota needs a flavor to count in.
 const ONLY_FLAVOR: &str = "M";
+
+/// A build whose `docker` was killed ends at its next words, and what it made is listed then.
+const BUILD_LAG: Duration = Duration::from_secs(10);
 
 const LAUNCH_ATTEMPTS: u32 = 3;
 
@@ -100,11 +103,11 @@ impl Executor for LocalDocker {
         Some(Weight::ONE)
     }
 
-    fn weigh_flavor(&self, flavor: &str) -> Result<Result<Weight, String>, String> {
+    fn weigh_flavor(&self, flavor: &str) -> Result<Weight, NoWeight> {
         if flavor == ONLY_FLAVOR {
-            return Ok(Ok(Weight::ONE));
+            return Ok(Weight::ONE);
         }
-        Ok(Err(format!(
+        Err(NoWeight::NotOffered(format!(
             "local-docker knows no sizes: the one flavor is {ONLY_FLAVOR:?}"
         )))
     }
@@ -114,55 +117,57 @@ impl Executor for LocalDocker {
         self.engine.check().map(|()| Weight::ONE)
     }
 
-    fn provision(
-        &self,
-        name: &MachineName,
-        _: &Payload,
-        known: Option<&Resource>,
-        doubt: &mut Doubt,
-        _: &dyn Patience,
-    ) -> Result<Resource, Halt> {
-        let Some(known) = known else {
-            return Ok(Name::of(name).write());
-        };
-        // The process before us may have been killed over a build that is still going on: in the
-        // end there must be a second look.
-        *doubt = Doubt::now();
-        Ok(known.clone())
+    fn provision(&self, machine: &mut Machine, _: &Payload, _: &dyn Patience) -> Result<(), Halt> {
+        if machine.resource.is_some() {
+            // The process before us may have been killed over a build that is still going on: in
+            // the end there must be a second look.
+            machine.may_be_unseen();
+        } else {
+            machine.created(Name::of(&machine.name).write(), None);
+        }
+        Ok(())
     }
 
     fn launch(
         &self,
-        machine: &MachineName,
-        resource: &Resource,
+        machine: &mut Machine,
         payload: &Payload,
         patience: &dyn Patience,
-    ) -> Result<Resource, Halt> {
-        let name = Name::read(resource).map_err(|why| not_started(machine, &why))?;
+    ) -> Result<(), Halt> {
+        let name = Name::known_or_own(machine).map_err(|why| not_started(&machine.name, &why))?;
         let mut backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(10));
         loop {
             patience.wait(Duration::ZERO)?;
             let Err(why) = self.start(&name, payload) else {
-                return Ok(resource.clone());
+                machine.handed_over(name.write());
+                return Ok(());
             };
             let pause = backoff.pause();
             if backoff.failures() >= LAUNCH_ATTEMPTS {
-                return Err(not_started(machine, &why).into());
+                return Err(not_started(&machine.name, &why).into());
             }
             log::warn!("starting {}: {why}; trying again in {pause:.0?}", name.0);
             patience.wait(pause)?;
         }
     }
 
-    fn has_ended(
-        &self,
-        _: &MachineName,
-        _: Option<&str>,
-        resource: &Resource,
-    ) -> Result<bool, String> {
-        let name = Name::read(resource)?;
+    fn has_ended(&self, machine: &Machine) -> Result<bool, String> {
+        let name = Name::known_or_own(machine)?;
         let container = self.engine.container(&name.0)?;
         Ok(matches!(container, Some(Container::Ended)))
+    }
+
+    fn ended_too_early(&self, machine: &Machine) -> Failure {
+        Failure {
+            user: "The job's container stopped without a result. It may have been out of memory: \
+                   please retry the job, and tell the runner's administrator if that does not help."
+                .to_owned(),
+            admin: format!(
+                "its container {} has ended and the coordinator has no result; the engine's events and \
+                 this computer's kernel log may say why",
+                Name::of(&machine.name).0
+            ),
+        }
     }
 
     /// This engine is a developer's own, who sees its containers.
@@ -170,21 +175,21 @@ impl Executor for LocalDocker {
         Inventory::default()
     }
 
-    fn decommission(
-        &self,
-        machine: &MachineName,
-        _: Option<&str>,
-        known: Option<&Resource>,
-        _: Doubt,
-    ) -> Result<(), String> {
-        let own = Name::of(machine);
-        if let Some(known) = known {
-            let known = Name::read(known)?;
-            if known != own {
-                self.remove(&known)?;
-            }
+    fn decommission(&self, machine: &Machine) -> Result<(), String> {
+        let own = Name::of(&machine.name);
+        let known = Name::known_or_own(machine)?;
+        if known != own {
+            self.remove(&known)?;
         }
         self.remove(&own)
+    }
+
+    fn listed_within(&self) -> Duration {
+        BUILD_LAG
+    }
+
+    fn created_within(&self) -> Duration {
+        BUILD_LAG
     }
 }
 
@@ -203,22 +208,30 @@ impl Name {
         Self(letters.collect())
     }
 
+    /// The name that is remembered of a machine, else its own.
+    ///
+    /// # Errors
+    /// As [`Name::read`].
+    fn known_or_own(machine: &Machine) -> Result<Self, String> {
+        let own = || Ok(Self::of(&machine.name));
+        machine.resource.as_ref().map_or_else(own, Self::read)
+    }
+
     /// The name in the state file, which the Python runner may have written: by rules of its own.
     ///
     /// # Errors
     /// A text when that is no name of a job's image: then it is something else that must not be
     /// forgotten.
     fn read(resource: &Resource) -> Result<Self, String> {
-        let written = resource.raw().get();
         let plain = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '-' | '_' | '.');
-        let name: Option<String> = serde_json::from_str(written).ok();
+        let name: Option<String> = serde_json::from_str(resource.raw().get()).ok();
+        // What else is there may be a secret: it is not quoted.
         name.filter(|name| name.starts_with("hpd-job-") && name.chars().all(plain))
             .map(Self)
             .ok_or_else(|| {
-                format!(
-                    "the state file has {written} where the name of a local image should be; has \
-                     this runner had another `executor` before? Let that one finish its jobs first"
-                )
+                "the state file has something else where the name of a local image should be; has \
+                 this runner had another `executor` before? Let that one finish its jobs first"
+                    .to_owned()
             })
     }
 
@@ -274,7 +287,7 @@ mod tests {
             r#"{"id":"app_1"}"#,
         ] {
             let why = read(other).unwrap_err();
-            assert!(why.contains(other) && why.contains("executor"), "{why}");
+            assert!(!why.contains(other) && why.contains("executor"), "{why}");
         }
     }
 }

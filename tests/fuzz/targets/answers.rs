@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use fuzz::secrecy::{TOKEN, assert_untold, watch_log};
 use fuzz::service::{Service, answer};
+use heptapod_paas_runner::clever::Catalogue;
 use heptapod_paas_runner::config::{CleverSettings, Tenancy};
 use heptapod_paas_runner::coordinator::{
     Appended, Coordinator, Delivery, Grant, LogProbe, NoAttributes, NotRegistered, RunnerIdentity,
@@ -24,8 +25,7 @@ use heptapod_paas_runner::coordinator::{
 use heptapod_paas_runner::deploy::InnerRunner;
 use heptapod_paas_runner::deploy::git::Workshop;
 use heptapod_paas_runner::executor::clever::CleverDocker;
-use heptapod_paas_runner::executor::clever::flavors::Catalogue;
-use heptapod_paas_runner::executor::{Doubt, Executor, Halt, Patience, Resource};
+use heptapod_paas_runner::executor::{Executor, Halt, Machine, Patience, Resource};
 use heptapod_paas_runner::http::Http;
 use heptapod_paas_runner::names::{JobId, MachineName, RunnerName};
 use heptapod_paas_runner::payload::{JobCredentials, Payload};
@@ -163,20 +163,13 @@ fn of_registration(result: Result<(), NotRegistered>) -> String {
 }
 
 fn ask_clever(call: &str) -> Option<String> {
-    let runner = RunnerName {
-        unique: RUNNER.to_owned(),
-        python: RUNNER.to_owned(),
-    };
-    let name = MachineName::of(&runner, JOB);
     match call {
         "machines" => {
-            let found = clever().machines(&runner, &BTreeSet::new());
+            let found = clever().machines(&runner(), &BTreeSet::new());
             Some(found.not_searched.concat())
         }
-        "ended" => clever().has_ended(&name, None, &resource()).err(),
-        "remove" => clever()
-            .decommission(&name, None, Some(&resource()), Doubt::now())
-            .err(),
+        "ended" => clever().has_ended(&machine()).err(),
+        "remove" => clever().decommission(&machine()).err(),
         "heaviest" => clever().heaviest().err(),
         _ => None,
     }
@@ -199,13 +192,8 @@ impl Patience for NoPatience {
 fn check_destination(body: &[u8]) {
     let (stopper, stop) = shutdown::channel();
     drop(stopper);
-    let runner = RunnerName {
-        unique: RUNNER.to_owned(),
-        python: RUNNER.to_owned(),
-    };
-    let name = MachineName::of(&runner, JOB);
     let payload = Payload::parse(br#"{"id": 4711, "token": "t"}"#).expect("a payload");
-    let launched = clever().launch(&name, &resource(), &payload, &NoPatience(stop));
+    let launched = clever().launch(&mut machine(), &payload, &NoPatience(stop));
     match launched.expect_err("nothing can be pushed") {
         // On the way to the push.
         Halt::Stopped => {
@@ -241,9 +229,21 @@ fn is_harmless(url: &str) -> bool {
     plain && (http && loopback || https && host.ends_with(".clever-cloud.com"))
 }
 
-fn resource() -> Resource {
+fn runner() -> RunnerName {
+    RunnerName {
+        unique: RUNNER.to_owned(),
+        python: RUNNER.to_owned(),
+    }
+}
+
+/// Created, not pushed to; there may be another one.
+fn machine() -> Machine {
     let text = r#"{"id": "app_1", "launched": false}"#.to_owned();
-    Resource::new(RawValue::from_string(text).expect("JSON"))
+    let resource = Resource::new(RawValue::from_string(text).expect("JSON"));
+    let mut machine = Machine::new(MachineName::of(&runner(), JOB), None);
+    machine.created(resource, None);
+    machine.may_be_unseen();
+    machine
 }
 
 fn catalogue() -> Catalogue {

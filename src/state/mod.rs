@@ -5,16 +5,19 @@
 //! from that program to this one and back. What that shape has no room for stands in a top-level
 //! key of ours, which the Python runner ignores.
 
+pub mod file;
+
 use std::collections::{BTreeSet, HashMap};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::executor::{Doubt, Resource};
+use crate::clock::Timestamp;
+use crate::executor::{History, Machine, Resource};
 use crate::job::{Job, Phase};
-use crate::names::{JobId, JobKey, RunnerName};
+use crate::names::{JobId, JobKey, MachineName, RunnerName};
 use crate::payload::{JobCredentials, Payload};
 use crate::secret::Secret;
 use crate::weight::Weight;
@@ -32,10 +35,27 @@ pub struct Tracked {
 }
 
 impl Tracked {
+    #[must_use]
     pub fn key(&self) -> JobKey {
         JobKey {
             runner: self.runner.clone(),
             id: self.job.credentials.id,
+        }
+    }
+
+    /// Whether a machine of this runner's job may be this one's. Runners whose tokens begin alike
+    /// share a machine's name by the Python runner's rule.
+    #[must_use]
+    pub fn may_own(&self, runner: &RunnerName, job: JobId) -> bool {
+        self.job.credentials.id == job && self.runner.python == runner.python
+    }
+
+    /// It is known now which runner it belongs to: the one of this section.
+    pub fn belongs_to(&mut self, section: &str, runner: &RunnerName) {
+        self.section = Some(section.to_owned());
+        if self.runner.unique.is_empty() {
+            self.runner = runner.clone();
+            self.job.machine.name = MachineName::of(runner, self.job.credentials.id);
         }
     }
 }
@@ -44,8 +64,9 @@ impl Tracked {
 #[derive(Debug, Default)]
 pub struct State {
     pub tracked: Vec<Tracked>,
-    /// Machines that the Python runner kept for reuse. They are not ours to understand: kept.
-    pub standby: Vec<Box<RawValue>>,
+    /// Machines that the Python runner kept for reuse. They are not ours to understand: they stay in
+    /// the file as they are.
+    pub python_standby: Vec<Box<RawValue>>,
     /// Top-level groups that ever had a job here.
     pub tenants: BTreeSet<String>,
     /// Who wrote it, as coordinators know us.
@@ -55,15 +76,13 @@ pub struct State {
 /// What is written.
 pub struct Content<'a, T> {
     pub tracked: T,
-    pub standby: &'a [Box<RawValue>],
+    pub python_standby: &'a [Box<RawValue>],
     pub tenants: &'a BTreeSet<String>,
     pub system_id: &'a str,
 }
 
 /// For jobs of which nobody wrote down how long they may take.
 const UNKNOWN_AGE: Duration = Duration::from_secs(24 * 3600);
-/// What is more comes from a clock that was wrong.
-const LONGEST_AGE: Duration = Duration::from_secs(400 * 24 * 3600);
 const OUR_KEY: &str = "heptapod_paas_runner";
 
 #[derive(Deserialize, Serialize)]
@@ -96,9 +115,12 @@ struct Supplement {
     expected_weight: f64,
     #[serde(default)]
     tenant: Option<String>,
-    /// Seconds since 1970.
     #[serde(default)]
-    expires: Option<u64>,
+    expires: Option<Timestamp>,
+    #[serde(default)]
+    flavor: Option<String>,
+    #[serde(default)]
+    machine: History,
     /// Whether a machine of the job's name may exist that isn't known.
     machine_in_doubt: bool,
     /// A failure that the coordinator was not told yet.
@@ -119,18 +141,18 @@ impl State {
     pub fn parse(text: &[u8]) -> Result<Self, String> {
         let file: HashMap<String, &RawValue> =
             serde_json::from_slice(text).map_err(|error| error.to_string())?;
-        let pending: Vec<(Handle, Box<RawValue>)> = list(&file, "pending", true)?;
+        let pending: Vec<(Handle, Box<RawValue>)> = required(&file, "pending")?;
         let mut tracked = Vec::new();
         for (handle, payload) in pending {
             let payload = Payload::from_raw(payload)
                 .map_err(|why| format!("the payload of job {}: {why}", handle.job_id))?;
             tracked.push(handle.tracked(Phase::Pending(payload.into())));
         }
-        for handle in list::<Handle>(&file, "launched", true)? {
+        for handle in required::<Handle>(&file, "launched")? {
             tracked.push(handle.tracked(Phase::Launched));
         }
-        for handle in list::<Handle>(&file, "to_decommission", false)? {
-            tracked.push(handle.tracked(Phase::Ended));
+        for handle in optional::<Handle>(&file, "to_decommission")? {
+            tracked.push(handle.tracked(Phase::Ended { untold: None }));
         }
         let ours: Ours<String, BTreeSet<String>, Vec<Supplement>> = match file.get(OUR_KEY) {
             Some(ours) => {
@@ -143,65 +165,82 @@ impl State {
         }
         Ok(Self {
             tracked,
-            standby: list(&file, "standby_resources", false)?,
+            python_standby: optional(&file, "standby_resources")?,
             tenants: ours.tenants,
             system_id: ours.system_id,
         })
     }
 }
 
-fn list<'a, T: Deserialize<'a>>(
+/// A list that every state file has had.
+fn required<'a, T: Deserialize<'a>>(
     file: &HashMap<String, &'a RawValue>,
     key: &str,
-    required: bool,
 ) -> Result<Vec<T>, String> {
-    match file.get(key) {
-        Some(list) => serde_json::from_str(list.get()).map_err(|error| format!("`{key}`: {error}")),
-        None if required => Err(format!("it has no `{key}`")),
-        None => Ok(Vec::new()),
+    if file.contains_key(key) {
+        optional(file, key)
+    } else {
+        Err(format!("it has no `{key}`"))
     }
+}
+
+fn optional<'a, T: Deserialize<'a>>(
+    file: &HashMap<String, &'a RawValue>,
+    key: &str,
+) -> Result<Vec<T>, String> {
+    let list = file.get(key).map(|list| serde_json::from_str(list.get()));
+    let list = list
+        .transpose()
+        .map_err(|error| format!("`{key}`: {error}"));
+    list.map(Option::unwrap_or_default)
 }
 
 impl Handle {
     fn of(tracked: &Tracked) -> Self {
-        let resource = tracked.job.resource.as_ref();
+        let job = &tracked.job;
+        let resource = job.machine.resource.as_ref();
         Self {
             runner_name: tracked.runner.python.clone(),
-            job_id: tracked.job.credentials.id.0,
-            token: tracked.job.credentials.token.reveal().to_owned(),
-            trace_offset: tracked.job.log_length,
+            job_id: job.credentials.id.0,
+            token: job.credentials.token.reveal().to_owned(),
+            trace_offset: job.log_bytes,
             expected_weight: tracked.weight.as_f64(),
             paas_resource: resource.map(|resource| resource.raw().to_owned()),
         }
     }
 
     fn tracked(self, phase: Phase) -> Tracked {
-        let tenant = match &phase {
-            Phase::Pending(payload) => payload.tenant().map(str::to_owned),
-            Phase::Launched | Phase::Ended => None,
+        let runner = RunnerName {
+            unique: String::new(),
+            python: self.runner_name,
         };
-        // A creation may have been under way when the other process ended.
-        let unseen = matches!(phase, Phase::Pending(_)) && self.paas_resource.is_none();
+        let id = JobId(self.job_id);
+        let resource = self.paas_resource.map(Resource::new);
+        let tenant = resource.as_ref().and_then(Resource::tenant);
+        let mut machine = Machine::new(MachineName::of(&runner, id), tenant);
+        machine.resource = resource;
+        if let Phase::Pending(payload) = &phase {
+            let tenant = machine.tenant.take();
+            machine.tenant = tenant.or_else(|| payload.tenant().map(str::to_owned));
+            if machine.resource.is_none() {
+                // A creation may have been under way when the other process ended.
+                machine.may_be_unseen();
+            }
+        }
         Tracked {
-            runner: RunnerName {
-                unique: String::new(),
-                python: self.runner_name,
-            },
+            runner,
             section: None,
             weight: Weight::from_f64(self.expected_weight),
             job: Job {
                 credentials: JobCredentials {
-                    id: JobId(self.job_id),
+                    id,
                     token: Secret::new(self.token),
                 },
                 phase,
-                tenant,
                 // Until the supplement says otherwise: the Python runner knows no such limit.
                 expires: Instant::now() + UNKNOWN_AGE,
-                log_length: self.trace_offset,
-                resource: self.paas_resource.map(Resource::new),
-                doubt: if unseen { Doubt::now() } else { Doubt::None },
-                verdict: None,
+                log_bytes: self.trace_offset,
+                machine,
             },
         }
     }
@@ -210,6 +249,10 @@ impl Handle {
 impl Supplement {
     fn of(tracked: &Tracked) -> Self {
         let (runner, job) = (&tracked.runner, &tracked.job);
+        let verdict = match &job.phase {
+            Phase::Ended { untold } => untold.clone(),
+            Phase::Pending(_) | Phase::Launched => None,
+        };
         Self {
             runner_name: runner.python.clone(),
             unique_runner_name: runner.unique.clone(),
@@ -217,10 +260,12 @@ impl Supplement {
             job_id: job.credentials.id.0,
             token: job.credentials.token.reveal().to_owned(),
             expected_weight: tracked.weight.as_f64(),
-            tenant: job.tenant.clone(),
-            expires: Some(clock_time(job.expires)),
-            machine_in_doubt: job.doubt.is_some(),
-            verdict: job.verdict.clone(),
+            tenant: job.machine.tenant.clone(),
+            expires: Some(Timestamp::of(job.expires)),
+            flavor: job.machine.flavor.clone(),
+            machine: job.machine.history,
+            machine_in_doubt: job.machine.maybe_unseen_since.is_some(),
+            verdict,
         }
     }
 
@@ -241,18 +286,25 @@ impl Supplement {
                 expected_weight: self.expected_weight,
                 paas_resource: None,
             };
-            tracked.push(handle.tracked(Phase::Ended));
+            tracked.push(handle.tracked(Phase::Ended { untold: None }));
         }
         let known = &mut tracked[place];
         known.runner.unique = self.unique_runner_name;
         known.section = self.section;
-        if let Some(seconds) = self.expires {
-            known.job.expires = moment(seconds);
+        let job = &mut known.job;
+        if let Some(expires) = self.expires {
+            job.expires = expires.moment();
         }
-        known.job.verdict = self.verdict;
-        known.job.tenant = self.tenant.or(known.job.tenant.take());
+        if let Phase::Ended { untold } = &mut job.phase {
+            *untold = self.verdict;
+        }
+        let machine = &mut job.machine;
+        machine.name = MachineName::of(&known.runner, id);
+        machine.tenant = self.tenant.or(machine.tenant.take());
+        machine.flavor = self.flavor;
+        machine.history = self.machine;
         if self.machine_in_doubt {
-            known.job.doubt = Doubt::now();
+            machine.may_be_unseen();
         }
     }
 }
@@ -262,11 +314,12 @@ impl<'a, T: Iterator<Item = &'a Tracked> + Clone> Serialize for Content<'_, T> {
         let launched = |tracked: &&Tracked| matches!(tracked.job.phase, Phase::Launched);
         // The Python runner can't decommission what has no resource.
         let ended = |tracked: &&Tracked| {
-            matches!(tracked.job.phase, Phase::Ended) && tracked.job.resource.is_some()
+            matches!(tracked.job.phase, Phase::Ended { .. })
+                && tracked.job.machine.resource.is_some()
         };
         let pending = |tracked: &'a Tracked| match &tracked.job.phase {
             Phase::Pending(payload) => Some((Handle::of(tracked), payload.raw())),
-            Phase::Launched | Phase::Ended => None,
+            Phase::Launched | Phase::Ended { .. } => None,
         };
         let all = || self.tracked.clone();
         let mut file = serializer.serialize_map(None)?;
@@ -275,7 +328,7 @@ impl<'a, T: Iterator<Item = &'a Tracked> + Clone> Serialize for Content<'_, T> {
             "to_decommission",
             &Each(all().filter(ended).map(Handle::of)),
         )?;
-        file.serialize_entry("standby_resources", self.standby)?;
+        file.serialize_entry("standby_resources", self.python_standby)?;
         file.serialize_entry("pending", &Each(all().filter_map(pending)))?;
         let ours = Ours {
             system_id: Some(self.system_id),
@@ -285,24 +338,6 @@ impl<'a, T: Iterator<Item = &'a Tracked> + Clone> Serialize for Content<'_, T> {
         file.serialize_entry(OUR_KEY, &ours)?;
         file.end()
     }
-}
-
-/// Moments outlive no process, so the file has seconds since 1970; should the clock be set meanwhile, a
-/// process does not notice.
-fn clock_time(moment: Instant) -> u64 {
-    let rest = moment.saturating_duration_since(Instant::now());
-    (since_1970() + rest).as_secs()
-}
-
-fn moment(clock_time: u64) -> Instant {
-    let rest = Duration::from_secs(clock_time).saturating_sub(since_1970());
-    Instant::now() + rest.min(LONGEST_AGE)
-}
-
-fn since_1970() -> Duration {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
 }
 
 /// A list that is written item by item: hundreds of payloads are never in memory twice.

@@ -6,7 +6,7 @@ use std::io::{self, BufWriter};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::state::{Content, State, Tracked};
+use super::{Content, State, Tracked};
 use crate::whole_file::{MODE, Replacement, beside};
 
 /// The file and its lock. Nobody else uses the file as long as this lives.

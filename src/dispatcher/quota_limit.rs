@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::backoff::Backoff;
 use crate::config::QuotaSettings;
-use crate::executor::Executor;
+use crate::executor::{Executor, NoWeight};
 use crate::shutdown::{Stop, Stopped};
 use crate::weight::Weight;
 
@@ -24,15 +24,15 @@ pub fn weigh(
     loop {
         let pause = backoff.pause();
         match executor.weigh_flavor(&reference.reference_flavor) {
-            Ok(Ok(weight)) => {
+            Ok(weight) => {
                 tell(Ok(weight * reference.reference_jobs_count));
                 return Ok(());
             }
-            Ok(Err(offered)) => tell(Err(format!(
+            Err(NoWeight::NotOffered(offered)) => tell(Err(format!(
                 "`reference_flavor` in [quota_computation] is {:?}, but {offered}",
                 reference.reference_flavor
             ))),
-            Err(why) => log::warn!(
+            Err(NoWeight::Unknown(why)) => log::warn!(
                 "cannot compute the quota yet: {why}; taking no jobs, trying again in {pause:.0?}"
             ),
         }

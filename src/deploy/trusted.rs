@@ -10,6 +10,7 @@ use ureq::http::Uri;
 
 const CLEVER_HOSTS: &str = ".clever-cloud.com";
 
+#[must_use]
 pub fn is_trusted(url: &str, api_url: &str) -> bool {
     let (Ok(remote), Ok(api)) = (url.parse::<Uri>(), api_url.parse::<Uri>()) else {
         return false;
@@ -29,6 +30,7 @@ pub fn is_trusted(url: &str, api_url: &str) -> bool {
     plain && (of_clever || (as_api && same_place))
 }
 
+#[must_use]
 pub fn host(url: &str) -> Option<String> {
     Some(url.parse::<Uri>().ok()?.host()?.to_owned())
 }

@@ -4,13 +4,14 @@
 //! credentials would even be refused for. They are kept for an hour; old ones are better than
 //! none when they can't be refreshed.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use ureq::http::Uri;
 
 use crate::http::{Call, Http};
 use crate::json::{self, Fields};
+use crate::thread::lock;
 use crate::weight::Weight;
 
 const KEPT_FOR: Duration = Duration::from_secs(3600);
@@ -26,8 +27,7 @@ pub struct Flavor {
     /// As users say it: `M`.
     pub name: String,
     pub weight: Weight,
-    /// In MiB.
-    pub memory: u64,
+    pub memory_mib: u64,
     /// Some are known, but can't be ordered at the moment.
     pub is_available: bool,
 }
@@ -53,7 +53,7 @@ struct Kept<T> {
 struct Fetched<T> {
     value: T,
     since: Instant,
-    /// What was refused is no better than nothing.
+    /// Clever Cloud refused a creation that was made with it.
     was_refused: bool,
 }
 
@@ -107,7 +107,7 @@ impl Catalogue {
                 "{url} offers no flavor whose name begins with {prefix}"
             ));
         }
-        flavors.sort_by_key(|flavor| (flavor.memory, flavor.name.clone()));
+        flavors.sort_by_key(|flavor| (flavor.memory_mib, flavor.name.clone()));
         Ok(flavors)
     }
 
@@ -131,11 +131,11 @@ impl Flavor {
         let name = name.strip_prefix(prefix)?;
         let available: Option<bool> = written.get("available");
         let bytes: Option<u64> = written.object("memory").get("value");
-        let memory = written.get("mem").or_else(|| Some(bytes? >> 20))?;
+        let memory_mib = written.get("mem").or_else(|| Some(bytes? >> 20))?;
         (!name.is_empty()).then(|| Self {
             name: name.to_owned(),
-            weight: Weight::of_memory(memory),
-            memory,
+            weight: Weight::of_memory(memory_mib),
+            memory_mib,
             is_available: available != Some(false),
         })
     }
@@ -184,7 +184,7 @@ impl<T: Clone> Kept<T> {
         if let Some(young) = self.young() {
             return Ok(young);
         }
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failed = lock(&self.failed);
         if let Some(young) = self.young() {
             return Ok(young);
         }
@@ -233,10 +233,10 @@ impl<T: Clone> Kept<T> {
         if let Some(kept) = self.lock().as_mut() {
             kept.was_refused = true;
         }
-        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *lock(&self.failed) = None;
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Fetched<T>>> {
-        self.value.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.value)
     }
 }

@@ -1,43 +1,52 @@
-//! A runner at work: its settings together with the coordinator and the executor that they name.
+//! A runner at work: one section of the configuration, with the coordinator and the executor that it
+//! names, and its share of the quota. It knows no other runner.
 
+mod installation;
+
+use std::sync::Arc;
+
+pub use self::installation::Installation;
 use crate::config::{ExecutorSettings, RunnerSettings, TraceWatch};
 use crate::coordinator::{Coordinator, RunnerIdentity};
 use crate::deploy::InnerRunner;
-use crate::deploy::git::Workshop;
 use crate::executor::Executor;
 use crate::executor::clever::CleverDocker;
 use crate::executor::local_docker::LocalDocker;
 use crate::http::Http;
-use crate::names::RunnerName;
-use crate::shutdown::Stop;
+use crate::names::{JobId, JobKey, RunnerName};
+use crate::quota::{Quota, Share};
 use crate::trust;
 
 pub struct Runner {
-    /// Its place in the configuration.
-    pub index: usize,
+    /// Of its section.
     pub name: String,
     pub unique_name: RunnerName,
     pub identity: RunnerIdentity,
     pub coordinator: Coordinator,
     pub executor: Box<dyn Executor>,
     pub trace_watch: TraceWatch,
-    pub max_fraction: f64,
+    pub share: Share,
 }
 
-/// What all runners of this process share.
-pub struct Installation {
-    pub http: Http,
-    pub stop: Stop,
-    pub workshop: Workshop,
-    /// How coordinators tell it from others with the same token.
-    pub system_id: String,
-    /// How we tell our machines from those of others.
-    pub mark: String,
+/// All runners of a configuration, in its order, each with its part of the quota, of which no runner
+/// has more than `allowed_fraction`.
+#[must_use]
+pub fn all(
+    settings: Vec<RunnerSettings>,
+    quota: &Arc<Quota>,
+    allowed_fraction: f64,
+    installation: &Installation,
+) -> Vec<Arc<Runner>> {
+    let runner = |settings: RunnerSettings| {
+        let share = quota.share(settings.quota_max_fraction.min(allowed_fraction));
+        Arc::new(Runner::new(settings, share, installation))
+    };
+    settings.into_iter().map(runner).collect()
 }
 
 impl Runner {
     #[must_use]
-    pub fn new(index: usize, settings: RunnerSettings, installation: &Installation) -> Self {
+    pub fn new(settings: RunnerSettings, share: Share, installation: &Installation) -> Self {
         let Installation {
             http,
             stop,
@@ -71,7 +80,6 @@ impl Runner {
             }
         };
         Self {
-            index,
             unique_name: settings.unique_name,
             identity: RunnerIdentity {
                 token: settings.token,
@@ -81,7 +89,16 @@ impl Runner {
             coordinator,
             executor,
             trace_watch: settings.trace_watch,
-            max_fraction: settings.quota_max_fraction,
+            share,
+        }
+    }
+
+    /// One of its jobs, among all of this program.
+    #[must_use]
+    pub fn key(&self, id: JobId) -> JobKey {
+        JobKey {
+            runner: self.unique_name.clone(),
+            id,
         }
     }
 }

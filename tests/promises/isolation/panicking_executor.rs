@@ -5,9 +5,12 @@ use std::fmt;
 use std::panic::resume_unwind;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use heptapod_paas_runner::executor::{Doubt, Executor, Halt, Inventory, Patience, Resource};
-use heptapod_paas_runner::names::{MachineName, RunnerName};
+use heptapod_paas_runner::executor::{
+    Executor, Failure, Halt, Inventory, Machine, NoWeight, Patience,
+};
+use heptapod_paas_runner::names::RunnerName;
 use heptapod_paas_runner::payload::Payload;
 use heptapod_paas_runner::weight::Weight;
 use sandbox::Gate;
@@ -29,7 +32,7 @@ pub enum Side {
 }
 
 /// The real executor, which panics around some calls.
-pub struct Brittle<'a> {
+pub struct PanickingExecutor<'a> {
     real: &'a dyn Executor,
     breaks: Break,
     /// How often it still does.
@@ -56,7 +59,7 @@ impl fmt::Display for Break {
     }
 }
 
-impl<'a> Brittle<'a> {
+impl<'a> PanickingExecutor<'a> {
     pub fn new(real: &'a dyn Executor, breaks: Break) -> Self {
         Self {
             real,
@@ -95,12 +98,12 @@ impl<'a> Brittle<'a> {
     }
 }
 
-impl Executor for Brittle<'_> {
+impl Executor for PanickingExecutor<'_> {
     fn weigh(&self, payload: &Payload) -> Option<Weight> {
         self.real.weigh(payload)
     }
 
-    fn weigh_flavor(&self, flavor: &str) -> Result<Result<Weight, String>, String> {
+    fn weigh_flavor(&self, flavor: &str) -> Result<Weight, NoWeight> {
         self.real.weigh_flavor(flavor)
     }
 
@@ -110,53 +113,47 @@ impl Executor for Brittle<'_> {
 
     fn provision(
         &self,
-        name: &MachineName,
+        machine: &mut Machine,
         payload: &Payload,
-        known: Option<&Resource>,
-        doubt: &mut Doubt,
         patience: &dyn Patience,
-    ) -> Result<Resource, Halt> {
+    ) -> Result<(), Halt> {
         self.around(Call::Provision, || {
-            self.real.provision(name, payload, known, doubt, patience)
+            self.real.provision(machine, payload, patience)
         })
     }
 
     fn launch(
         &self,
-        name: &MachineName,
-        resource: &Resource,
+        machine: &mut Machine,
         payload: &Payload,
         patience: &dyn Patience,
-    ) -> Result<Resource, Halt> {
+    ) -> Result<(), Halt> {
         self.around(Call::Launch, || {
-            self.real.launch(name, resource, payload, patience)
+            self.real.launch(machine, payload, patience)
         })
     }
 
-    fn has_ended(
-        &self,
-        name: &MachineName,
-        tenant: Option<&str>,
-        resource: &Resource,
-    ) -> Result<bool, String> {
-        self.around(Call::HasEnded, || {
-            self.real.has_ended(name, tenant, resource)
-        })
+    fn has_ended(&self, machine: &Machine) -> Result<bool, String> {
+        self.around(Call::HasEnded, || self.real.has_ended(machine))
+    }
+
+    fn ended_too_early(&self, machine: &Machine) -> Failure {
+        self.real.ended_too_early(machine)
     }
 
     fn machines(&self, runner: &RunnerName, tenants: &BTreeSet<String>) -> Inventory {
         self.real.machines(runner, tenants)
     }
 
-    fn decommission(
-        &self,
-        name: &MachineName,
-        tenant: Option<&str>,
-        known: Option<&Resource>,
-        doubt: Doubt,
-    ) -> Result<(), String> {
-        self.around(Call::Decommission, || {
-            self.real.decommission(name, tenant, known, doubt)
-        })
+    fn decommission(&self, machine: &Machine) -> Result<(), String> {
+        self.around(Call::Decommission, || self.real.decommission(machine))
+    }
+
+    fn listed_within(&self) -> Duration {
+        self.real.listed_within()
+    }
+
+    fn created_within(&self) -> Duration {
+        self.real.created_within()
     }
 }

@@ -1,4 +1,4 @@
-//! What tells this installation from all others.
+//! What all runners of a process share, and what tells this installation from all others.
 
 use std::fs;
 use std::path::{Path, absolute};
@@ -6,10 +6,39 @@ use std::path::{Path, absolute};
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::{digest, hmac};
 
+use crate::deploy::git::Workshop;
+use crate::http::Http;
+use crate::shutdown::Stop;
+use crate::trust;
+
+pub struct Installation {
+    pub http: Http,
+    pub stop: Stop,
+    pub workshop: Workshop,
+    /// How coordinators tell it from others with the same token.
+    pub system_id: String,
+    /// How we tell our machines from those of others.
+    pub mark: String,
+}
+
+impl Installation {
+    /// The one whose state is in `state_file`, where `remembered` is its system id from before.
+    #[must_use]
+    pub fn of(state_file: &Path, remembered: Option<&str>, workshop: Workshop, stop: Stop) -> Self {
+        let system_id = system_id(remembered);
+        Self {
+            http: Http::new(trust::roots(None), stop.clone()),
+            stop,
+            workshop,
+            mark: mark(&system_id, state_file),
+            system_id,
+        }
+    }
+}
+
 /// In the way of gitlab-runner: `s_` and the beginning of a hash of the machine's id, or `r_` and
 /// chance, which is `remembered` in the state file. GitLab page, 1.3.
-#[must_use]
-pub fn of_this_installation(remembered: Option<&str>) -> String {
+fn system_id(remembered: Option<&str>) -> String {
     let machine_id = ["/etc/machine-id", "/var/lib/dbus/machine-id"]
         .iter()
         .find_map(|path| fs::read_to_string(path).ok())
@@ -30,8 +59,7 @@ pub fn of_this_installation(remembered: Option<&str>) -> String {
 
 /// Two services on one machine have the same id, but never the same state file; a copy of a machine
 /// has both, but another name.
-#[must_use]
-pub fn mark(system_id: &str, state_file: &Path) -> String {
+fn mark(system_id: &str, state_file: &Path) -> String {
     let path = absolute(state_file).unwrap_or_else(|_| state_file.to_owned());
     let host = fs::read("/proc/sys/kernel/hostname").unwrap_or_default();
     let mut digest = digest::Context::new(&digest::SHA256);

@@ -1,6 +1,4 @@
 //! The few calls of Clever Cloud's API that a job's machine needs. Clever page, sections 1 and 3.
-//!
-//! One call, one answer: nothing is repeated here, and nothing is decided.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,7 +7,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use ureq::http::Method;
 
-use crate::executor::Failure;
 use crate::http::{Answer, Call, Http, NoAnswer};
 use crate::json::{self, Fields};
 use crate::secret::Secret;
@@ -39,7 +36,7 @@ pub struct Application {
     repository_state: String,
     /// Where to push to, over HTTP.
     pub push_url: Option<String>,
-    created: u64,
+    created_ms: u64,
     /// Its environment, where the answer has it (lists may not).
     environment: Option<Vec<Variable>>,
 }
@@ -74,14 +71,6 @@ pub enum ApiError {
     },
     /// A success without the object that belongs to it.
     Garbled,
-    /// What the call needs could not be learnt, so it was not made.
-    Unprepared(String),
-    /// A deletion that was accepted, and of which nothing is seen.
-    StillThere,
-    /// The call was not made, and never will be.
-    Final(Failure),
-    /// So with this one, because nobody pays for the group's machines.
-    Nobody(Failure),
 }
 
 impl fmt::Display for ApiError {
@@ -90,9 +79,6 @@ impl fmt::Display for ApiError {
             Self::Silence(error) => error.fmt(f),
             Self::Status { text, .. } => f.write_str(text),
             Self::Garbled => f.write_str("a success without a readable answer"),
-            Self::Unprepared(why) => f.write_str(why),
-            Self::StillThere => f.write_str("the application is still there after its deletion"),
-            Self::Final(failure) | Self::Nobody(failure) => f.write_str(&failure.admin),
         }
     }
 }
@@ -104,15 +90,13 @@ impl ApiError {
             Self::Silence(error) => error.may_have_been_done,
             Self::Status { status, .. } => *status >= 500 || *status == 408,
             Self::Garbled => true,
-            Self::Unprepared(_) | Self::StillThere | Self::Final(_) | Self::Nobody(_) => false,
         }
     }
 
     /// Whether the same call may work later.
     pub const fn may_pass(&self) -> bool {
         match self {
-            Self::Silence(_) | Self::Garbled | Self::Unprepared(_) | Self::StillThere => true,
-            Self::Final(_) | Self::Nobody(_) => false,
+            Self::Silence(_) | Self::Garbled => true,
             Self::Status { status, .. } => matches!(status, 408 | 409 | 425 | 429 | 500..=599),
         }
     }
@@ -172,7 +156,7 @@ impl Application {
             repository_state: deployment.text("repoState").unwrap_or_default(),
             push_url: deployment.text("httpUrl").filter(|url| !url.is_empty()),
             environment: fields.get("env"),
-            created: fields.get("creationDate").unwrap_or_default(),
+            created_ms: fields.get("creationDate").unwrap_or_default(),
         })
     }
 
@@ -259,7 +243,7 @@ impl Api {
             .filter_map(Application::read)
             .filter(|application| !application.is_going())
             .collect();
-        found.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
+        found.sort_by(|a, b| (a.created_ms, &a.id).cmp(&(b.created_ms, &b.id)));
         Ok(found)
     }
 

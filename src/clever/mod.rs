@@ -1,0 +1,11 @@
+//! Everything we say to Clever Cloud: its applications, and what it has on offer. Written from the
+//! Clever protocol page; each call names its section.
+//!
+//! One call, one answer: a call is never repeated here and nothing follows from its answer. What an
+//! answer means for a job's machine is for the executor to say. Jobs and coordinators are unknown.
+
+mod api;
+mod catalogue;
+
+pub(crate) use api::{Account, Api, ApiError, Application, Wanted, is_plain};
+pub use catalogue::{Catalogue, Flavor};

@@ -1,0 +1,49 @@
+//! What a job's life needs of the world around it.
+
+use std::time::Duration;
+
+use super::Job;
+use crate::config::TraceWatch;
+use crate::coordinator::Coordinator;
+use crate::executor::Executor;
+use crate::launches::Launches;
+use crate::shutdown::Stop;
+
+pub struct JobContext<'a> {
+    pub coordinator: &'a Coordinator,
+    pub executor: &'a dyn Executor,
+    pub trace_watch: &'a TraceWatch,
+    pub launches: &'a Launches,
+    pub policy: Policy,
+    pub stop: &'a Stop,
+    pub report: &'a dyn Report,
+}
+
+/// What the operator wants of every job.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// The pause between two looks whether a running job has ended.
+    pub progress_interval: Duration,
+    pub keep_finished: bool,
+    pub decommission_launch_failures: bool,
+}
+
+impl Policy {
+    /// Whether there may be machines without a job on purpose.
+    #[must_use]
+    pub const fn keeps_machines(&self) -> bool {
+        self.keep_finished || !self.decommission_launch_failures
+    }
+}
+
+/// Tells how a job stands.
+pub trait Report {
+    /// It may reach the disk a moment late.
+    fn note(&self, job: &Job);
+
+    /// Returns when that is on disk, or can't be written: what comes next must not be forgotten.
+    fn write_down(&self, job: &Job);
+
+    /// It takes so long until the job runs that others should not have to wait for it.
+    fn slow(&self);
+}

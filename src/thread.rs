@@ -1,0 +1,62 @@
+//! Threads as this program has them: small, named, and not ended by a panic that they could survive.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::bounded;
+
+use crate::shutdown::Stop;
+
+/// Deep enough for a TLS handshake; most of it is never touched.
+pub const STACK: usize = 256 << 10;
+const AFTER_PANIC: Duration = Duration::from_secs(10);
+
+/// Starts a thread that does `work` with `task`.
+///
+/// # Errors
+/// The task, when there is no room for a thread. That is in the log.
+pub fn spawn<T: Send + 'static>(
+    name: &str,
+    task: T,
+    work: impl FnOnce(T) + Send + 'static,
+) -> Result<(), T> {
+    let builder = thread::Builder::new()
+        .name(name.to_owned())
+        .stack_size(STACK);
+    let (hand_over, given) = bounded(1);
+    let spawned = builder.spawn(move || {
+        if let Ok(task) = given.recv() {
+            work(task);
+        }
+    });
+    match spawned {
+        // It waits for that.
+        Ok(_) => hand_over.send(task).map_err(|refused| refused.0),
+        Err(error) => {
+            log::error!("cannot start thread {name}: {error}");
+            Err(task)
+        }
+    }
+}
+
+/// Does `work`, and begins again after a panic: that is a bug, which must not end what the service
+/// lives of.
+pub fn keep_at(stop: &Stop, work: impl Fn()) {
+    while catch_unwind(AssertUnwindSafe(&work)).is_err() {
+        log::error!(
+            "a panic, which is a bug: please report the message above; going on in \
+             {AFTER_PANIC:.0?}"
+        );
+        if stop.wait(AFTER_PANIC).is_err() {
+            break;
+        }
+    }
+}
+
+/// Locks, whether or not a thread has panicked with the lock: what our locks guard is changed in
+/// single steps, so it is whole.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
