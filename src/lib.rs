@@ -2,19 +2,26 @@
 //! and deletes it when the job is over.
 //!
 //! Start reading at [`job::life`]: it is the product. [`dispatcher`] is the main thread around it,
-//! [`coordinator`] and [`executor`] are the two worlds that it speaks to, and [`config`] is what
-//! the operator wrote. A room uses only the rooms below it:
+//! [`coordinator`] and [`clever`] are the two worlds that it speaks to, and [`config`] is what the
+//! operator wrote. A room uses only the rooms below it:
 //!
 //! ```text
-//! cli
-//! dispatcher      polls, admits, spawns, applies events, keeps the state file
-//! job             one job's life
-//! executor        where jobs run
-//! deploy          the push                coordinator   what we say to GitLab
-//! payload         what a coordinator sent
-//! config          what the operator wrote
-//! http, json, trust, process, process_limits, secret, weight, shutdown, places, backoff, launches, logger, whole_file
+//! cli             arguments in, exit code out
+//! dispatcher      the main loop: polls, admits, spawns, applies events, saves
+//! orphans         machines without a job         status    how everything stands, for whoever shows it
+//! state           what is on disk                runner    one section of the configuration at work
+//! job             one job's life                 register  the second program
+//! executor        where jobs run: a Machine, and what makes one
+//! coordinator     what we say to GitLab          clever    what we say to Clever Cloud
+//! deploy          what is pushed, and the push   config    what the operator wrote
+//! payload         what a coordinator sent        quota     who may take how much
+//! names           what a runner, a job, a machine is called: the write-ahead log
 //! ```
+//!
+//! The ground floor knows nothing above it: how we speak to others ([`http`], [`trust`], [`process`],
+//! [`json`]), how long we wait ([`backoff`], [`launches`], [`places`], [`shutdown`], [`thread`],
+//! [`clock`]), what must not be mixed up ([`secret`], [`weight`]), and what we leave behind
+//! ([`logger`], [`whole_file`], [`process_limits`]).
 
 pub mod backoff;
 pub mod clever;

@@ -21,6 +21,16 @@ impl fmt::Display for JobId {
     }
 }
 
+/// A project's number at its coordinator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProjectId(pub u64);
+
+impl fmt::Display for ProjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// A job, among all of this program.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct JobKey {

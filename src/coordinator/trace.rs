@@ -7,6 +7,7 @@ use ureq::http::Method;
 
 use super::{Coordinator, LOOK_TIMEOUT, Standing, standing};
 use crate::http::Call;
+use crate::names::ProjectId;
 use crate::payload::JobCredentials;
 use crate::secret::Secret;
 
@@ -36,22 +37,22 @@ pub enum Appended {
 }
 
 impl Coordinator {
-    /// Compares the log's length with `expected` without writing: an empty patch (section 3.4).
-    /// With `expected` right it counts as a sign of life of the job, so it must not be used
+    /// Compares the log's length with `expected_bytes` without writing: an empty patch (section 3.4).
+    /// With `expected_bytes` right it counts as a sign of life of the job, so it must not be used
     /// once the inner runner was seen.
     #[must_use]
-    pub fn probe_log(&self, job: &JobCredentials, expected: u64) -> LogProbe {
+    pub fn probe_log(&self, job: &JobCredentials, expected_bytes: u64) -> LogProbe {
         let url = self.trace_url(job);
-        let call = patch(&url, job, expected, &[]).within(LOOK_TIMEOUT);
+        let call = patch(&url, job, expected_bytes, &[]).within(LOOK_TIMEOUT);
         let answer = match self.http.send(&call) {
             Ok(answer) => answer,
             Err(error) => return LogProbe::Unknown(error.to_string()),
         };
         let length = answer.header("Range").and_then(length_of);
         match (answer.status, length) {
-            (416, Some(length)) if length > expected => LogProbe::Grown,
+            (416, Some(length)) if length > expected_bytes => LogProbe::Grown,
             (416, Some(_)) => LogProbe::Unchanged,
-            (200..=299, Some(length)) if length > expected => LogProbe::Grown,
+            (200..=299, Some(length)) if length > expected_bytes => LogProbe::Grown,
             _ => match standing(&call, &answer) {
                 Standing::Active => LogProbe::Unchanged,
                 Standing::Unknown(why) => LogProbe::Unknown(why),
@@ -65,17 +66,17 @@ impl Coordinator {
     pub fn read_log(
         &self,
         job: &JobCredentials,
-        project: u64,
+        project: ProjectId,
         token: &Secret,
-        expected: u64,
+        expected_bytes: u64,
     ) -> LogProbe {
         let url = format!("{}/projects/{project}/jobs/{}/trace", self.api, job.id);
         let call = Call::get(&url)
             .secret_header("PRIVATE-TOKEN", "", token)
-            .at_most(LOG_LIMIT.saturating_add(expected))
+            .at_most(LOG_LIMIT.saturating_add(expected_bytes))
             .within(LOOK_TIMEOUT);
         match self.http.send(&call) {
-            Ok(answer) if answer.is_success() && answer.body.len() as u64 > expected => {
+            Ok(answer) if answer.is_success() && answer.body.len() as u64 > expected_bytes => {
                 LogProbe::Grown
             }
             Ok(answer) if answer.is_success() => LogProbe::Unchanged,

@@ -54,3 +54,62 @@ impl fmt::Debug for Event {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crossbeam_channel::bounded;
+
+    use super::Event;
+    use crate::job::Job;
+    use crate::names::{JobKey, RunnerName};
+    use crate::payload::Payload;
+    use crate::secret::Secret;
+    use crate::state::{State, Tracked};
+    use crate::weight::Weight;
+
+    #[test]
+    fn nothing_that_goes_around_in_the_program_prints_a_secret() {
+        let text = r#"{"id": 7, "token": "s3same-job", "variables": [
+            {"key": "CI_CLEVER_CLOUD_FLAVOR", "value": "s3same-variable"}]}"#;
+        let payload = Payload::parse(text.as_bytes()).unwrap();
+        let runner = RunnerName::of(&Secret::new("glrt-names-it-s3same"), "https://x", &[]);
+        let job = Job::granted(&runner, payload.clone(), Duration::ZERO);
+        let file = format!(
+            r#"{{"launched": [{{"runner_name": "x", "job_id": 7, "token": "s3same-handle",
+                "paas_resource": {{"id": "a", "paas_token": "s3same-resource"}}}}],
+                "pending": [[{{"runner_name": "x", "job_id": 8, "token": "s3same-handle"}}, {text}]],
+                "standby_resources": [{{"paas_token": "s3same-standby"}}]}}"#
+        );
+        let state = State::parse(file.as_bytes()).unwrap();
+        let key = JobKey {
+            runner: runner.clone(),
+            id: payload.credentials.id,
+        };
+        let (saved, _) = bounded(0);
+        let event = Event::Job {
+            key,
+            job: Box::new(job.clone()),
+            saved: Some(saved),
+        };
+        let tracked = Tracked {
+            runner: RunnerName {
+                unique: "x".to_owned(),
+                python: "x".to_owned(),
+            },
+            section: None,
+            weight: Weight::ONE,
+            job: job.clone(),
+        };
+        for (what, printed) in [
+            ("payload", format!("{payload:?}")),
+            ("job", format!("{:?}", (job.credentials, job.phase))),
+            ("tracked job", format!("{tracked:?}")),
+            ("event", format!("{event:?}")),
+            ("state", format!("{state:?}")),
+        ] {
+            assert!(!printed.contains("s3same"), "{what}: {printed}");
+        }
+    }
+}

@@ -23,7 +23,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, select};
-use serde_json::value::RawValue;
 
 use self::event::Event;
 use self::poll::Pace;
@@ -34,8 +33,8 @@ use crate::names::JobKey;
 use crate::quota::Quota;
 use crate::runner::Runner;
 use crate::shutdown::Stopper;
-use crate::state::Tracked;
 use crate::state::file::StateFile;
+use crate::state::{PythonStandby, Tracked};
 use crate::status::{self, Snapshot};
 use crate::weight::Weight;
 
@@ -81,7 +80,7 @@ struct Dispatcher {
     runners: Vec<Arc<Runner>>,
     served: BTreeMap<JobKey, Served>,
     of_unknown_runners: Vec<Tracked>,
-    python_standby: Vec<Box<RawValue>>,
+    python_standby: PythonStandby,
     /// Top-level groups that ever had a job here.
     tenants: Arc<Mutex<BTreeSet<String>>>,
     system_id: String,

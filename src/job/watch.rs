@@ -10,6 +10,7 @@ use super::machine_watch::MachineWatch;
 use crate::backoff::Backoff;
 use crate::coordinator::{LogProbe, Standing};
 use crate::executor::{Failure, Halt, Patience};
+use crate::names::ProjectId;
 use crate::payload::JobCredentials;
 use crate::shutdown::Stop;
 
@@ -93,7 +94,7 @@ impl Patience for WhileWanted<'_> {
 /// Waits until the inner runner has written to the job's log: the only proof that it runs.
 pub(super) fn await_start(
     job: &Job,
-    project: Option<u64>,
+    project: Option<ProjectId>,
     context: &JobContext<'_>,
 ) -> Result<(), Halt> {
     let watch = context.trace_watch;
@@ -132,7 +133,7 @@ pub(super) fn await_start(
 
 /// How a job's log is looked at.
 struct StartProbe {
-    project: Option<u64>,
+    project: Option<ProjectId>,
     /// With a user's token, where one is configured and as long as it works.
     by_token: bool,
 }

@@ -6,12 +6,13 @@
 
 mod dependency_proxy;
 
+use std::fmt;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
 
 use crate::json::Fields;
-use crate::names::JobId;
+use crate::names::{JobId, ProjectId};
 use crate::secret::Secret;
 
 /// What every call about a job needs: the job's own token is all that its coordinator asks for.
@@ -22,20 +23,27 @@ pub struct JobCredentials {
 }
 
 /// A granted job.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Payload {
     text: Box<RawValue>,
     pub credentials: JobCredentials,
     /// Where the job's log can be read with a user's token.
-    pub project: Option<u64>,
+    pub project: Option<ProjectId>,
     timeout: Option<Duration>,
     variables: Vec<Variable>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Variable {
     key: String,
     value: String,
+}
+
+/// Its text, and what its variables say, are the job's secrets.
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Payload(job {})", self.credentials.id)
+    }
 }
 
 impl Variable {
@@ -72,7 +80,7 @@ impl Payload {
             Fields::of(&text).map_err(|error| format!("it is not a JSON object: {error}"))?;
         let id = fields.get("id").ok_or("it has no numeric `id`")?;
         let token = fields.text("token").ok_or("it has no `token`")?;
-        let project = fields.object("job_info").get("project_id");
+        let project = fields.object("job_info").get("project_id").map(ProjectId);
         let timeout: Option<u64> = fields.object("runner_info").get("timeout");
         let timeout = timeout.filter(|seconds| *seconds > 0);
         let variables = fields.list("variables").into_iter();

@@ -8,6 +8,7 @@
 pub mod file;
 
 use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use serde::ser::SerializeMap;
@@ -64,19 +65,30 @@ impl Tracked {
 #[derive(Debug, Default)]
 pub struct State {
     pub tracked: Vec<Tracked>,
-    /// Machines that the Python runner kept for reuse. They are not ours to understand: they stay in
-    /// the file as they are.
-    pub python_standby: Vec<Box<RawValue>>,
+    pub python_standby: PythonStandby,
     /// Top-level groups that ever had a job here.
     pub tenants: BTreeSet<String>,
     /// Who wrote it, as coordinators know us.
     pub system_id: Option<String>,
 }
 
+/// Machines that the Python runner kept for reuse. They are not ours to understand: they stay in the
+/// file as they are.
+#[derive(Default, Serialize)]
+#[serde(transparent)]
+pub struct PythonStandby(Vec<Box<RawValue>>);
+
+/// Each has a token.
+impl fmt::Debug for PythonStandby {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PythonStandby({} machines)", self.0.len())
+    }
+}
+
 /// What is written.
 pub struct Content<'a, T> {
     pub tracked: T,
-    pub python_standby: &'a [Box<RawValue>],
+    pub python_standby: &'a PythonStandby,
     pub tenants: &'a BTreeSet<String>,
     pub system_id: &'a str,
 }
@@ -165,7 +177,7 @@ impl State {
         }
         Ok(Self {
             tracked,
-            python_standby: optional(&file, "standby_resources")?,
+            python_standby: PythonStandby(optional(&file, "standby_resources")?),
             tenants: ours.tenants,
             system_id: ours.system_id,
         })
