@@ -15,6 +15,7 @@ use ureq::AsSendBody;
 use ureq::http::{HeaderMap, Method, Request, Response};
 use ureq::tls::{RootCerts, TlsConfig};
 
+use crate::foreign::{Keep, one_line};
 use crate::places::Places;
 use crate::secret::Secret;
 use crate::shutdown::Stop;
@@ -27,6 +28,9 @@ const USUAL_TIMEOUT: Duration = Duration::from_secs(30);
 const USUAL_LIMIT: u64 = 4 << 20;
 /// A balancer that asks for more patience than this is broken; we ask again.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
+
+/// As much of what a service says as a person reads.
+const SHOWN: usize = 200;
 
 /// So many exchanges with one service go on at once; the others wait. It bounds connections and
 /// memory, and a service that is slow for hundreds of jobs is not helped by hundreds of requests.
@@ -312,13 +316,8 @@ impl Answer {
         let Some(message) = self.message() else {
             return format!("status {}", self.status);
         };
-        let line: String = call
-            .scrub(message)
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .take(200)
-            .collect();
-        format!("status {} ({})", self.status, line.trim())
+        let line = one_line(&call.scrub(message), Keep::Start(SHOWN));
+        format!("status {} ({line})", self.status)
     }
 
     fn message(&self) -> Option<String> {
@@ -347,7 +346,8 @@ fn no_answer(call: &Call<'_>, error: &ureq::Error) -> NoAnswer {
         error => error.to_string(),
     };
     NoAnswer {
-        why: call.scrub(why),
+        // A certificate's names are in some of these texts.
+        why: one_line(&call.scrub(why), Keep::Start(SHOWN)),
         may_have_been_done: !certainly_not_sent,
     }
 }

@@ -13,7 +13,7 @@
 //! deploy          the push                coordinator   what we say to GitLab
 //! payload         what a coordinator sent
 //! config          what the operator wrote
-//! http, json, trust, process, process_limits, secret, weight, shutdown, places, backoff, launches, logger, whole_file
+//! http, json, foreign, trust, process, process_limits, secret, weight, shutdown, places, backoff, launches, logger, whole_file
 //! ```
 
 pub mod backoff;
@@ -23,6 +23,7 @@ pub mod coordinator;
 pub mod deploy;
 pub mod dispatcher;
 pub mod executor;
+pub mod foreign;
 pub mod http;
 pub mod job;
 pub mod json;

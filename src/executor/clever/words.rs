@@ -3,6 +3,7 @@
 use super::api::ApiError;
 use crate::deploy::git::PushError;
 use crate::executor::{Failure, MachineName};
+use crate::foreign::{Keep, one_line};
 
 /// Clever Cloud would not create an application.
 pub fn not_created(what: &str, error: &ApiError) -> Failure {
@@ -65,11 +66,7 @@ pub fn not_deleted(api_url: &str, owner: Option<&str>, error: &ApiError) -> Stri
 
 /// `asked_for`: by the job, not by our configuration.
 pub fn no_such_flavor(wanted: &str, asked_for: bool, offered: &str) -> Failure {
-    let shown: String = wanted
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(40)
-        .collect();
+    let shown = one_line(wanted, Keep::Start(40));
     if asked_for {
         Failure {
             user: format!(
