@@ -13,7 +13,7 @@
 //! deploy          the push                coordinator   what we say to GitLab
 //! payload         what a coordinator sent
 //! config          what the operator wrote
-//! http, json, foreign, trust, process, process_limits, secret, weight, shutdown, places, backoff, launches, logger, whole_file
+//! http, json, foreign, trust, process, process_limits, secret, weight, semaphore, shutdown, spacing, backoff, logger, whole_file
 //! ```
 
 pub mod backoff;
@@ -27,15 +27,15 @@ pub mod foreign;
 pub mod http;
 pub mod job;
 pub mod json;
-pub mod launches;
 pub mod logger;
 pub mod payload;
-pub mod places;
 pub mod process;
 pub mod process_limits;
 pub mod register;
 pub mod secret;
+pub mod semaphore;
 pub mod shutdown;
+pub mod spacing;
 pub mod trust;
 pub mod weight;
 pub mod whole_file;

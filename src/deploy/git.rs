@@ -17,9 +17,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::BuildContext;
-use crate::places::{Place, Places};
 use crate::process::{Task, Tool, ToolError};
 use crate::secret::Secret;
+use crate::semaphore::{Permit, Semaphore};
 use crate::shutdown::{Stop, Stopped};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -102,8 +102,7 @@ pub struct Workshop {
     folder: PathBuf,
     /// This process's own.
     room: PathBuf,
-    /// One for each push that may run at the same time.
-    benches: Places,
+    pushes: Semaphore,
 }
 
 impl Workshop {
@@ -138,20 +137,20 @@ impl Workshop {
     }
 
     fn new(folder: PathBuf, room: PathBuf) -> Self {
-        let benches = Places::new(PUSHES_AT_ONCE);
+        let pushes = Semaphore::new(PUSHES_AT_ONCE);
         Self {
             folder,
             room,
-            benches,
+            pushes,
         }
     }
 
-    /// Waits until there is room for one more push.
+    /// Waits until one more push may run.
     ///
     /// # Errors
     /// [`Stopped`] when the service stops before.
-    pub fn await_bench(&self, stop: &Stop) -> Result<Place, Stopped> {
-        self.benches.take(stop)
+    pub fn await_push(&self, stop: &Stop) -> Result<Permit, Stopped> {
+        self.pushes.acquire(stop)
     }
 
     /// Pushes `context` as the only commit of the remote's branch. `name` must be unique among

@@ -20,9 +20,9 @@ use crate::deploy::git::Workshop;
 use crate::http::Http;
 use crate::job::Phase;
 use crate::job::life::Policy;
-use crate::launches::Launches;
 use crate::logger::{self, Subject};
 use crate::shutdown;
+use crate::spacing::LaunchSpacing;
 use crate::trust;
 use crate::whole_file::beside;
 
@@ -57,7 +57,7 @@ pub fn run(mut config: Config, options: Options) -> Result<(), ServiceError> {
     let (events, incoming) = unbounded();
     let (doubt, doubts) = bounded(1);
     let shop = Shop {
-        launches: Arc::new(Launches::new(config.launch_spacing)),
+        spacing: Arc::new(LaunchSpacing::new(config.launch_spacing)),
         policy: Policy {
             progress_interval: config.progress_interval,
             keep_finished: config.keep_finished,

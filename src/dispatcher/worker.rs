@@ -11,14 +11,14 @@ use super::{Event, JobKey, Progress};
 use crate::executor::{Doubt, MachineName, Resource};
 use crate::job::Job;
 use crate::job::life::{Policy, Report, World, live};
-use crate::launches::Launches;
 use crate::logger::{self, Subject};
 use crate::shutdown::Stop;
+use crate::spacing::LaunchSpacing;
 
 /// What all workers share.
 #[derive(Clone)]
 pub struct Shop {
-    pub launches: Arc<Launches>,
+    pub spacing: Arc<LaunchSpacing>,
     pub policy: Policy,
     pub stop: Stop,
     pub events: Sender<Event>,
@@ -54,7 +54,7 @@ pub fn work(task: Task, shop: &Shop) {
         coordinator: &runner.coordinator,
         executor: runner.executor.as_ref(),
         trace_watch: &runner.trace_watch,
-        launches: &shop.launches,
+        spacing: &shop.spacing,
         policy: shop.policy,
         stop: &shop.stop,
         report: &teller,

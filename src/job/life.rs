@@ -19,8 +19,8 @@ use crate::backoff::Backoff;
 use crate::config::TraceWatch;
 use crate::coordinator::{Appended, Coordinator, Delivery};
 use crate::executor::{Doubt, Executor, Failure, Halt, MachineName, Resource};
-use crate::launches::Launches;
 use crate::shutdown::{Stop, Stopped};
+use crate::spacing::LaunchSpacing;
 
 /// What a job's life needs of the world.
 pub struct World<'a> {
@@ -28,7 +28,7 @@ pub struct World<'a> {
     pub coordinator: &'a Coordinator,
     pub executor: &'a dyn Executor,
     pub trace_watch: &'a TraceWatch,
-    pub launches: &'a Launches,
+    pub spacing: &'a LaunchSpacing,
     pub policy: Policy,
     pub stop: &'a Stop,
     pub report: &'a dyn Report,
@@ -137,7 +137,7 @@ fn serve(job: &mut Job, world: &World<'_>) -> Result<Infallible, Halt> {
         let payload = payload.clone();
         payload.check().map_err(|why| unreadable(&why))?;
         greet(&job.credentials, world)?;
-        if world.launches.await_turn(world.stop)? {
+        if world.spacing.wait(world.stop)? {
             greet(&job.credentials, world)?;
         }
         let while_wanted = WhileWanted::new(&job.credentials, world);

@@ -22,9 +22,9 @@ use heptapod_paas_runner::executor::{Doubt, MachineName, Resource};
 use heptapod_paas_runner::http::Http;
 use heptapod_paas_runner::job::Job;
 use heptapod_paas_runner::job::life::{Policy, Report, World, live};
-use heptapod_paas_runner::launches::Launches;
 use heptapod_paas_runner::payload::Payload;
 use heptapod_paas_runner::shutdown::{self, Stop, Stopper};
+use heptapod_paas_runner::spacing::LaunchSpacing;
 use heptapod_paas_runner::trust;
 use sandbox::{Gate, JobId, JobSpec, JobStatus, MachineBehaviour};
 
@@ -91,7 +91,7 @@ struct House {
     identity: RunnerIdentity,
     runner: RunnerName,
     trace_watch: TraceWatch,
-    launches: Launches,
+    spacing: LaunchSpacing,
     policy: Policy,
     max_age: Duration,
     stop: Stop,
@@ -135,7 +135,7 @@ impl House {
                 timeout: LIFETIME,
                 ..settings.trace_watch
             },
-            launches: Launches::new(config.launch_spacing),
+            spacing: LaunchSpacing::new(config.launch_spacing),
             policy: Policy {
                 progress_interval: config.progress_interval,
                 keep_finished: config.keep_finished,
@@ -161,7 +161,7 @@ impl House {
             coordinator: &self.coordinator,
             executor,
             trace_watch: &self.trace_watch,
-            launches: &self.launches,
+            spacing: &self.spacing,
             policy: self.policy,
             stop: &self.stop,
             report: &notebook,
