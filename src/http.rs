@@ -15,8 +15,9 @@ use ureq::AsSendBody;
 use ureq::http::{HeaderMap, Method, Request, Response};
 use ureq::tls::{RootCerts, TlsConfig};
 
-use crate::places::Places;
+use crate::foreign::{Keep, one_line};
 use crate::secret::Secret;
+use crate::semaphore::Semaphore;
 use crate::shutdown::Stop;
 
 /// A connection that can't be made in this time will not be made: TCP has tried four times.
@@ -28,17 +29,20 @@ const USUAL_LIMIT: u64 = 4 << 20;
 /// A balancer that asks for more patience than this is broken; we ask again.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
 
+/// As much of what a service says as a person reads.
+const SHOWN: usize = 200;
+
 /// So many exchanges with one service go on at once; the others wait. It bounds connections and
 /// memory, and a service that is slow for hundreds of jobs is not helped by hundreds of requests.
-const LINES: usize = 32;
+const EXCHANGES_AT_ONCE: usize = 32;
 /// For the depth of a TLS handshake.
 const STACK: usize = 256 << 10;
 
-/// Cheap to clone; clones share their connections and their lines.
+/// Cheap to clone; clones share their connections and the bound on exchanges.
 #[derive(Clone)]
 pub struct Http {
     agent: ureq::Agent,
-    lines: Places,
+    exchanges: Semaphore,
     stop: Stop,
 }
 
@@ -144,8 +148,8 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// The service may hold it for minutes before it answers: it keeps nobody off a line, and goes
-    /// on while the service stops.
+    /// The service may hold it for minutes before it answers: it does not count among the exchanges
+    /// at once, and goes on while the service stops.
     #[must_use]
     pub const fn held(mut self) -> Self {
         self.may_be_held = true;
@@ -185,7 +189,7 @@ impl Http {
             .new_agent();
         Self {
             agent,
-            lines: Places::new(LINES),
+            exchanges: Semaphore::new(EXCHANGES_AT_ONCE),
             stop,
         }
     }
@@ -194,7 +198,7 @@ impl Http {
     #[must_use]
     pub fn for_another_service(&self) -> Self {
         Self {
-            lines: Places::new(LINES),
+            exchanges: Semaphore::new(EXCHANGES_AT_ONCE),
             ..self.clone()
         }
     }
@@ -208,7 +212,7 @@ impl Http {
         let result = if call.may_be_held {
             self.exchange_once(call)
         } else {
-            self.exchange_on_line(call)
+            self.exchange_on_own_thread(call)
         };
         // Secrets travel in headers; should one ever be in an address, it is in its query.
         let address = call.url.split('?').next().unwrap_or_default();
@@ -226,13 +230,13 @@ impl Http {
 
     /// An exchange needs several times the stack of a thread that waits for its job's end. So it has
     /// a thread of its own while it lasts, and a thousand waiting jobs cost little.
-    fn exchange_on_line(&self, call: &Call<'_>) -> Result<Answer, NoAnswer> {
+    fn exchange_on_own_thread(&self, call: &Call<'_>) -> Result<Answer, NoAnswer> {
         let not_sent = |why: String| NoAnswer {
             why,
             may_have_been_done: false,
         };
         let stopping = |_| not_sent("not asked, because the service stops".to_owned());
-        let _line = self.lines.take(&self.stop).map_err(stopping)?;
+        let _permit = self.exchanges.acquire(&self.stop).map_err(stopping)?;
         thread::scope(|scope| {
             let thread = thread::Builder::new().stack_size(STACK);
             let exchange = thread
@@ -312,13 +316,8 @@ impl Answer {
         let Some(message) = self.message() else {
             return format!("status {}", self.status);
         };
-        let line: String = call
-            .scrub(message)
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .take(200)
-            .collect();
-        format!("status {} ({})", self.status, line.trim())
+        let line = one_line(&call.scrub(message), Keep::Start(SHOWN));
+        format!("status {} ({line})", self.status)
     }
 
     fn message(&self) -> Option<String> {
@@ -347,7 +346,8 @@ fn no_answer(call: &Call<'_>, error: &ureq::Error) -> NoAnswer {
         error => error.to_string(),
     };
     NoAnswer {
-        why: call.scrub(why),
+        // A certificate's names are in some of these texts.
+        why: one_line(&call.scrub(why), Keep::Start(SHOWN)),
         may_have_been_done: !certainly_not_sent,
     }
 }

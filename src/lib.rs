@@ -19,8 +19,8 @@
 //! ```
 //!
 //! The ground floor knows nothing above it: how we speak to others ([`http`], [`trust`], [`process`],
-//! [`json`]), how long we wait ([`backoff`], [`launches`], [`places`], [`shutdown`], [`thread`],
-//! [`clock`]), what must not be mixed up ([`secret`], [`weight`]), and what we leave behind
+//! [`json`], [`foreign`]), how long we wait ([`backoff`], [`spacing`], [`semaphore`], [`shutdown`], [`thread`],
+//! [`clock`]), what must not be mixed up ([`secret`], [`digest`], [`weight`]), and what we leave behind
 //! ([`logger`], [`whole_file`], [`process_limits`]).
 
 pub mod backoff;
@@ -30,24 +30,26 @@ pub mod clock;
 pub mod config;
 pub mod coordinator;
 pub mod deploy;
+pub mod digest;
 pub mod dispatcher;
 pub mod executor;
+pub mod foreign;
 pub mod http;
 pub mod job;
 pub mod json;
-pub mod launches;
 pub mod logger;
 pub mod names;
 pub mod orphans;
 pub mod payload;
-pub mod places;
 pub mod process;
 pub mod process_limits;
 pub mod quota;
 pub mod register;
 pub mod runner;
 pub mod secret;
+pub mod semaphore;
 pub mod shutdown;
+pub mod spacing;
 pub mod state;
 pub mod status;
 pub mod thread;

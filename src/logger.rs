@@ -3,6 +3,9 @@
 //! `env_logger` decides what is shown; this decides how it looks. A thread that works for a job or
 //! a runner says so once, with [`about`], and all its lines tell it: the story of a job can be read
 //! with `grep job=4711`. Under systemd the journal has its own time stamps and priorities.
+//!
+//! There are foreign names and texts in nearly every line. Each is cut where it comes in; here all
+//! of a line is made one line, since a break in it would begin one that has no time and no priority.
 
 use std::cell::RefCell;
 use std::env;
@@ -12,6 +15,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use env_logger::fmt::Formatter;
 use log::{Level, LevelFilter, Record};
 use serde_json::json;
+
+use crate::foreign::{Keep, one_line};
 
 /// `log_format`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,10 +83,9 @@ fn write_text(out: &mut Formatter, record: &Record<'_>, subject: &Subject) -> io
     let time = humantime::format_rfc3339_seconds(now());
     writeln!(
         out,
-        "{time} {:<5} {}{}",
+        "{time} {:<5} {}",
         record.level(),
-        prefix(subject),
-        record.args()
+        text(record, subject)
     )
 }
 
@@ -93,9 +97,7 @@ fn write_journal(out: &mut Formatter, record: &Record<'_>, subject: &Subject) ->
         Level::Info => 6,
         Level::Debug | Level::Trace => 7,
     };
-    // A line break would begin a line without priority.
-    let text = record.args().to_string().replace('\n', " ");
-    writeln!(out, "<{priority}>{}{text}", prefix(subject))
+    writeln!(out, "<{priority}>{}", text(record, subject))
 }
 
 fn write_json(out: &mut Formatter, record: &Record<'_>, subject: &Subject) -> io::Result<()> {
@@ -109,20 +111,15 @@ fn write_json(out: &mut Formatter, record: &Record<'_>, subject: &Subject) -> io
     if let Some(runner) = &subject.runner {
         line["runner"] = runner.as_str().into();
     }
-    line["message"] = record.args().to_string().into();
+    line["message"] = one_line(&record.args().to_string(), Keep::All).into();
     writeln!(out, "{line}")
 }
 
-fn prefix(subject: &Subject) -> String {
+fn text(record: &Record<'_>, subject: &Subject) -> String {
     let job = subject.job.map(|job| format!("job={job}"));
-    let runner = subject
-        .runner
-        .as_ref()
-        .map(|runner| format!("runner={runner}"));
-    let parts: Vec<_> = job.into_iter().chain(runner).collect();
-    if parts.is_empty() {
-        String::new()
-    } else {
-        parts.join(" ") + ": "
-    }
+    let runner = (subject.runner.as_ref()).map(|runner| format!("runner={runner}"));
+    let about: Vec<_> = job.into_iter().chain(runner).collect();
+    let about = about.join(" ");
+    let colon = if about.is_empty() { "" } else { ": " };
+    one_line(&format!("{about}{colon}{}", record.args()), Keep::All)
 }

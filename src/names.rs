@@ -7,8 +7,7 @@
 
 use std::fmt;
 
-use ring::digest;
-
+use crate::digest::sha256_hex;
 use crate::secret::Secret;
 
 /// A job's number at its coordinator. Two coordinators may use the same.
@@ -129,14 +128,8 @@ impl RunnerName {
                 python,
             };
         }
-        let hash = digest::digest(
-            &digest::SHA256,
-            (url.to_owned() + token.reveal()).as_bytes(),
-        );
-        let bytes = hash.as_ref().iter().take(3);
-        let unique = bytes.fold(name_characters(rest), |name, byte| {
-            name + &format!("{byte:02x}")
-        });
+        let hash = sha256_hex(&[url.as_bytes(), token.reveal().as_bytes()], 3);
+        let unique = name_characters(rest) + &hash;
         Self { unique, python }
     }
 }

@@ -8,11 +8,12 @@ use serde_json::json;
 use ureq::http::Method;
 
 use super::Coordinator;
+use crate::foreign::{Keep, one_line};
 use crate::http::{Answer, Call};
 use crate::secret::Secret;
 
 /// As much of a refusal as a person reads.
-const TEXT_LIMIT: usize = 200;
+const SHOWN: usize = 200;
 
 /// What a token is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,8 +113,9 @@ impl Coordinator {
             200..=299 => Ok(answer),
             status @ 300..=399 => Err(NotRegistered::Elsewhere {
                 status,
-                address: (answer.header("Location"))
-                    .map_or_else(String::new, |address| token.scrub(&bare(address))),
+                address: (answer.header("Location")).map_or_else(String::new, |address| {
+                    one_line(&token.scrub(&bare(address)), Keep::Start(SHOWN))
+                }),
             }),
             status => Err(NotRegistered::Refused {
                 status,
@@ -130,8 +132,7 @@ fn told(body: &[u8], token: &Secret) -> String {
     if text.starts_with('<') {
         return String::new();
     }
-    let plain = |c: char| if c.is_control() { ' ' } else { c };
-    text.chars().map(plain).take(TEXT_LIMIT).collect()
+    one_line(&text, Keep::Start(SHOWN))
 }
 
 /// An address without user and query.
@@ -145,14 +146,12 @@ fn bare(address: &str) -> String {
     };
     let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let host = host.rsplit('@').next().unwrap_or_default();
-    let plain = |c: &char| !c.is_control();
-    let address = format!("{scheme}{host}{path}");
-    address.chars().filter(plain).take(TEXT_LIMIT).collect()
+    format!("{scheme}{host}{path}")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{TokenKind, bare, told};
+    use super::{SHOWN, TokenKind, bare, told};
     use crate::secret::Secret;
 
     #[test]
@@ -175,9 +174,9 @@ mod tests {
     fn a_refusal_is_quoted_without_the_token_and_without_pages() {
         let token = Secret::new("glrt-secret");
         let quoted = told(b"{\"message\":\"no\n glrt-secret\"}\n", &token);
-        assert_eq!(quoted, "{\"message\":\"no  [redacted]\"}");
+        assert_eq!(quoted, "{\"message\":\"no [redacted]\"}");
         assert_eq!(told(b"<html>502</html>", &token), "");
-        assert_eq!(told(&[b'x'; 900], &token).len(), 200);
+        assert_eq!(told(&[b'x'; 900], &token).chars().count(), SHOWN);
     }
 
     #[test]

@@ -8,7 +8,6 @@
 //! prompts. The credentials reach it in that environment, never on the command line, in the URL
 //! or in a file. Redirects are not followed, because they would carry the credentials along.
 
-use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::fs::Permissions;
@@ -18,9 +17,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::BuildContext;
-use crate::places::{Place, Places};
-use crate::process::{self, Ended, Run};
+use crate::process::{Task, Tool, ToolError};
 use crate::secret::Secret;
+use crate::semaphore::{Permit, Semaphore};
 use crate::shutdown::{Stop, Stopped};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -32,9 +31,6 @@ const PUSH_TIMEOUT: Duration = Duration::from_secs(90);
 const STALLED_AFTER_SECONDS: &str = "30";
 /// Each is several processes: hundreds at once would only hold up each other.
 const PUSHES_AT_ONCE: usize = 16;
-/// So much of what git says is shown; secrets are taken out before it is cut.
-const SHOWN: usize = 600;
-const LOCAL_TIMEOUT: Duration = Duration::from_secs(60);
 /// Git keeps what a remote says in memory, and a broken one may never end.
 const ADDRESS_SPACE: u64 = 1 << 30;
 
@@ -43,21 +39,31 @@ const BRANCH: &str = "refs/heads/master";
 const AUTHOR: &str = "Heptapod Paas Runner <paasrunner@heptapod.test>";
 const MESSAGE: &str = "Job definition\n";
 
-/// The variables of our own environment that `git` may see: where programs are, how to get out.
-const INHERITED: [&str; 12] = [
-    "PATH",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "ALL_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "all_proxy",
-    "no_proxy",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "LD_LIBRARY_PATH",
-];
+const GIT: Tool = Tool {
+    name: "git",
+    // Where programs are, how to get out.
+    inherited: &[
+        "PATH",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "NO_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+        "no_proxy",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "LD_LIBRARY_PATH",
+    ],
+    fixed: &[
+        ("GIT_CONFIG_NOSYSTEM", "1"),
+        ("GIT_CONFIG_GLOBAL", "/dev/null"),
+        ("GIT_TERMINAL_PROMPT", "0"),
+        ("LC_ALL", "C"),
+    ],
+    address_space: Some(ADDRESS_SPACE),
+};
 
 /// Where to push to, and as whom. Either of user and password may be the secret.
 pub struct Remote<'a> {
@@ -96,8 +102,7 @@ pub struct Workshop {
     folder: PathBuf,
     /// This process's own.
     room: PathBuf,
-    /// One for each push that may run at the same time.
-    benches: Places,
+    pushes: Semaphore,
 }
 
 impl Workshop {
@@ -132,20 +137,20 @@ impl Workshop {
     }
 
     fn new(folder: PathBuf, room: PathBuf) -> Self {
-        let benches = Places::new(PUSHES_AT_ONCE);
+        let pushes = Semaphore::new(PUSHES_AT_ONCE);
         Self {
             folder,
             room,
-            benches,
+            pushes,
         }
     }
 
-    /// Waits until there is room for one more push.
+    /// Waits until one more push may run.
     ///
     /// # Errors
     /// [`Stopped`] when the service stops before.
-    pub fn await_bench(&self, stop: &Stop) -> Result<Place, Stopped> {
-        self.benches.take(stop)
+    pub fn await_push(&self, stop: &Stop) -> Result<Permit, Stopped> {
+        self.pushes.acquire(stop)
     }
 
     /// Pushes `context` as the only commit of the remote's branch. `name` must be unique among
@@ -170,17 +175,8 @@ impl Workshop {
             credentials_refused: false,
         })?;
         let repository = Repository(folder);
-        let result = repository
-            .fill(context)
-            .and_then(|()| repository.push(remote, is_wanted));
-        result.map_err(|error| {
-            let text = remote.login().scrub(&error.text);
-            let text = remote.password.scrub(&remote.user.scrub(&text));
-            PushError {
-                text: text.chars().take(SHOWN).collect(),
-                ..error
-            }
-        })
+        repository.fill(context)?;
+        repository.push(remote, is_wanted)
     }
 
     /// Writes the context's files into a folder of their own, for a program that wants files.
@@ -231,19 +227,20 @@ impl Folder {
 struct Repository(Folder);
 
 impl Repository {
-    fn fill(&self, context: BuildContext) -> Result<(), PushError> {
-        self.git(Task::local(&["init", "--quiet", "--bare", "--template="]))?;
-        self.git(Task {
+    fn fill(&self, context: BuildContext) -> Result<(), ToolError> {
+        GIT.run(self.task(&["init", "--quiet", "--bare", "--template="], &[]))?;
+        GIT.run(Task {
             input: commit_stream(context),
-            ..Task::local(&["fast-import", "--quiet"])
+            ..self.task(&["fast-import", "--quiet"], &[])
         })?;
         Ok(())
     }
 
     fn push(&self, remote: &Remote<'_>, is_wanted: &dyn Fn() -> bool) -> Result<Pushed, PushError> {
-        let login = format!("Authorization: Basic {}", remote.login().reveal());
+        let login = remote.login();
+        let header = format!("Authorization: Basic {}", login.reveal());
         let configuration = [
-            ("http.extraHeader", login.as_str()),
+            ("http.extraHeader", header.as_str()),
             ("http.followRedirects", "false"),
             ("http.lowSpeedLimit", "1"),
             ("http.lowSpeedTime", STALLED_AFTER_SECONDS),
@@ -253,75 +250,52 @@ impl Repository {
         let lease = format!("--force-with-lease={BRANCH}:");
         let refspec = format!("{BRANCH}:{BRANCH}");
         let arguments = ["push", "--porcelain", &lease, remote.url, &refspec];
-        let task = Task {
-            configuration: &configuration,
+        let pushed = GIT.run(Task {
+            secrets: &[&login, remote.user, remote.password],
             timeout: PUSH_TIMEOUT,
             is_wanted,
-            ..Task::local(&arguments)
-        };
-        match self.git(task) {
+            ..self.task(&arguments, &configuration)
+        });
+        match pushed {
             Ok(_) => Ok(Pushed::Now),
-            Err(error) if already_there(&error.text) => Ok(Pushed::Before),
-            Err(error) => Err(error),
+            Err(ToolError::Failed { said, .. }) if already_there(&said) => Ok(Pushed::Before),
+            Err(error) => Err(error.into()),
         }
     }
 
-    fn git(&self, task: Task<'_>) -> Result<String, PushError> {
-        let run = Run {
-            program: "git",
-            arguments: task.arguments,
-            environment: &environment(self.0.path(), task.configuration),
-            folder: self.0.path(),
-            input: task.input,
-            timeout: task.timeout,
-            address_space: Some(ADDRESS_SPACE),
-            is_wanted: task.is_wanted,
-        };
-        let what = task.arguments.first().copied().unwrap_or_default();
-        let (text, passing) = match process::run(run) {
-            Ok(Ended::Success(output)) => return Ok(output),
-            Ok(Ended::Failure { code, output }) => (
-                format!("git {what} ended with {code}: {}", one_line(&output)),
-                true,
-            ),
-            Ok(Ended::TimedOut) => (
-                format!("git {what} took longer than {} s", task.timeout.as_secs()),
-                true,
-            ),
-            Ok(Ended::GivenUp) => (format!("git {what} was ended: not wanted any more"), true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => (
-                "cannot start git: it is not installed, or not in PATH".to_owned(),
-                false,
-            ),
-            Err(error) => (format!("cannot run git {what}: {error}"), true),
-        };
-        let credentials_refused = refuses_credentials(&text);
-        Err(PushError {
-            may_pass: passing && !credentials_refused && !text.contains("hook declined"),
-            credentials_refused,
-            text,
-        })
+    fn task<'a>(&'a self, arguments: &'a [&'a str], configuration: &[(&str, &str)]) -> Task<'a> {
+        let folder = self.0.path();
+        let mut environment: Vec<(String, OsString)> = vec![
+            ("HOME".to_owned(), folder.into()),
+            ("GIT_DIR".to_owned(), folder.into()),
+        ];
+        let count = configuration.len().to_string();
+        environment.push(("GIT_CONFIG_COUNT".to_owned(), count.into()));
+        for (index, (key, value)) in configuration.iter().enumerate() {
+            environment.push((format!("GIT_CONFIG_KEY_{index}"), key.into()));
+            environment.push((format!("GIT_CONFIG_VALUE_{index}"), value.into()));
+        }
+        Task {
+            environment,
+            ..Task::local(arguments, folder)
+        }
     }
 }
 
-/// One git process.
-struct Task<'a> {
-    arguments: &'a [&'a str],
-    configuration: &'a [(&'a str, &'a str)],
-    input: Vec<Vec<u8>>,
-    timeout: Duration,
-    is_wanted: &'a dyn Fn() -> bool,
-}
-
-impl<'a> Task<'a> {
-    /// It speaks to nobody.
-    fn local(arguments: &'a [&'a str]) -> Self {
+impl From<ToolError> for PushError {
+    fn from(error: ToolError) -> Self {
+        let said = match &error {
+            ToolError::Failed { said, .. } => said.as_str(),
+            _ => "",
+        };
+        let credentials_refused = refuses_credentials(said);
+        let is_hopeless = matches!(error, ToolError::NotInstalled { .. })
+            || credentials_refused
+            || said.contains("hook declined");
         Self {
-            arguments,
-            configuration: &[],
-            input: Vec::new(),
-            timeout: LOCAL_TIMEOUT,
-            is_wanted: &|| true,
+            may_pass: !is_hopeless,
+            credentials_refused,
+            text: error.to_string(),
         }
     }
 }
@@ -349,28 +323,6 @@ fn already_there(text: &str) -> bool {
     .any(|sign| text.contains(sign))
 }
 
-fn environment(repository: &Path, configuration: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
-    let inherited = INHERITED
-        .iter()
-        .filter_map(|name| Some((OsString::from(name), env::var_os(name)?)));
-    let mut environment: Vec<(OsString, OsString)> = inherited.collect();
-    let mut set = |name: &str, value: &std::ffi::OsStr| {
-        environment.push((name.into(), value.to_owned()));
-    };
-    set("HOME", repository.as_os_str());
-    set("GIT_DIR", repository.as_os_str());
-    set("GIT_CONFIG_NOSYSTEM", "1".as_ref());
-    set("GIT_CONFIG_GLOBAL", "/dev/null".as_ref());
-    set("GIT_TERMINAL_PROMPT", "0".as_ref());
-    set("LC_ALL", "C".as_ref());
-    set("GIT_CONFIG_COUNT", configuration.len().to_string().as_ref());
-    for (index, (key, value)) in configuration.iter().enumerate() {
-        set(&format!("GIT_CONFIG_KEY_{index}"), key.as_ref());
-        set(&format!("GIT_CONFIG_VALUE_{index}"), value.as_ref());
-    }
-    environment
-}
-
 /// The input of `git fast-import` for one commit with the context's files.
 fn commit_stream(context: BuildContext) -> Vec<Vec<u8>> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -386,9 +338,4 @@ fn commit_stream(context: BuildContext) -> Vec<Vec<u8>> {
     }
     stream.push(b"done\n".to_vec());
     stream
-}
-
-fn one_line(output: &str) -> String {
-    let line: Vec<_> = output.split_whitespace().collect();
-    line.join(" ")
 }

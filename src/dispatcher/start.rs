@@ -13,12 +13,12 @@ use super::{Dispatcher, Options, ServiceError, Wakers, quota_limit, signals};
 use crate::config::{Config, QuotaSettings};
 use crate::deploy::git::Workshop;
 use crate::job::context::Policy;
-use crate::launches::Launches;
 use crate::logger::{self, Subject};
 use crate::orphans::search::Search;
 use crate::quota::{Limits, Quota};
 use crate::runner::{self, Installation, Runner};
 use crate::shutdown;
+use crate::spacing::LaunchSpacing;
 use crate::state::Tracked;
 use crate::state::file::StateFile;
 use crate::thread::{keep_at, lock, spawn};
@@ -69,7 +69,7 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
         file,
         quota,
         workers: Some(WorkerContext {
-            launches: Arc::new(Launches::new(config.launch_spacing)),
+            spacing: Arc::new(LaunchSpacing::new(config.launch_spacing)),
             policy: Policy {
                 progress_interval: config.progress_interval,
                 keep_finished: config.keep_finished,

@@ -13,17 +13,17 @@ use super::event::Event;
 use crate::job::context::{JobContext, Policy, Report};
 use crate::job::life::live;
 use crate::job::{Job, Phase};
-use crate::launches::Launches;
 use crate::logger::{self, Subject};
 use crate::names::JobKey;
 use crate::quota::Reservation;
 use crate::runner::Runner;
 use crate::shutdown::Stop;
+use crate::spacing::LaunchSpacing;
 
 /// What all workers share.
 #[derive(Clone)]
 pub struct WorkerContext {
-    pub launches: Arc<Launches>,
+    pub spacing: Arc<LaunchSpacing>,
     pub policy: Policy,
     pub stop: Stop,
     pub events: Sender<Event>,
@@ -69,7 +69,7 @@ pub fn work(task: Task, workers: WorkerContext) {
         coordinator: &runner.coordinator,
         executor: runner.executor.as_ref(),
         trace_watch: &runner.trace_watch,
-        launches: &workers.launches,
+        spacing: &workers.spacing,
         policy: workers.policy,
         stop: &workers.stop,
         report: &reporter,
@@ -142,10 +142,10 @@ mod tests {
     use super::{HangUp, WorkerContext};
     use crate::dispatcher::event::Event;
     use crate::job::context::Policy;
-    use crate::launches::Launches;
     use crate::names::{JobId, JobKey, RunnerName};
     use crate::secret::Secret;
     use crate::shutdown;
+    use crate::spacing::LaunchSpacing;
 
     #[test]
     fn a_thread_that_ends_by_a_panic_is_heard_of_and_not_waited_for() {
@@ -158,7 +158,7 @@ mod tests {
                 id: JobId(7),
             },
             workers: WorkerContext {
-                launches: Arc::new(Launches::new(Duration::ZERO)),
+                spacing: Arc::new(LaunchSpacing::new(Duration::ZERO)),
                 policy: Policy {
                     progress_interval: Duration::ZERO,
                     keep_finished: false,

@@ -6,14 +6,14 @@ use super::Job;
 use crate::config::TraceWatch;
 use crate::coordinator::Coordinator;
 use crate::executor::Executor;
-use crate::launches::Launches;
 use crate::shutdown::Stop;
+use crate::spacing::LaunchSpacing;
 
 pub struct JobContext<'a> {
     pub coordinator: &'a Coordinator,
     pub executor: &'a dyn Executor,
     pub trace_watch: &'a TraceWatch,
-    pub launches: &'a Launches,
+    pub spacing: &'a LaunchSpacing,
     pub policy: Policy,
     pub stop: &'a Stop,
     pub report: &'a dyn Report,

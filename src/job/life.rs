@@ -86,7 +86,7 @@ fn serve(job: &mut Job, context: &JobContext<'_>) -> Result<Infallible, Halt> {
         let payload = payload.clone();
         payload.check().map_err(|why| unreadable(&why))?;
         greet(&job.credentials, context)?;
-        if context.launches.await_turn(context.stop)? {
+        if context.spacing.wait(context.stop)? {
             greet(&job.credentials, context)?;
         }
         let while_wanted = WhileWanted::new(&job.credentials, context);

@@ -3,10 +3,8 @@
 use std::fs;
 use std::path::{Path, absolute};
 
-use ring::rand::{SecureRandom, SystemRandom};
-use ring::{digest, hmac};
-
 use crate::deploy::git::Workshop;
+use crate::digest::{hmac_sha256_hex, random_hex, sha256_hex};
 use crate::http::Http;
 use crate::shutdown::Stop;
 use crate::trust;
@@ -45,16 +43,15 @@ fn system_id(remembered: Option<&str>) -> String {
         .map(|id| id.trim().to_owned())
         .filter(|id| !id.is_empty());
     if let Some(id) = machine_id {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, id.as_bytes());
-        return format!("s_{}", hex(hmac::sign(&key, b"gitlab-runner").as_ref()));
+        let hash = hmac_sha256_hex(id.as_bytes(), b"gitlab-runner", BYTES);
+        return format!("s_{hash}");
     }
     if let Some(remembered) = remembered {
         return remembered.to_owned();
     }
-    let mut bytes = [0; LENGTH];
     // Without chance all such installations look like one, which only blurs a statistic.
-    let _ = SystemRandom::new().fill(&mut bytes);
-    format!("r_{}", hex(&bytes))
+    let chance = random_hex(BYTES).unwrap_or_else(|_| "00".repeat(BYTES));
+    format!("r_{chance}")
 }
 
 /// Two services on one machine have the same id, but never the same state file; a copy of a machine
@@ -62,16 +59,9 @@ fn system_id(remembered: Option<&str>) -> String {
 fn mark(system_id: &str, state_file: &Path) -> String {
     let path = absolute(state_file).unwrap_or_else(|_| state_file.to_owned());
     let host = fs::read("/proc/sys/kernel/hostname").unwrap_or_default();
-    let mut digest = digest::Context::new(&digest::SHA256);
-    digest.update(path.as_os_str().as_encoded_bytes());
-    digest.update(b"@");
-    digest.update(&host);
-    format!("{system_id}.{}", hex(digest.finish().as_ref()))
+    let hash = sha256_hex(&[path.as_os_str().as_encoded_bytes(), b"@", &host], BYTES);
+    format!("{system_id}.{hash}")
 }
 
-const LENGTH: usize = 6;
-
-fn hex(bytes: &[u8]) -> String {
-    let bytes = bytes.iter().take(LENGTH);
-    bytes.fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
-}
+/// Of a hash, as gitlab-runner shows it.
+const BYTES: usize = 6;

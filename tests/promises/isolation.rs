@@ -20,11 +20,11 @@ use heptapod_paas_runner::executor::Executor;
 use heptapod_paas_runner::job::context::{JobContext, Policy, Report};
 use heptapod_paas_runner::job::life::live;
 use heptapod_paas_runner::job::{Job, Phase};
-use heptapod_paas_runner::launches::Launches;
 use heptapod_paas_runner::payload::Payload;
 use heptapod_paas_runner::quota::{Limits, Quota};
 use heptapod_paas_runner::runner::{self, Installation, Runner};
 use heptapod_paas_runner::shutdown::{self, Stop, Stopper};
+use heptapod_paas_runner::spacing::LaunchSpacing;
 use sandbox::{Gate, JobId, JobSpec, JobStatus, MachineBehaviour};
 
 use self::panicking_executor::{Break, Call, PanickingExecutor, Side};
@@ -75,7 +75,7 @@ const OVER: &str = "over";
 /// What the program makes of a town's configuration, without its main thread.
 struct BareProgram {
     runner: Arc<Runner>,
-    launches: Launches,
+    spacing: LaunchSpacing,
     policy: Policy,
     max_age: Duration,
     stop: Stop,
@@ -97,7 +97,7 @@ impl BareProgram {
         let runners = runner::all(config.runners, &quota, 1.0, &installation);
         let program = Self {
             runner: runners.into_iter().next().unwrap(),
-            launches: Launches::new(config.launch_spacing),
+            spacing: LaunchSpacing::new(config.launch_spacing),
             policy: Policy {
                 progress_interval: config.progress_interval,
                 keep_finished: config.keep_finished,
@@ -127,7 +127,7 @@ impl BareProgram {
             coordinator: &self.runner.coordinator,
             executor,
             trace_watch: &self.runner.trace_watch,
-            launches: &self.launches,
+            spacing: &self.spacing,
             policy: self.policy,
             stop: &self.stop,
             report: &reports,

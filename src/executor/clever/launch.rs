@@ -84,10 +84,10 @@ impl CleverDocker {
         let until = Instant::now() + PUSH_PATIENCE;
         let mut backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(10));
         loop {
-            let bench = self.workshop.await_bench(patience.stop())?;
+            let permit = self.workshop.await_push(patience.stop())?;
             patience.wait(Duration::ZERO)?;
             let pushed = self.push_once(machine, url, payload, patience);
-            drop(bench);
+            drop(permit);
             let error = match pushed {
                 Ok(Pushed::Now) => return Ok(()),
                 Ok(Pushed::Before) => {

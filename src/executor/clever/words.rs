@@ -4,6 +4,7 @@ use super::Trouble;
 
 use crate::deploy::git::PushError;
 use crate::executor::Failure;
+use crate::foreign::{Keep, one_line};
 use crate::names::MachineName;
 
 /// Clever Cloud would not create an application.
@@ -67,11 +68,7 @@ pub fn not_deleted(api_url: &str, owner: Option<&str>, error: &Trouble) -> Strin
 
 /// `asked_for`: by the job, not by our configuration.
 pub fn no_such_flavor(wanted: &str, asked_for: bool, offered: &str) -> Failure {
-    let shown: String = wanted
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(40)
-        .collect();
+    let shown = one_line(wanted, Keep::Start(40));
     if asked_for {
         Failure {
             user: format!(

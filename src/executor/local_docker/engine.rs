@@ -1,32 +1,37 @@
 //! What a Docker engine is asked to do, through the system's `docker` command.
 //!
-//! Every call names the engine explicitly, and has an environment of its own: no context, builder
+//! Every call is told the engine, and has an environment of its own: no context, builder
 //! or host that a user once chose can lead it elsewhere. Only the logins of that user are left to
 //! it, since the image of the inner runner may be a private one. Nothing here knows of jobs.
 //!
 //! What is there is learnt from lists, never from the texts of errors: those change between
 //! versions, an empty list doesn't.
 
-use std::env;
-use std::ffi::OsString;
-use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::config::LocalDockerSettings;
-use crate::process::{self, Ended, Run};
+use crate::process::{Task, Tool, ToolError};
 
 /// A first build pulls the inner runner's image, which may be big and far away.
 const BUILD_TIMEOUT: Duration = Duration::from_secs(600);
-/// Everything else is local and takes seconds, even on a busy computer.
-const LOCAL_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a container may take to tidy up before it is killed: its job's own containers are at
 /// the same engine, and nobody but the inner runner knows which they are.
 const GRACE_SECONDS: &str = "10";
 
-/// The variables of our own environment that `docker` may see: where programs and logins are.
-const INHERITED: [&str; 4] = ["PATH", "HOME", "DOCKER_CONFIG", "LD_LIBRARY_PATH"];
+const DOCKER: Tool = Tool {
+    name: "docker",
+    // Where programs and logins are.
+    inherited: &["PATH", "HOME", "DOCKER_CONFIG", "LD_LIBRARY_PATH"],
+    fixed: &[
+        ("LC_ALL", "C"),
+        // The newer builder keeps what it was given, the job's secrets included, in a cache that
+        // outlives the image.
+        ("DOCKER_BUILDKIT", "0"),
+    ],
+    address_space: None,
+};
 
 /// Where the inner runner looks for an engine.
 const SOCKET_INSIDE: &str = "/var/run/docker.sock";
@@ -75,7 +80,11 @@ impl Engine {
     /// can't get rid of its next words and ends, too, and with it the build.
     pub fn build(&self, name: &str, folder: &Path) -> Result<(), String> {
         let arguments = ["build", "--force-rm", "--tag", name, "."];
-        self.docker(&arguments, folder, BUILD_TIMEOUT).map(drop)
+        let build = Task {
+            timeout: BUILD_TIMEOUT,
+            ..Task::local(&arguments, folder)
+        };
+        self.docker(build).map(drop)
     }
 
     /// Makes a container of the image of the same name, which may use this engine.
@@ -118,7 +127,7 @@ impl Engine {
     /// The entries of a list. Only lines that begin with `found` are one: docker may have warnings
     /// to tell, too.
     fn list(&self, arguments: &[&str]) -> Result<Vec<String>, String> {
-        let output = self.docker(arguments, Path::new("/"), LOCAL_TIMEOUT)?;
+        let output = self.docker(Task::local(arguments, Path::new("/")))?;
         let entries = output
             .lines()
             .filter_map(|line| line.strip_prefix("found "));
@@ -126,51 +135,23 @@ impl Engine {
     }
 
     fn local(&self, arguments: &[&str]) -> Result<(), String> {
-        let output = self.docker(arguments, Path::new("/"), LOCAL_TIMEOUT);
-        output.map(drop)
+        let task = Task::local(arguments, Path::new("/"));
+        self.docker(task).map(drop)
     }
 
-    fn docker(
-        &self,
-        arguments: &[&str],
-        folder: &Path,
-        timeout: Duration,
-    ) -> Result<String, String> {
-        let all: Vec<&str> = ["--host", self.0.host.as_str()]
-            .into_iter()
-            .chain(arguments.iter().copied())
-            .collect();
-        let run = Run {
-            program: "docker",
-            arguments: &all,
-            environment: &environment(),
-            folder,
-            input: Vec::new(),
-            timeout,
-            address_space: None,
-            is_wanted: &|| true,
+    fn docker(&self, task: Task<'_>) -> Result<String, String> {
+        // Before any context that a user chose.
+        let host = vec![("DOCKER_HOST".into(), self.0.host.as_str().into())];
+        let task = Task {
+            environment: host,
+            ..task
         };
-        let what = arguments[0];
-        match process::run(run) {
-            Ok(Ended::Success(output)) => Ok(output),
-            Ok(Ended::Failure { output, .. }) if tells_of_no_engine(&output) => {
-                Err(self.unreachable(&last_words(&output)))
+        DOCKER.run(task).map_err(|error| match &error {
+            ToolError::Failed { said, .. } if tells_of_no_engine(said) => {
+                self.unreachable(&error.to_string())
             }
-            Ok(Ended::Failure { code, output }) => Err(format!(
-                "docker {what} at {} ended with {code}: {}",
-                self.0.host,
-                last_words(&output)
-            )),
-            Ok(Ended::TimedOut | Ended::GivenUp) => Err(format!(
-                "docker {what} at {} took longer than {} s",
-                self.0.host,
-                timeout.as_secs()
-            )),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err("cannot start docker: the command is not installed, or not in PATH".to_owned())
-            }
-            Err(error) => Err(format!("cannot run docker {what}: {error}")),
-        }
+            _ => format!("Docker engine at {}: {error}", self.0.host),
+        })
     }
 
     fn unreachable(&self, why: &str) -> String {
@@ -188,20 +169,6 @@ pub fn label(name: &str) -> String {
     format!("heptapod-paas-runner.job={name}")
 }
 
-fn environment() -> Vec<(OsString, OsString)> {
-    let inherited = INHERITED
-        .iter()
-        .filter_map(|name| Some((OsString::from(name), env::var_os(name)?)));
-    let fixed = [
-        ("LC_ALL", "C"),
-        // The newer builder keeps what it was given, the job's secrets included, in a cache that
-        // outlives the image.
-        ("DOCKER_BUILDKIT", "0"),
-    ];
-    let fixed = fixed.map(|(name, value)| (name.into(), value.into()));
-    inherited.chain(fixed).collect()
-}
-
 /// Only for a better hint; nothing is decided by it.
 fn tells_of_no_engine(output: &str) -> bool {
     [
@@ -210,14 +177,6 @@ fn tells_of_no_engine(output: &str) -> bool {
     ]
     .iter()
     .any(|sign| output.contains(sign))
-}
-
-/// The end of the output, on one line: docker warns first and fails last.
-fn last_words(output: &str) -> String {
-    let words: Vec<_> = output.split_whitespace().collect();
-    let line = words.join(" ");
-    let skipped = line.chars().count().saturating_sub(600);
-    line.chars().skip(skipped).collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,97 @@
+//! Text from outside, made fit for one line of a log, of a job's log, or of a terminal.
+//!
+//! Whatever a coordinator, Clever Cloud, `git`, `docker` or a certificate says ends before somebody's
+//! eyes. A line break in it would forge a line of the log, an escape sequence would talk to the
+//! terminal, and a mark that turns the direction of writing shows something else than is there.
+//! This knows of no secrets: they are taken out before, since a part of one is none that can be
+//! found.
+
+/// How much of a text is kept, in characters, and which end of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    All,
+    Start(usize),
+    /// Programs warn first and fail last.
+    End(usize),
+}
+
+/// Stands where something was left out, and counts as one of the characters that are kept.
+const CUT: char = '…';
+
+/// The words of `text` with one space between them; what must not reach a line is a space, too.
+#[must_use]
+pub fn one_line(text: &str, keep: Keep) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control() || turns_writing(c));
+    let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+    let line = words.join(" ");
+    let length = line.chars().count();
+    match keep {
+        Keep::Start(most) if length > most => {
+            let kept = line.chars().take(most.saturating_sub(1));
+            kept.chain(most.checked_sub(1).map(|_| CUT)).collect()
+        }
+        Keep::End(most) if length > most => {
+            let cut = most.checked_sub(1).map(|_| CUT).into_iter();
+            let skipped = length - most.saturating_sub(1);
+            cut.chain(line.chars().skip(skipped)).collect()
+        }
+        Keep::All | Keep::Start(_) | Keep::End(_) => line,
+    }
+}
+
+/// The characters with Unicode's property `Bidi_Control`.
+const fn turns_writing(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{Strategy, any, prop, prop_assert, prop_oneof, proptest};
+
+    use super::{Keep, one_line};
+
+    #[test]
+    fn a_text_is_cut_where_its_reader_misses_least() {
+        let said = "warning: old\n\u{1b}[31merror:\u{202e}\tno\r\n";
+        assert_eq!(one_line(said, Keep::All), "warning: old [31merror: no");
+        assert_eq!(one_line(said, Keep::Start(9)), "warning:…");
+        assert_eq!(one_line(said, Keep::End(10)), "…error: no");
+        assert_eq!(one_line("whole", Keep::Start(5)), "whole");
+        assert_eq!(one_line("whole", Keep::End(5)), "whole");
+        assert_eq!(one_line("nothing", Keep::End(0)), "");
+    }
+
+    fn foreign_text() -> impl Strategy<Value = String> {
+        let awkward = prop::sample::select(
+            "\u{1b}\u{9b}\n\r\t\0\u{85}\u{2028}\u{202e}\u{2066}\u{61c}"
+                .chars()
+                .collect::<Vec<_>>(),
+        );
+        let any_character = prop_oneof![any::<char>(), awkward, prop::char::range(' ', '~')];
+        prop::collection::vec(any_character, 0..80)
+            .prop_map(|characters| characters.into_iter().collect())
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_breaks_a_line_speaks_to_a_terminal_or_is_too_long(text in foreign_text(), most in 0_usize..60) {
+            for keep in [Keep::All, Keep::Start(most), Keep::End(most)] {
+                let line = one_line(&text, keep);
+                let odd = |c: char| {
+                    c.is_control()
+                        || matches!(c as u32, 0x61c | 0x200e | 0x200f | 0x2028..=0x202e | 0x2066..=0x2069)
+                };
+                prop_assert!(!line.contains(odd), "{line:?}");
+                prop_assert!(keep == Keep::All || line.chars().count() <= most, "{line:?}");
+                prop_assert!(!line.starts_with(' ') && !line.ends_with("  "), "{line:?}");
+            }
+        }
+
+        #[test]
+        fn plain_words_stay_as_they_are(text in "[!-~]{1,9}( [!-~]{1,9}){0,5}") {
+            for keep in [Keep::All, Keep::Start(80), Keep::End(80)] {
+                prop_assert!(one_line(&text, keep) == text);
+            }
+        }
+    }
+}
