@@ -10,6 +10,7 @@ use log::LevelFilter;
 use crate::config::{Config, SHORTEST_PAUSE, level_named};
 use crate::dispatcher::{self, Options, ServiceError};
 use crate::logger;
+use crate::output;
 use crate::process_limits;
 
 const HELP: &str = "\
@@ -65,13 +66,10 @@ struct Arguments {
 /// The program `heptapod-paas-runner`.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match parse(arguments) {
-        Ok(Command::Print(text)) => {
-            print!("{text}");
-            ExitCode::SUCCESS
-        }
+        Ok(Command::Print(text)) => output::print(&text),
         Ok(Command::Run(arguments)) => run(&arguments),
         Err(error) => {
-            eprintln!("heptapod-paas-runner: {error}; see --help");
+            output::complain(format_args!("heptapod-paas-runner: {error}; see --help"));
             ExitCode::from(BAD_CONFIGURATION)
         }
     }
@@ -82,7 +80,7 @@ fn run(arguments: &Arguments) -> ExitCode {
     let mut config = match Config::load(&arguments.config) {
         Ok(config) => config,
         Err(error) => {
-            eprintln!("{error}");
+            output::complain(error);
             return ExitCode::from(BAD_CONFIGURATION);
         }
     };
@@ -95,8 +93,10 @@ fn run(arguments: &Arguments) -> ExitCode {
         log::warn!("{}: {warning}", shown(&arguments.config));
     }
     if arguments.orphans {
-        let report = dispatcher::orphans(config, arguments.delete);
-        return exit(arguments, report.map(|report| print!("{report}")));
+        return match dispatcher::orphans(config, arguments.delete) {
+            Ok(report) => output::print(&report),
+            Err(error) => failed(arguments, &error),
+        };
     }
     log::info!(
         "version {}, with {}",
@@ -107,17 +107,19 @@ fn run(arguments: &Arguments) -> ExitCode {
         poll_cycles: arguments.poll_cycles,
         debug_signal: arguments.debug_signal,
     };
-    exit(arguments, dispatcher::run(config, options))
+    match dispatcher::run(config, options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(arguments, &error),
+    }
 }
 
-fn exit(arguments: &Arguments, result: Result<(), ServiceError>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(ServiceError::Configuration(text)) => {
+fn failed(arguments: &Arguments, error: &ServiceError) -> ExitCode {
+    match error {
+        ServiceError::Configuration(text) => {
             log::error!("{}: {text}", shown(&arguments.config));
             ExitCode::from(BAD_CONFIGURATION)
         }
-        Err(ServiceError::Start(text)) => {
+        ServiceError::Start(text) => {
             log::error!("{text}");
             ExitCode::FAILURE
         }

@@ -28,6 +28,7 @@ use self::questions::Answers;
 use crate::config::Config;
 use crate::coordinator::{Coordinator, TokenKind};
 use crate::http::Http;
+use crate::output;
 use crate::secret::Secret;
 use crate::shutdown;
 use crate::trust;
@@ -56,12 +57,11 @@ impl From<String> for Trouble {
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let given = match arguments::parse(arguments) {
         Ok(Command::Register(given)) => given,
-        Ok(Command::Print(text)) => {
-            print!("{text}");
-            return ExitCode::SUCCESS;
-        }
+        Ok(Command::Print(text)) => return output::print(&text),
         Err(error) => {
-            eprintln!("heptapod-paas-runner-register: {error}; see --help");
+            output::complain(format_args!(
+                "heptapod-paas-runner-register: {error}; see --help"
+            ));
             return ExitCode::from(BAD_ARGUMENTS);
         }
     };
@@ -165,7 +165,9 @@ fn warn_of_useless_options(given: &Given, configuration: &Configuration) {
         log::warn!("--reference-jobs-count is ignored: {name} has [quota_computation] already");
     }
     if configuration.is_new() {
-        prompt::say(&format!("{name} does not exist yet; it will be created."));
+        output::complain(format_args!(
+            "{name} does not exist yet; it will be created."
+        ));
     }
 }
 

@@ -11,6 +11,7 @@ use rustix::termios::{
 };
 
 use super::Trouble;
+use crate::output::complain;
 
 /// Something that must be known.
 pub struct Question<'a> {
@@ -65,7 +66,7 @@ impl Person {
             }
         }
         if !question.text.is_empty() {
-            say(question.text);
+            complain(question.text);
         }
         loop {
             let line = self.ask(question.prompt, question.hidden);
@@ -85,23 +86,17 @@ impl Person {
     fn ask(&mut self, prompt: &str, hidden: bool) -> io::Result<Line> {
         // Before the prompt: who sees it may begin to type.
         let hiding = hidden.then(Hiding::begin).flatten();
-        let mut screen = io::stderr();
-        screen.write_all(prompt.as_bytes())?;
-        screen.flush()?;
+        // Where it can't be shown an answer may come from a pipe all the same.
+        let _ = io::stderr().write_all(prompt.as_bytes());
         let interrupt = hiding.as_ref().and_then(|hiding| hiding.interrupt);
         read_line(&mut self.input, interrupt)
     }
 }
 
-/// Where nobody can read it, it need not be said.
-pub fn say(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
-}
-
 fn unanswered(question: &Question<'_>) -> Trouble {
     let Question { option, prompt, .. } = question;
     // The prompt waits on an unfinished line.
-    say("");
+    complain("");
     let prompt = prompt.trim_end().trim_end_matches(':');
     Trouble::Told(format!(
         "the input ended at \"{prompt}\"; answer it with {option}. Nothing was written"
@@ -169,7 +164,7 @@ impl Drop for Hiding {
     fn drop(&mut self) {
         let _ = tcsetattr(io::stdin(), OptionalActions::Drain, &self.before);
         // The person's own line break was not shown.
-        say("");
+        complain("");
     }
 }
 
