@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
-use crate::config::{Config, SHORTEST_PAUSE, level_named};
+use crate::config::{Config, SHORTEST_PAUSE, values};
 use crate::dispatcher::{self, Options, ServiceError};
 use crate::logger;
 use crate::output;
@@ -136,8 +136,7 @@ fn override_intervals(config: &mut Config, arguments: &Arguments) {
             "--job-progress-poll-interval is deprecated; set `job_progress_poll_interval` in the \
              configuration"
         );
-        config.progress_interval = interval.max(SHORTEST_PAUSE);
-        config.limit_interval = config.progress_interval;
+        config.set_progress_interval(interval);
     }
 }
 
@@ -191,8 +190,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, lexop
 }
 
 fn level(name: &str) -> Result<LevelFilter, String> {
-    level_named(name)
-        .ok_or_else(|| format!("unknown logging level {name:?}: DEBUG, INFO, WARNING or ERROR"))
+    values::level(name).map_err(|why| format!("the logging level {why}"))
 }
 
 fn seconds(value: &OsString) -> Result<Duration, lexopt::Error> {

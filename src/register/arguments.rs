@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use log::LevelFilter;
 
-use crate::config::level_named;
+use crate::config::values;
 
 pub const HELP: &str = "\
 Makes a runner known to a GitLab or Heptapod instance, and adds it to a configuration of
@@ -116,9 +116,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, l
                 return Ok(Command::Print(version.to_owned()));
             }
             Short('l') | Long("logging-level") => {
-                let level = level_named(&text(&mut parser)?);
-                let level = level.ok_or("the logging level is DEBUG, INFO, WARNING or ERROR")?;
-                given.level = Some(level);
+                let level = values::level(&text(&mut parser)?);
+                given.level = Some(level.map_err(|why| format!("the logging level {why}"))?);
             }
             Value(path) if config.is_none() => config = Some(path.into()),
             // It may be a token in the wrong place.

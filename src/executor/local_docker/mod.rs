@@ -27,7 +27,7 @@ use crate::payload::Payload;
 use crate::weight::Weight;
 
 /// All jobs weigh the same; the quota needs a flavor to count in.
-const ONLY_FLAVOR: &str = "M";
+const ONLY_FLAVOR: &str = crate::config::values::LOCAL_DOCKER_FLAVOR;
 
 const LAUNCH_ATTEMPTS: u32 = 3;
 
