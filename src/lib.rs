@@ -13,7 +13,7 @@
 //! deploy          the push                coordinator   what we say to GitLab
 //! payload         what a coordinator sent
 //! config          what the operator wrote
-//! http, json, trust, process, process_limits, secret, weight, shutdown, places, backoff, launches, logger, output, whole_file
+//! http, json, trust, process, process_limits, secret, weight, shutdown, places, backoff, launches, logger, options, output, whole_file
 //! ```
 
 pub mod backoff;
@@ -28,6 +28,7 @@ pub mod job;
 pub mod json;
 pub mod launches;
 pub mod logger;
+pub mod options;
 pub mod output;
 pub mod payload;
 pub mod places;

@@ -229,7 +229,7 @@ fn what_can_not_be_is_asked_again_and_again() {
     terminal.answer_hidden("Token: ", "oldTOKENofTheTest000");
     terminal.await_text("the runner \"old\" of the file has this token");
     terminal.answer_hidden("Token: ", RUNNER_TOKEN);
-    terminal.await_text("--executor: there is no executor \"docker\"");
+    terminal.await_text("--executor: unknown executor \"docker\"");
     terminal.answer("Executor: ", "clever-docker");
     terminal.answer("Organization: ", "an organization");
     terminal.answer("Organization: ", ORGANIZATION);
