@@ -1,59 +1,113 @@
-//! The command lines: arguments in, exit code out.
+//! The service's command line: arguments in, exit code out.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use lexopt::ValueExt;
 use log::LevelFilter;
 
-use crate::config::{Config, SHORTEST_PAUSE, level_named};
+use crate::config::{Config, SHORTEST_PAUSE, values};
 use crate::dispatcher::{self, Options, ServiceError};
 use crate::logger;
+use crate::options::{CommandLine, Does, Opt, text};
 use crate::orphans::command::{self, Action};
+use crate::output;
 use crate::process_limits;
 
-const HELP: &str = "\
+/// The program `heptapod-paas-runner`. What must be installed besides the binary is in it: one file to
+/// copy, nothing else to find.
+pub static COMMAND_LINE: CommandLine<Arguments> = CommandLine {
+    program: "heptapod-paas-runner",
+    about: "\
 Gives every CI job of a GitLab or Heptapod instance a Clever Cloud virtual machine of its own.
-
-Usage: heptapod-paas-runner [OPTIONS] CONFIG
-
-  CONFIG                       the configuration file, paas-runner.toml
-
-Options:
-  -l, --logging-level LEVEL    DEBUG, INFO, WARNING or ERROR [default: `log_level`, INFO]
-      --debug-signal           log the tracked jobs and the counters on SIGUSR1
-      --orphans                list the machines that nobody tracks, and leave
-      --delete                 with --orphans: remove them
-      --poll-cycles N          stop after N polling cycles (for tests)
-      --poll-interval N        deprecated: set `check_interval` in the configuration
-      --job-progress-poll-interval N
-                               deprecated: set `job_progress_poll_interval`
-      --print-config           print a sample configuration
-      --print-unit             print a systemd unit
-  -h, --help                   this text
-  -V, --version                the version
-
+",
+    config: "the configuration file, paas-runner.toml",
+    groups: &[(
+        "Options",
+        &[
+            &Opt::new(
+                "logging-level",
+                "DEBUG, INFO, WARNING or ERROR [default: `log_level`, INFO]",
+                Does::Take("LEVEL", |arguments: &mut Arguments, _, value| {
+                    let level = values::level(&text(value)?);
+                    let level = level.map_err(|why| format!("the logging level {why}"))?;
+                    arguments.level = Some(level);
+                    Ok(())
+                }),
+            )
+            .short('l'),
+            &Opt::new(
+                "debug-signal",
+                "log the tracked jobs and the counters on SIGUSR1",
+                Does::Set(|arguments| arguments.debug_signal = true),
+            ),
+            &Opt::new(
+                "orphans",
+                "list the machines that nobody tracks, and leave",
+                Does::Set(|arguments| arguments.orphans = true),
+            ),
+            &Opt::new(
+                "delete",
+                "with --orphans: remove them",
+                Does::Set(|arguments| arguments.delete = true),
+            ),
+            &Opt::new(
+                "poll-cycles",
+                "stop after N polling cycles (for tests)",
+                Does::Take("N", |arguments, _, value| {
+                    arguments.poll_cycles = Some(value.parse()?);
+                    Ok(())
+                }),
+            ),
+            &Opt::new(
+                "poll-interval",
+                "deprecated: set `check_interval` in the configuration",
+                Does::Take("N", |arguments, _, value| {
+                    arguments.check_interval = Some(seconds(&value)?);
+                    Ok(())
+                }),
+            ),
+            &Opt::new(
+                "job-progress-poll-interval",
+                "deprecated: set `job_progress_poll_interval`",
+                Does::Take("N", |arguments, _, value| {
+                    arguments.progress_interval = Some(seconds(&value)?);
+                    Ok(())
+                }),
+            ),
+            &Opt::new(
+                "print-config",
+                "print a sample configuration",
+                Does::Print(include_str!("install/paas-runner.toml")),
+            ),
+            &Opt::new(
+                "print-unit",
+                "print a systemd unit",
+                Does::Print(include_str!("install/heptapod-paas-runner.service")),
+            ),
+            &Opt::new("help", "this text", Does::Help).short('h'),
+            &Opt::new("version", "the version", Does::Version).short('V'),
+        ],
+    )],
+    end: "\
 Exit codes: 0 after SIGTERM or SIGINT, 2 for a bad configuration, 1 for other trouble at start.
-";
+",
+    check: |arguments| {
+        if arguments.delete && !arguments.orphans {
+            return Err("--delete goes with --orphans");
+        }
+        Ok(())
+    },
+};
 
-/// What must be installed besides the binary: one file to copy, nothing else to find.
-const SAMPLE_CONFIGURATION: &str = include_str!("install/paas-runner.toml");
-const SYSTEMD_UNIT: &str = include_str!("install/heptapod-paas-runner.service");
-
-/// A bad configuration, or a bad command line.
+/// systemd is told not to start us again then.
 const BAD_CONFIGURATION: u8 = 2;
 
-#[derive(Debug, PartialEq)]
-enum Command {
-    /// Print this and be done.
-    Print(String),
-    Run(Box<Arguments>),
-}
-
-#[derive(Debug, PartialEq)]
-struct Arguments {
-    config: PathBuf,
+/// What the options say.
+#[derive(Debug, Default, PartialEq)]
+pub struct Arguments {
     level: Option<LevelFilter>,
     debug_signal: bool,
     orphans: bool,
@@ -63,27 +117,20 @@ struct Arguments {
     progress_interval: Option<Duration>,
 }
 
-/// The program `heptapod-paas-runner`.
+/// Runs it, to its exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    match parse(arguments) {
-        Ok(Command::Print(text)) => {
-            print!("{text}");
-            ExitCode::SUCCESS
-        }
-        Ok(Command::Run(arguments)) => run(&arguments),
-        Err(error) => {
-            eprintln!("heptapod-paas-runner: {error}; see --help");
-            ExitCode::from(BAD_CONFIGURATION)
-        }
+    match COMMAND_LINE.read(arguments) {
+        Ok((config, arguments)) => run(&config, &arguments),
+        Err(exit_code) => exit_code,
     }
 }
 
-fn run(arguments: &Arguments) -> ExitCode {
+fn run(path: &Path, arguments: &Arguments) -> ExitCode {
     process_limits::set();
-    let mut config = match Config::load(&arguments.config) {
+    let mut config = match Config::load(path) {
         Ok(config) => config,
         Err(error) => {
-            eprintln!("{error}");
+            output::complain(error);
             return ExitCode::from(BAD_CONFIGURATION);
         }
     };
@@ -92,8 +139,9 @@ fn run(arguments: &Arguments) -> ExitCode {
         config.log_format,
     );
     override_intervals(&mut config, arguments);
+    let shown = path.display();
     for warning in &config.warnings {
-        log::warn!("{}: {warning}", shown(&arguments.config));
+        log::warn!("{shown}: {warning}");
     }
     if arguments.orphans {
         let action = if arguments.delete {
@@ -101,29 +149,29 @@ fn run(arguments: &Arguments) -> ExitCode {
         } else {
             Action::List
         };
-        let report = command::run(config, action).map_err(ServiceError::Start);
-        return exit(arguments, report.map(|report| print!("{report}")));
+        return match command::run(config, action) {
+            Ok(report) => output::print(&report),
+            Err(why) => failed(path, &ServiceError::Start(why)),
+        };
     }
-    log::info!(
-        "version {}, with {}",
-        env!("CARGO_PKG_VERSION"),
-        shown(&arguments.config)
-    );
+    log::info!("version {}, with {shown}", env!("CARGO_PKG_VERSION"));
     let options = Options {
         poll_cycles: arguments.poll_cycles,
         debug_signal: arguments.debug_signal,
     };
-    exit(arguments, dispatcher::run(config, options))
+    match dispatcher::run(config, options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(path, &error),
+    }
 }
 
-fn exit(arguments: &Arguments, result: Result<(), ServiceError>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(ServiceError::Configuration(text)) => {
-            log::error!("{}: {text}", shown(&arguments.config));
+fn failed(path: &Path, error: &ServiceError) -> ExitCode {
+    match error {
+        ServiceError::Configuration(text) => {
+            log::error!("{}: {text}", path.display());
             ExitCode::from(BAD_CONFIGURATION)
         }
-        Err(ServiceError::Start(text)) => {
+        ServiceError::Start(text) => {
             log::error!("{text}");
             ExitCode::FAILURE
         }
@@ -140,67 +188,11 @@ fn override_intervals(config: &mut Config, arguments: &Arguments) {
             "--job-progress-poll-interval is deprecated; set `job_progress_poll_interval` in the \
              configuration"
         );
-        config.progress_interval = interval.max(SHORTEST_PAUSE);
-        config.limit_interval = config.progress_interval;
+        config.set_progress_interval(interval);
     }
-}
-
-fn shown(path: &Path) -> String {
-    path.display().to_string()
-}
-
-fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, lexopt::Error> {
-    use lexopt::prelude::{Long, Short, Value, ValueExt};
-    let mut config: Option<PathBuf> = None;
-    let mut parsed = Arguments {
-        config: PathBuf::new(),
-        level: None,
-        debug_signal: false,
-        orphans: false,
-        delete: false,
-        poll_cycles: None,
-        check_interval: None,
-        progress_interval: None,
-    };
-    let mut parser = lexopt::Parser::from_args(arguments);
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Short('h') | Long("help") => return Ok(Command::Print(HELP.to_owned())),
-            Short('V') | Long("version") => {
-                let version = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"), "\n");
-                return Ok(Command::Print(version.to_owned()));
-            }
-            Long("print-config") => return Ok(Command::Print(SAMPLE_CONFIGURATION.to_owned())),
-            Long("print-unit") => return Ok(Command::Print(SYSTEMD_UNIT.to_owned())),
-            Short('l') | Long("logging-level") => {
-                parsed.level = Some(level(&parser.value()?.string()?)?);
-            }
-            Long("orphans") => parsed.orphans = true,
-            Long("delete") => parsed.delete = true,
-            Long("debug-signal") => parsed.debug_signal = true,
-            Long("poll-cycles") => parsed.poll_cycles = Some(parser.value()?.parse()?),
-            Long("poll-interval") => parsed.check_interval = Some(seconds(&parser.value()?)?),
-            Long("job-progress-poll-interval") => {
-                parsed.progress_interval = Some(seconds(&parser.value()?)?);
-            }
-            Value(path) if config.is_none() => config = Some(path.into()),
-            other => return Err(other.unexpected()),
-        }
-    }
-    if parsed.delete && !parsed.orphans {
-        return Err("--delete goes with --orphans".into());
-    }
-    parsed.config = config.ok_or("which configuration file? CONFIG is missing")?;
-    Ok(Command::Run(Box::new(parsed)))
-}
-
-fn level(name: &str) -> Result<LevelFilter, String> {
-    level_named(name)
-        .ok_or_else(|| format!("unknown logging level {name:?}: DEBUG, INFO, WARNING or ERROR"))
 }
 
 fn seconds(value: &OsString) -> Result<Duration, lexopt::Error> {
-    use lexopt::prelude::ValueExt;
     let seconds: f64 = value.parse()?;
     Duration::try_from_secs_f64(seconds)
         .map_err(|_| format!("{seconds} is no number of seconds").into())
@@ -208,21 +200,25 @@ fn seconds(value: &OsString) -> Result<Duration, lexopt::Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Command, level, parse};
+    use super::{Arguments, COMMAND_LINE};
+    use crate::options::Parsed;
     use log::LevelFilter;
 
-    fn parsed(line: &str) -> Result<Command, String> {
-        parse(line.split_whitespace().map(Into::into)).map_err(|error| error.to_string())
+    fn parsed(line: &str) -> Result<Parsed<Arguments>, String> {
+        let arguments = line.split_whitespace().map(Into::into);
+        COMMAND_LINE
+            .parse(arguments)
+            .map_err(|error| error.to_string())
     }
 
     #[test]
     fn the_command_line_of_the_python_runner_is_understood() {
         let line = "--poll-interval 2 --job-progress-poll-interval=7 --poll-cycles 3 --debug-signal \
                     -l warning paas.toml";
-        let Ok(Command::Run(arguments)) = parsed(line) else {
+        let Ok(Parsed::Run(config, arguments)) = parsed(line) else {
             panic!("not understood: {line}");
         };
-        assert_eq!(arguments.config.to_str(), Some("paas.toml"));
+        assert_eq!(config.to_str(), Some("paas.toml"));
         assert_eq!(arguments.poll_cycles, Some(3));
         assert_eq!(arguments.level, Some(LevelFilter::Warn));
         assert!(arguments.debug_signal);
@@ -230,9 +226,17 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_named() {
-        assert!(parsed("").unwrap_err().contains("CONFIG"));
-        assert!(parsed("a b").unwrap_err().contains('b'));
-        assert!(parsed("--poll-cycles x a").unwrap_err().contains('x'));
-        assert!(level("loud").unwrap_err().contains("WARNING"));
+        for (line, named) in [
+            ("", "CONFIG is missing"),
+            ("a b", "more than one CONFIG"),
+            ("--tags a", "--tags"),
+            ("--poll-cycles x a", "x"),
+            ("--poll-interval -1 a", "-1"),
+            ("-l loud a", "WARNING"),
+            ("--delete a", "--orphans"),
+        ] {
+            let error = parsed(line).unwrap_err();
+            assert!(error.contains(named), "{line}: {error}");
+        }
     }
 }

@@ -21,7 +21,9 @@
 //! The ground floor knows nothing above it: how we speak to others ([`http`], [`trust`], [`process`],
 //! [`json`], [`foreign`]), how long we wait ([`backoff`], [`spacing`], [`semaphore`], [`shutdown`], [`thread`],
 //! [`clock`]), what must not be mixed up ([`secret`], [`digest`], [`weight`]), and what we leave behind
-//! ([`logger`], [`whole_file`], [`process_limits`]).
+//! ([`logger`], [`output`],
+//! [`whole_file`], [`process_limits`]); [`options`] is how a command line is
+//! written down.
 
 pub mod backoff;
 pub mod clever;
@@ -39,7 +41,9 @@ pub mod job;
 pub mod json;
 pub mod logger;
 pub mod names;
+pub mod options;
 pub mod orphans;
+pub mod output;
 pub mod payload;
 pub mod process;
 pub mod process_limits;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::runner::address;
+use super::keys;
 use super::secrets::Secrets;
+use super::values::{self, flavor_prefix};
 use super::written::Section;
 use crate::secret::Secret;
 
@@ -23,8 +24,8 @@ pub struct CleverSettings {
     pub instance_variant: String,
     /// The user name of the git push; with some kinds of credentials it is a secret.
     pub git_user: Secret,
-    /// The application's environment.
-    pub environment: Vec<(String, String)>,
+    /// The application's environment: names, and values of which some are secrets.
+    pub environment: Vec<(String, Secret)>,
     pub tenancy: Tenancy,
 }
 
@@ -44,35 +45,23 @@ pub enum Tenancy {
 
 impl CleverSettings {
     pub(super) fn read(section: &Section<'_>, secrets: &Secrets) -> Self {
-        let text = |key: &'static str, default: &str| {
-            let written = section.string(&[key]).filter(|text| !text.is_empty());
-            written.unwrap_or_else(|| default.to_owned())
-        };
-        let context = text("cc_flavor_context", "heptapod-runner");
+        let family = section.text(&keys::CC_FLAVOR_CONTEXT);
+        let prefix = section.text(&keys::CC_FLAVOR_NAME_PREFIX);
         Self {
-            api_url: address(
-                section,
-                "cc_api_url",
-                &text("cc_api_url", "https://api.clever-cloud.com/v2"),
-            ),
-            zone: text("cc_zone", "par"),
-            default_flavor: text("cc_default_flavor", "M"),
-            max_flavor: section.string(&["cc_max_flavor"]),
-            repository_timeout: section
-                .seconds(&["cc_deployment_repo_timeout"])
-                .unwrap_or(Duration::from_secs(20)),
-            repository_step: section
-                .pause(&["cc_deployment_repo_wait_step"])
-                .unwrap_or(Duration::from_secs(2)),
-            flavor_prefix: text("cc_flavor_name_prefix", &format!("{context}-")),
-            flavor_context: context,
-            instance_variant: text(
-                "cc_instance_variant_uuid",
-                "70d676a0-a775-4dc9-a43d-3121036e8515",
-            ),
-            git_user: section
-                .secret(&["cc_auth_user"], secrets)
-                .unwrap_or_else(|| Secret::new("Jenkins")),
+            api_url: section.address(&keys::CC_API_URL),
+            zone: section.text(&keys::CC_ZONE),
+            default_flavor: section.text(&keys::CC_DEFAULT_FLAVOR),
+            max_flavor: section.written_text(&keys::CC_MAX_FLAVOR),
+            repository_timeout: section.seconds(&keys::CC_DEPLOYMENT_REPO_TIMEOUT),
+            repository_step: section.pause(&keys::CC_DEPLOYMENT_REPO_WAIT_STEP),
+            flavor_prefix: if prefix.is_empty() {
+                flavor_prefix(&family)
+            } else {
+                prefix
+            },
+            flavor_context: family,
+            instance_variant: section.text(&keys::CC_INSTANCE_VARIANT_UUID),
+            git_user: section.secret(&keys::CC_AUTH_USER, secrets),
             environment: environment(section),
             tenancy: Tenancy::read(section, secrets),
         }
@@ -81,57 +70,33 @@ impl CleverSettings {
 
 impl Tenancy {
     fn read(section: &Section<'_>, secrets: &Secrets) -> Self {
-        let text = |key: &'static str| section.string(&[key]);
-        let attribute = |key: &'static str, default: &str| {
-            let written = text(key).filter(|name| !name.is_empty());
-            written.unwrap_or_else(|| default.to_owned())
-        };
-        // Asked for in both modes, so that each is a known key in the other.
-        let organization_attribute = attribute("cc_orga_id_attribute", "cc_orga_id");
-        let token_attribute = attribute("cc_orga_token_attribute", "cc_orga_token");
-        if section.flag(&["cc_multi_tenant"], false) {
-            let _ = (text("cc_orga_id"), text("cc_token"));
-            let attributes_token = section.required_secret(
-                "cc_gitlab_namespace_attributes_token",
-                "with `cc_multi_tenant`, an administrator's token that may read group attributes",
-                secrets,
-            );
+        if section.flag(&keys::CC_MULTI_TENANT) {
+            let token = &keys::CC_GITLAB_NAMESPACE_ATTRIBUTES_TOKEN;
             return Self::ByGroup {
-                attributes_token,
-                organization_attribute,
-                token_attribute,
+                attributes_token: section.secret(token, secrets),
+                organization_attribute: section.text(&keys::CC_ORGA_ID_ATTRIBUTE),
+                token_attribute: section.text(&keys::CC_ORGA_TOKEN_ATTRIBUTE),
             };
         }
-        let _ = text("cc_gitlab_namespace_attributes_token");
-        let organization = section.required_string(
-            "cc_orga_id",
-            "the organization that pays for the machines, \"orga_…\" in the Clever Cloud console",
-        );
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        if !organization.chars().all(plain) {
-            section.problem_at(
-                "cc_orga_id",
-                "`cc_orga_id` must be an id such as \"orga_…\"",
-            );
+        let organization = section.text(&keys::CC_ORGA_ID);
+        if !organization.is_empty()
+            && let Err(why) = values::id(&organization)
+        {
+            section.problem_at(&keys::CC_ORGA_ID, format!("`cc_orga_id` {why}"));
         }
-        let token = section.required_secret(
-            "cc_token",
-            "the token that may create and delete that organization's applications",
-            secrets,
-        );
         Self::Single {
             organization,
-            token,
+            token: section.secret(&keys::CC_TOKEN, secrets),
         }
     }
 }
 
 /// The inner runner starts containers, so it needs the Docker socket; the operator may say
 /// otherwise.
-fn environment(section: &Section<'_>) -> Vec<(String, String)> {
-    let mut environment = vec![("CC_MOUNT_DOCKER_SOCKET".to_owned(), "true".to_owned())];
-    let extra = section.section(&["cc_extra_env"]);
-    for (name, value) in extra.map(|extra| extra.strings()).unwrap_or_default() {
+fn environment(section: &Section<'_>) -> Vec<(String, Secret)> {
+    let mut environment = vec![("CC_MOUNT_DOCKER_SOCKET".to_owned(), Secret::new("true"))];
+    for (name, value) in section.table(&keys::CC_EXTRA_ENV).texts() {
+        let value = Secret::new(value);
         match environment.iter_mut().find(|(known, _)| *known == name) {
             Some(entry) => entry.1 = value,
             None => environment.push((name, value)),

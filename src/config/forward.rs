@@ -4,58 +4,66 @@
 //! and order included, because those are its own settings. It does not get what could provision
 //! machines, read other tenants' data or steer us.
 
+use std::fmt;
+
 use toml::{Table, Value};
 
+use super::keys::{self, EXECUTOR, TLS_CA_FILE, TOKEN};
+use super::values::ExecutorKind;
 use crate::secret::Secret;
-
-/// Whatever begins so is ours.
-const OUR_PREFIXES: [&str; 2] = ["cc_", "paas_"];
-
-/// Ours as well, though named like the inner runner's.
-const OUR_KEYS: [&str; 4] = [
-    "heptapod_runner_main_image",
-    "job_trace_watch",
-    "quota_max_fraction",
-    "secrets_file",
-];
 
 /// Where the coordinator's own certificate authorities are on a machine.
 const AUTHORITIES: &str = "/etc/heptapod-runner/ca.crt";
 
-/// The text of the machine's `runner.toml`: one `[[runners]]` section for the docker executor.
-/// `executors`: keys that are the executor's. `authorities`: a file of them travels along.
-pub(super) fn inner_configuration(
-    section: &Table,
-    executors: &[&str],
-    token: &Secret,
-    authorities: bool,
-) -> String {
-    let mut runner = Table::new();
-    for (key, value) in section {
-        let ours = OUR_PREFIXES.iter().any(|prefix| key.starts_with(prefix))
-            || OUR_KEYS.contains(&key.as_str())
-            || executors.contains(&key.as_str());
-        if !ours {
-            runner.insert(key.clone(), value.clone());
-        }
+/// The machine's `runner.toml`. It may hold secrets, those of a cache for instance, so that it does
+/// not print.
+#[derive(Clone, Default)]
+pub struct InnerConfiguration {
+    /// Its only `[[runners]]` section.
+    runner: Table,
+}
+
+impl InnerConfiguration {
+    /// Of a runner's section, as it is written, with as much of its token as a machine may know.
+    pub(super) fn of(section: &Table, executor: ExecutorKind, token: &Secret) -> Self {
+        let travels = |(key, _): &(&String, _)| keys::travels(key, executor);
+        let travelling = section.iter().filter(travels);
+        let mut inner = Self {
+            runner: travelling.map(|(k, v)| (k.clone(), v.clone())).collect(),
+        };
+        inner.set(EXECUTOR.name(), "docker");
+        inner.set(TOKEN.name(), token.reveal());
+        inner
     }
-    runner.insert("executor".to_owned(), Value::String("docker".to_owned()));
-    runner.insert("token".to_owned(), Value::String(token.reveal().to_owned()));
-    if authorities {
-        let path = Value::String(AUTHORITIES.to_owned());
-        runner.insert("tls-ca-file".to_owned(), path);
+
+    /// The coordinator has authorities of its own, which travel along as a file.
+    pub(super) fn trust_authorities(&mut self) {
+        self.set(TLS_CA_FILE.name(), AUTHORITIES);
     }
-    let mut file = Table::new();
-    file.insert(
-        "runners".to_owned(),
-        Value::Array(vec![Value::Table(runner)]),
-    );
-    file.to_string()
+
+    fn set(&mut self, key: &str, value: &str) {
+        let value = Value::String(value.to_owned());
+        self.runner.insert(key.to_owned(), value);
+    }
+
+    /// The file's text, which may hold secrets.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let runners = Value::Array(vec![Value::Table(self.runner.clone())]);
+        Table::from_iter([("runners".to_owned(), runners)]).to_string()
+    }
+}
+
+impl fmt::Debug for InnerConfiguration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InnerConfiguration([redacted])")
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::inner_configuration;
+    use super::InnerConfiguration;
+    use crate::config::values::ExecutorKind;
     use crate::secret::Secret;
 
     #[test]
@@ -68,6 +76,7 @@ mod tests {
             paas_job_trace_watch = { token = "admin-secret" }
             job_trace_watch = { token = "admin-secret" }
             quota_max_fraction = 0.5
+            cc_of_a_later_version = "secret"
             host = "unix:///secret/engine"
             since = 2024-02-03T04:05:06Z
             [docker]
@@ -78,7 +87,10 @@ mod tests {
             "#,
         )
         .unwrap();
-        let inner = inner_configuration(&section, &["host"], &Secret::new("glrt-short"), false);
+        let token = Secret::new("glrt-short");
+        let inner = InnerConfiguration::of(&section, ExecutorKind::LocalDocker, &token);
+        assert!(!format!("{inner:?}").contains("short"));
+        let inner = inner.render();
         assert!(
             !inner.contains("secret") && !inner.contains("quota"),
             "{inner}"

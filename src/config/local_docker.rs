@@ -2,6 +2,7 @@
 
 use std::env;
 
+use super::keys;
 use super::written::Section;
 
 /// Where an engine listens that was installed and left as it is.
@@ -17,10 +18,9 @@ pub struct LocalDockerSettings {
 
 impl LocalDockerSettings {
     pub(super) fn read(section: &Section<'_>) -> Self {
-        let written = section.string(&["host"]);
-        let environment = env::var("DOCKER_HOST").ok();
-        choose(written, environment).unwrap_or_else(|why| {
-            section.problem_at("host", why);
+        let environment = env::var("DOCKER_HOST").unwrap_or_default();
+        choose(section.text(&keys::HOST), environment).unwrap_or_else(|why| {
+            section.problem_at(&keys::HOST, why);
             Self {
                 host: DEFAULT_HOST.to_owned(),
                 socket: String::new(),
@@ -30,15 +30,11 @@ impl LocalDockerSettings {
 }
 
 /// What is written counts more than the environment; what is empty says nothing.
-fn choose(
-    written: Option<String>,
-    environment: Option<String>,
-) -> Result<LocalDockerSettings, String> {
-    let said = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let (source, host) = match (said(written), said(environment)) {
-        (Some(host), _) => ("`host`", host),
-        (None, Some(host)) => ("`host` is not set, and $DOCKER_HOST", host),
-        (None, None) => ("", DEFAULT_HOST.to_owned()),
+fn choose(written: String, environment: String) -> Result<LocalDockerSettings, String> {
+    let (source, host) = match (written.as_str(), environment.as_str()) {
+        ("", "") => ("", DEFAULT_HOST.to_owned()),
+        ("", _) => ("`host` is not set, and $DOCKER_HOST", environment),
+        _ => ("`host`", written),
     };
     let socket = host.strip_prefix("unix://").map(str::to_owned);
     // Docker takes what stands behind a colon for the place in the container.
@@ -53,11 +49,12 @@ fn choose(
 
 #[cfg(test)]
 mod tests {
-    use super::choose;
+    use super::{DEFAULT_HOST, choose};
+    use crate::config::keys::{HOST, Unwritten};
 
     fn chosen(written: &str, environment: &str) -> Result<(String, String), String> {
-        let texts = (Some(written.to_owned()), Some(environment.to_owned()));
-        choose(texts.0, texts.1).map(|settings| (settings.host, settings.socket))
+        let settings = choose(written.to_owned(), environment.to_owned())?;
+        Ok((settings.host, settings.socket))
     }
 
     #[test]
@@ -70,6 +67,14 @@ mod tests {
             let host = format!("unix://{socket}");
             assert_eq!(chosen(written, environment), Ok((host, socket.to_owned())));
         }
+    }
+
+    #[test]
+    fn the_usual_one_is_the_one_that_the_manual_tells_of() {
+        let Unwritten::Words(words) = HOST.unwritten else {
+            panic!("it depends on the environment");
+        };
+        assert!(words.ends_with(DEFAULT_HOST), "{words}");
     }
 
     #[test]

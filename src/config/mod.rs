@@ -7,10 +7,12 @@
 
 mod clever;
 mod forward;
+pub mod keys;
 mod local_docker;
 mod runner;
 mod secrets;
 mod unknown;
+pub mod values;
 mod written;
 
 use std::fmt;
@@ -24,6 +26,8 @@ use toml::de::DeTable;
 
 use crate::logger::Format;
 pub use clever::{CleverSettings, Tenancy};
+pub use forward::InnerConfiguration;
+use keys::{Key, Whose};
 pub use local_docker::LocalDockerSettings;
 pub use runner::{ExecutorSettings, RunnerSettings, TraceWatch};
 pub use secrets::Secrets;
@@ -63,7 +67,7 @@ pub struct Config {
 }
 
 /// The quota is the weight of so many jobs of one flavor of one runner.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct QuotaSettings {
     pub reference_runner: String,
     pub reference_flavor: String,
@@ -125,9 +129,9 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// A billing step of Clever Cloud is 10 s: a job's end is noticed within one, whatever the
-/// time of day, and nothing is paid for that nobody uses. `job_progress_poll_interval` sets it.
-const PROGRESS_INTERVAL: Duration = Duration::from_secs(8);
+/// How long a runner waits when a limit is reached, unless `job_progress_poll_interval` says
+/// otherwise.
+const LIMIT_INTERVAL: Duration = Duration::from_secs(30);
 
 impl Config {
     /// # Errors
@@ -153,10 +157,7 @@ impl Config {
         let document = DeTable::parse(text).map_err(|error| not_toml(&error))?;
         let verbatim: toml::Table = toml::from_str(text).map_err(|error| not_toml(&error))?;
         let written = Written::new(text);
-        let config = Self::read(
-            &Section::new(&written, document.get_ref(), 0..0, "the configuration"),
-            &verbatim,
-        );
+        let config = Self::read(&Section::global(&written, document.get_ref()), &verbatim);
         let problems = written.into_problems();
         if problems.is_empty() {
             Ok(config)
@@ -172,136 +173,98 @@ impl Config {
         let mut warnings = Vec::new();
         let runners = runner::read_all(global, verbatim, &mut warnings);
         let quota = QuotaSettings::read(global, &runners, &mut warnings);
-        let progress_interval =
-            global.pause(&["job_progress_poll_interval", "job_progress_interval"]);
         let mut config = Self {
-            concurrent: limit(global, &["concurrent", "concurrency"], 50),
-            check_interval: global
-                .pause(&["check_interval"])
-                .unwrap_or(Duration::from_secs(3)),
-            progress_interval: progress_interval.unwrap_or(PROGRESS_INTERVAL),
-            limit_interval: progress_interval.unwrap_or(Duration::from_secs(30)),
+            concurrent: limit(global, &keys::CONCURRENT),
+            check_interval: global.pause(&keys::CHECK_INTERVAL),
+            progress_interval: global.pause(&keys::JOB_PROGRESS_POLL_INTERVAL),
+            limit_interval: LIMIT_INTERVAL,
             quota,
-            state_file: global
-                .required_string(
-                    "state_file",
-                    "the path of the file that remembers the running jobs, such as \
-                     \"/var/lib/heptapod-runner/state.json\"",
-                )
-                .into(),
-            max_launching: limit(global, &["paas_max_concurrent_provisioning"], 10),
-            launch_spacing: global
-                .seconds(&["paas_min_seconds_between_launches"])
-                .unwrap_or_default(),
-            repoll_immediately: global.flag(&["paas_repoll_same_runner_immediately"], false),
-            keep_finished: global.flag(&["paas_finished_jobs_keep_resources"], false),
-            decommission_launch_failures: global.flag(
-                &[
-                    "paas_decommission_launch_failures",
-                    "pass_decommision_launched_failures",
-                ],
-                true,
-            ),
-            log_statistics: global.flag(&["paas_log_statistics"], true),
-            max_machine_age: global
-                .seconds(&["paas_max_machine_age"])
-                .unwrap_or(Duration::from_secs(24 * 3600)),
+            state_file: global.text(&keys::STATE_FILE).into(),
+            max_launching: limit(global, &keys::PAAS_MAX_CONCURRENT_PROVISIONING),
+            launch_spacing: global.seconds(&keys::PAAS_MIN_SECONDS_BETWEEN_LAUNCHES),
+            repoll_immediately: global.flag(&keys::PAAS_REPOLL_SAME_RUNNER_IMMEDIATELY),
+            keep_finished: global.flag(&keys::PAAS_FINISHED_JOBS_KEEP_RESOURCES),
+            decommission_launch_failures: global.flag(&keys::PAAS_DECOMMISSION_LAUNCH_FAILURES),
+            log_statistics: global.flag(&keys::PAAS_LOG_STATISTICS),
+            max_machine_age: global.seconds(&keys::PAAS_MAX_MACHINE_AGE),
             log_level: log_level(global),
             log_format: log_format(global),
             runners,
             warnings: Vec::new(),
         };
-        warnings.extend(unknown::in_our_section(global));
+        if global.has(&keys::JOB_PROGRESS_POLL_INTERVAL) {
+            config.set_progress_interval(config.progress_interval);
+        }
+        warnings.extend(unknown::in_our_section(global, Whose::Service));
         config.warnings = warnings;
         config
+    }
+
+    /// Sets both times that `job_progress_poll_interval` sets.
+    pub fn set_progress_interval(&mut self, interval: Duration) {
+        self.progress_interval = interval.max(SHORTEST_PAUSE);
+        self.limit_interval = self.progress_interval;
     }
 }
 
 impl QuotaSettings {
     fn read(global: &Section<'_>, runners: &[RunnerSettings], warnings: &mut Vec<String>) -> Self {
-        let Some(section) = global.section(&["quota_computation"]) else {
+        if !global.has(&keys::QUOTA_COMPUTATION) {
             global.problem(
                 "[quota_computation] is missing: it says how much may run at once, as \
                  `reference_runner` (a runner's name), `reference_flavor` (such as \"M\") and \
                  `reference_jobs_count`",
             );
-            return Self::of("", "", 0, 1.0);
+            return Self::default();
+        }
+        let section = global.table(&keys::QUOTA_COMPUTATION);
+        warnings.extend(unknown::in_our_section(&section, Whose::Quota));
+        let quota = Self {
+            reference_runner: section.text(&keys::REFERENCE_RUNNER),
+            reference_flavor: section.text(&keys::REFERENCE_FLAVOR),
+            reference_jobs_count: section.count(&keys::REFERENCE_JOBS_COUNT),
+            allowed_fraction_per_runner: section.share(&keys::ALLOWED_FRACTION_PER_RUNNER),
         };
-        let runner = section.required_string("reference_runner", "the name of one of the runners");
-        let flavor = section.required_string("reference_flavor", "a flavor such as \"M\"");
-        let count = section.count(&["reference_jobs_count"]);
-        if count.is_none_or(|count| count == 0) {
+        if quota.reference_jobs_count == 0 {
             section.problem_at(
-                "reference_jobs_count",
+                &keys::REFERENCE_JOBS_COUNT,
                 "`reference_jobs_count` in [quota_computation] must be a whole number of jobs, at least 1",
             );
         }
-        if !runner.is_empty() && !runners.iter().any(|known| known.name == runner) {
+        let runner = &quota.reference_runner;
+        if !runner.is_empty() && !runners.iter().any(|known| known.name == *runner) {
             let names: Vec<_> = runners.iter().map(|r| format!("{:?}", r.name)).collect();
+            let names = names.join(", ");
             section.problem_at(
-                "reference_runner",
-                format!(
-                    "there is no runner named {runner:?}; the runners are {}",
-                    names.join(", ")
-                ),
+                &keys::REFERENCE_RUNNER,
+                format!("there is no runner named {runner:?}; the runners are {names}"),
             );
         }
-        let keys = ["allowed_fraction_per_runner", "per_runner_quota_fraction"];
-        let fraction = section.share(&keys).unwrap_or(1.0);
-        warnings.extend(unknown::in_our_section(&section));
-        Self::of(&runner, &flavor, count.unwrap_or_default(), fraction)
-    }
-
-    fn of(runner: &str, flavor: &str, count: u64, fraction: f64) -> Self {
-        Self {
-            reference_runner: runner.to_owned(),
-            reference_flavor: flavor.to_owned(),
-            reference_jobs_count: count,
-            allowed_fraction_per_runner: fraction,
-        }
-    }
-}
-
-/// The names of levels, in any case; those of the Python runner and of gitlab-runner.
-#[must_use]
-pub fn level_named(name: &str) -> Option<LevelFilter> {
-    match name.to_ascii_uppercase().as_str() {
-        "DEBUG" => Some(LevelFilter::Debug),
-        "INFO" => Some(LevelFilter::Info),
-        "WARNING" | "WARN" => Some(LevelFilter::Warn),
-        "ERROR" | "CRITICAL" | "FATAL" => Some(LevelFilter::Error),
-        _ => None,
+        quota
     }
 }
 
 fn log_level(global: &Section<'_>) -> LevelFilter {
-    let Some(name) = global.string(&["log_level"]) else {
-        return LevelFilter::Info;
-    };
-    level_named(&name).unwrap_or_else(|| {
-        global.problem_at(
-            "log_level",
-            "`log_level` must be debug, info, warning or error",
-        );
+    values::level(&global.text(&keys::LOG_LEVEL)).unwrap_or_else(|why| {
+        global.problem_at(&keys::LOG_LEVEL, format!("`log_level` {why}"));
         LevelFilter::Info
     })
 }
 
 fn log_format(global: &Section<'_>) -> Format {
-    match global.string(&["log_format"]).as_deref() {
+    match global.text(&keys::LOG_FORMAT).as_str() {
         // gitlab-runner's own default is a kind of text.
-        None | Some("text" | "runner") => Format::Text,
-        Some("json") => Format::Json,
-        Some(_) => {
-            global.problem_at("log_format", "`log_format` must be \"text\" or \"json\"");
+        "text" | "runner" => Format::Text,
+        "json" => Format::Json,
+        _ => {
+            let what = "`log_format` must be \"text\" or \"json\"";
+            global.problem_at(&keys::LOG_FORMAT, what);
             Format::Text
         }
     }
 }
 
 /// A number of jobs; one that this machine can't count to is no limit.
-fn limit(section: &Section<'_>, keys: &[&'static str], default: usize) -> usize {
-    section.count(keys).map_or(default, |count| {
-        usize::try_from(count).unwrap_or(usize::MAX)
-    })
+fn limit(section: &Section<'_>, key: &Key) -> usize {
+    usize::try_from(section.count(key)).unwrap_or(usize::MAX)
 }

@@ -4,51 +4,40 @@
 //! there: the ones with our prefixes, and near misses. They are warnings, since a key that a later
 //! version knows must not keep this one from starting.
 
+use super::keys::{self, Whose};
+use super::values::ExecutorKind;
 use super::written::Section;
 
-/// Global keys of gitlab-runner that mean nothing here, but often stand there.
-const FOREIGN: [&str; 6] = [
-    "connection_max_age",
-    "listen_address",
-    "sentry_dsn",
-    "session_server",
-    "shutdown_timeout",
-    "user",
-];
-
-/// Keys of the inner runner that look like a key of ours without being one.
-const INNER: [&str; 3] = ["id", "limit", "labels"];
-
 /// Warnings about the keys of a section that is ours alone.
-pub(super) fn in_our_section(section: &Section<'_>) -> Vec<String> {
-    let unknown = section.unknown_keys();
-    let unknown = unknown
-        .iter()
-        .filter(|(key, _)| !FOREIGN.contains(&key.as_str()));
-    unknown
-        .map(|(key, line)| warning(section, key, *line))
-        .collect()
+pub(super) fn in_our_section(section: &Section<'_>, whose: Whose) -> Vec<String> {
+    unknown(section, &[whose], |_, _| true)
 }
 
-/// Warnings about the keys of a section that we share with the inner runner.
-pub(super) fn in_shared_section(section: &Section<'_>) -> Vec<String> {
-    let unknown = section.unknown_keys();
-    let suspicious = unknown.iter().filter(|(key, _)| {
-        let ours = key.starts_with("cc_") || key.starts_with("paas_");
-        ours || !INNER.contains(&key.as_str()) && suggestion(key, &section.known_keys()).is_some()
+/// Warnings about the keys of a runner's section, which we share with the inner runner.
+pub(super) fn in_runner(section: &Section<'_>, executor: Option<ExecutorKind>) -> Vec<String> {
+    unknown(section, &Whose::in_runner_with(executor), |key, meant| {
+        keys::has_our_prefix(key) || meant.is_some()
+    })
+}
+
+/// `is_suspicious`: whether to tell of a key, which may be a misspelt one of ours.
+fn unknown(
+    section: &Section<'_>,
+    whose: &[Whose],
+    is_suspicious: fn(&str, Option<&str>) -> bool,
+) -> Vec<String> {
+    let known: Vec<_> = keys::names_of(whose).collect();
+    let unknown = section
+        .written_keys()
+        .filter(|(key, _)| !known.contains(key) && !keys::is_gitlab_runners(key, whose));
+    let warnings = unknown.filter_map(|(key, line)| {
+        let meant = suggestion(key, &known);
+        let hint = meant.map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
+        let title = section.title();
+        is_suspicious(key, meant)
+            .then(|| format!("line {line}: unknown key `{key}` in {title}{hint}"))
     });
-    suspicious
-        .map(|(key, line)| warning(section, key, *line))
-        .collect()
-}
-
-fn warning(section: &Section<'_>, key: &str, line: usize) -> String {
-    let hint = suggestion(key, &section.known_keys())
-        .map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
-    format!(
-        "line {line}: unknown key `{key}` in {}{hint}",
-        section.title()
-    )
+    warnings.collect()
 }
 
 /// The known key that is nearest, when it is near.

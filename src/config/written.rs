@@ -2,18 +2,21 @@
 //!
 //! A [`Section`] hands out the values of one TOML table by key, in the type that is asked for. What
 //! is missing or of the wrong type is noted as a [`Problem`] with its line, and reading goes on
-//! with a stand-in, so that all problems are told at once. It knows no key by itself.
+//! with its default or another stand-in, so that all problems are told at once. Which keys there are
+//! is for [`super::keys`] to say.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
+use std::str::FromStr;
 use std::time::Duration;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
+use super::keys::{Key, Unwritten};
 use super::secrets::Secrets;
+use super::values::address;
 use crate::secret::Secret;
 
 /// Nobody means to ask without a pause at all.
@@ -76,139 +79,180 @@ pub fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     (line, before[line_start..].chars().count() + 1)
 }
 
-/// One table of the file.
+/// One table of the file, or one that could stand there and doesn't.
 pub struct Section<'a> {
     written: &'a Written<'a>,
-    table: &'a DeTable<'a>,
+    table: Option<&'a DeTable<'a>>,
     span: Range<usize>,
     title: String,
-    known: RefCell<BTreeSet<&'static str>>,
 }
 
 impl<'a> Section<'a> {
+    /// The whole file's table.
     #[must_use]
-    pub fn new(
-        written: &'a Written<'a>,
-        table: &'a DeTable<'a>,
-        span: Range<usize>,
-        title: impl Into<String>,
-    ) -> Self {
+    pub fn global(written: &'a Written<'a>, table: &'a DeTable<'a>) -> Self {
         Self {
             written,
-            table,
-            span,
-            title: title.into(),
-            known: RefCell::default(),
+            table: Some(table),
+            span: 0..0,
+            title: "the configuration".to_owned(),
         }
     }
 
-    /// The value of the first of `keys` that is written; the others are older spellings of it.
-    fn find(&self, keys: &[&'static str]) -> Option<(&'static str, &'a Spanned<DeValue<'a>>)> {
-        self.known.borrow_mut().extend(keys);
-        keys.iter()
-            .find_map(|key| Some((*key, self.table.get(*key)?)))
+    /// The value of a key, with the spelling in which it is written.
+    fn find(&self, key: &Key) -> Option<(&'static str, &'a Spanned<DeValue<'a>>)> {
+        let table = self.table?;
+        let mut names = key.names().iter();
+        names.find_map(|name| Some((*name, table.get(*name)?)))
     }
 
-    fn read<T>(
-        &self,
-        keys: &[&'static str],
-        wanted: &str,
-        read: impl FnOnce(&'a DeValue<'a>) -> Option<T>,
-    ) -> Option<T> {
-        let (key, value) = self.find(keys)?;
+    /// Whether it is written, in any spelling, rightly or wrongly.
+    pub fn has(&self, key: &Key) -> bool {
+        self.find(key).is_some()
+    }
+
+    fn read<T>(&self, key: &Key, read: impl FnOnce(&'a DeValue<'a>) -> Option<T>) -> Option<T> {
+        let (name, value) = self.find(key)?;
         let result = read(value.get_ref());
         if result.is_none() {
-            let found = value.get_ref().type_str();
-            self.problem_at(key, format!("`{key}` must be {wanted}, not this {found}"));
+            let (wanted, found) = (key.kind.wanted(), value.get_ref().type_str());
+            self.problem_at(key, format!("`{name}` must be {wanted}, not this {found}"));
         }
         result
     }
 
-    pub fn string(&self, keys: &[&'static str]) -> Option<String> {
-        self.read(keys, "a text in quotes", |v| v.as_str().map(str::to_owned))
+    fn read_or_default<T: FromStr + Default>(
+        &self,
+        key: &Key,
+        read: impl FnOnce(&'a DeValue<'a>) -> Option<T>,
+    ) -> T {
+        let written = self.read(key, read);
+        written.or_else(|| key.default()).unwrap_or_default()
     }
 
-    pub fn required_string(&self, key: &'static str, why: &str) -> String {
-        let found = self.string(&[key]).filter(|text| !text.is_empty());
-        if found.is_none() && self.table.get(key).is_none_or(|v| v.get_ref().is_str()) {
-            self.problem(format!("`{key}` is missing in {}: {why}", self.title));
+    /// The text as it is written, be it empty.
+    pub fn written_text(&self, key: &Key) -> Option<String> {
+        self.read(key, |value| value.as_str().map(str::to_owned))
+    }
+
+    /// A text, where an empty one is as good as none. Empty only when there is no default either.
+    pub fn text(&self, key: &Key) -> String {
+        if let Some(text) = self.written_text(key).filter(|text| !text.is_empty()) {
+            return text;
         }
-        found.unwrap_or_default()
+        let wrong = self.find(key).is_some_and(|(_, v)| !v.get_ref().is_str());
+        if key.unwritten == Unwritten::Required && !wrong {
+            let (name, title, help) = (key.name(), &self.title, key.help);
+            self.problem(format!("`{name}` is missing in {title}: {help}"));
+        }
+        key.default().unwrap_or_default()
     }
 
-    /// A text that is a secret, or says where one is.
-    pub fn secret(&self, keys: &[&'static str], secrets: &Secrets) -> Option<Secret> {
-        let (key, written) = (self.find(keys)?.0, self.string(keys)?);
-        let resolved = secrets.resolve(&written);
+    /// An address without its trailing slashes.
+    pub fn address(&self, key: &Key) -> String {
+        let written = self.text(key);
+        match address(&written) {
+            Ok(address) => address,
+            Err(why) => {
+                if !written.is_empty() {
+                    self.problem_at(key, format!("`{}` {why}", key.name()));
+                }
+                written
+            }
+        }
+    }
+
+    /// A text that is a secret, or says where one is; empty when it can't be used.
+    pub fn secret(&self, key: &Key, secrets: &Secrets) -> Secret {
+        let secret = self.optional_secret(key, secrets);
+        secret.unwrap_or_else(|| Secret::new(""))
+    }
+
+    /// The same, where there need not be one.
+    pub fn optional_secret(&self, key: &Key, secrets: &Secrets) -> Option<Secret> {
+        let written = if key.unwritten == Unwritten::Required {
+            Some(self.text(key)).filter(|text| !text.is_empty())
+        } else {
+            self.written_text(key).or_else(|| key.default())
+        };
+        let resolved = secrets.resolve(&written?);
         if let Err(why) = &resolved {
-            self.problem_at(key, format!("`{key}` can't be used: {why}"));
+            let name = self.find(key).map_or(key.name(), |(name, _)| name);
+            self.problem_at(key, format!("`{name}` can't be used: {why}"));
         }
         resolved.ok()
     }
 
-    pub fn required_secret(&self, key: &'static str, why: &str, secrets: &Secrets) -> Secret {
-        let written = self.required_string(key, why);
-        let found = (!written.is_empty()).then(|| self.secret(&[key], secrets));
-        found.flatten().unwrap_or_else(|| Secret::new(""))
+    pub fn flag(&self, key: &Key) -> bool {
+        self.read_or_default(key, DeValue::as_bool)
     }
 
-    pub fn flag(&self, keys: &[&'static str], default: bool) -> bool {
-        self.read(keys, "true or false", DeValue::as_bool)
-            .unwrap_or(default)
-    }
-
-    pub fn count(&self, keys: &[&'static str]) -> Option<u64> {
-        self.read(keys, "a whole number, not negative", |value| {
+    pub fn count(&self, key: &Key) -> u64 {
+        self.read_or_default(key, |value| {
             let integer = value.as_integer()?;
             u64::from_str_radix(integer.as_str(), integer.radix()).ok()
         })
     }
 
     /// A number of seconds, fractions allowed.
-    pub fn seconds(&self, keys: &[&'static str]) -> Option<Duration> {
-        self.read(keys, "a number of seconds, not negative", |value| {
-            Duration::try_from_secs_f64(number(value)?.min(LONGEST)).ok()
-        })
+    pub fn seconds(&self, key: &Key) -> Duration {
+        let duration = |seconds: f64| Duration::try_from_secs_f64(seconds.min(LONGEST)).ok();
+        let written = self.read(key, |value| duration(number(value)?));
+        let default = || duration(key.default()?);
+        written.or_else(default).unwrap_or_default()
     }
 
     /// A pause between two requests: a number of seconds, of which too few mean a short moment.
-    pub fn pause(&self, keys: &[&'static str]) -> Option<Duration> {
-        self.seconds(keys).map(|pause| pause.max(SHORTEST_PAUSE))
+    pub fn pause(&self, key: &Key) -> Duration {
+        self.seconds(key).max(SHORTEST_PAUSE)
     }
 
     /// A number above 0 and at most 1.
-    pub fn share(&self, keys: &[&'static str]) -> Option<f64> {
-        self.read(keys, "a number above 0 and at most 1", |value| {
+    pub fn share(&self, key: &Key) -> f64 {
+        self.read_or_default(key, |value| {
             number(value).filter(|share| *share > 0.0 && *share <= 1.0)
         })
     }
 
-    pub fn section(&self, keys: &[&'static str]) -> Option<Self> {
-        let (key, span) = self.find(keys).map(|(key, value)| (key, value.span()))?;
-        let table = self.read(keys, "a table", DeValue::as_table)?;
-        Some(Self::new(self.written, table, span, format!("[{key}]")))
+    /// A table in this one. One that is not written has nothing in it.
+    pub fn table(&self, key: &Key) -> Self {
+        let found = self.find(key);
+        let (name, span) = found.map_or((key.name(), self.span.clone()), |(name, value)| {
+            (name, value.span())
+        });
+        Self {
+            written: self.written,
+            table: self.read(key, DeValue::as_table),
+            span,
+            title: format!("[{name}]"),
+        }
     }
 
     /// The tables of an array of tables, each with its place in the file.
-    pub fn sections(&self, key: &'static str) -> Vec<Self> {
-        let array = self.read(&[key], "an array of tables", DeValue::as_array);
+    pub fn tables(&self, key: &Key) -> Vec<Self> {
+        let array = self.read(key, DeValue::as_array);
         let tables = array.iter().flat_map(|array| array.iter()).enumerate();
         tables
             .filter_map(|(index, value)| {
-                let title = format!("[[{key}]] number {}", index + 1);
-                let Some(table) = value.get_ref().as_table() else {
+                let title = format!("[[{}]] number {}", key.name(), index + 1);
+                let table = value.get_ref().as_table();
+                if table.is_none() {
                     self.written
                         .note(&value.span(), format!("{title} must be a table"));
-                    return None;
-                };
-                Some(Self::new(self.written, table, value.span(), title))
+                }
+                Some(Self {
+                    written: self.written,
+                    table: Some(table?),
+                    span: value.span(),
+                    title,
+                })
             })
             .collect()
     }
 
     /// The entries of a table whose keys are the operator's own and whose values are texts.
-    pub fn strings(&self) -> Vec<(String, String)> {
-        let entries = self.table.iter().filter_map(|(key, value)| {
+    pub fn texts(&self) -> Vec<(String, String)> {
+        let entries = self.entries().filter_map(|(key, value)| {
             let text = match value.get_ref() {
                 DeValue::String(text) => text.to_string(),
                 DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) => {
@@ -227,20 +271,18 @@ impl<'a> Section<'a> {
         entries.collect()
     }
 
-    /// Keys that were asked for.
-    pub fn known_keys(&self) -> Vec<&'static str> {
-        self.known.borrow().iter().copied().collect()
+    fn entries(
+        &self,
+    ) -> impl Iterator<Item = (&'a Spanned<DeString<'a>>, &'a Spanned<DeValue<'a>>)> {
+        self.table.into_iter().flat_map(|table| table.iter())
     }
 
-    /// Keys that nobody asked for, with their lines.
-    pub fn unknown_keys(&self) -> Vec<(String, usize)> {
-        let known = self.known.borrow();
-        let keys = self.table.keys();
-        let unknown = keys.filter(|key| !known.contains(key.get_ref().as_ref()));
-        let line = |key: &Spanned<_>| line_and_column(self.written.text, key.span().start).0;
-        unknown
-            .map(|key| (key.get_ref().to_string(), line(key)))
-            .collect()
+    /// All keys that are written, with their lines.
+    pub fn written_keys(&self) -> impl Iterator<Item = (&'a str, usize)> {
+        self.entries().map(|(key, _)| {
+            let (line, _) = line_and_column(self.written.text, key.span().start);
+            (key.get_ref().as_ref(), line)
+        })
     }
 
     pub fn title(&self) -> &str {
@@ -253,11 +295,10 @@ impl<'a> Section<'a> {
     }
 
     /// A problem with the value of one key.
-    pub fn problem_at(&self, key: &str, text: impl Into<String>) {
-        let span = self
-            .table
-            .get_key_value(key)
-            .map_or_else(|| self.span.clone(), |(key, _)| key.span());
+    pub fn problem_at(&self, key: &Key, text: impl Into<String>) {
+        let name = self.find(key).map(|(name, _)| name);
+        let place = name.and_then(|name| self.table?.get_key_value(name));
+        let span = place.map_or_else(|| self.span.clone(), |(key, _)| key.span());
         self.written.note(&span, text);
     }
 }

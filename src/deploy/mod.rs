@@ -7,13 +7,14 @@
 pub mod git;
 pub mod trusted;
 
+use crate::config::InnerConfiguration;
 use crate::payload::Payload;
 
 /// What runs on every machine of a runner.
 pub struct InnerRunner {
     pub image: String,
-    /// The text of its `runner.toml`.
-    pub configuration: String,
+    /// Its `runner.toml`.
+    pub configuration: InnerConfiguration,
     /// Certificate authorities that its image doesn't know, in PEM form.
     pub authorities: Option<String>,
 }
@@ -29,7 +30,7 @@ impl BuildContext {
         let mut files = vec![
             ("Dockerfile", dockerfile(inner).into_bytes()),
             ("job.json", payload.for_machine().into_bytes()),
-            ("runner.toml", inner.configuration.clone().into_bytes()),
+            ("runner.toml", inner.configuration.render().into_bytes()),
         ];
         let authorities = inner.authorities.as_ref();
         files.extend(authorities.map(|pem| ("ca.crt", pem.clone().into_bytes())));

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::section::{self, Globals, NewRunner};
+use crate::config::keys::{self, Key};
 use crate::secret::Secret;
 use crate::whole_file::{self, MODE, beside};
 
@@ -86,18 +87,22 @@ impl Configuration {
     }
 
     pub fn has_quota(&self) -> bool {
-        self.document.contains_key("quota_computation")
+        self.has(&keys::QUOTA_COMPUTATION)
     }
 
     pub fn has_state_file(&self) -> bool {
-        self.document.contains_key("state_file")
+        self.has(&keys::STATE_FILE)
+    }
+
+    fn has(&self, key: &Key) -> bool {
+        let mut names = key.names().iter();
+        names.any(|name| self.document.contains_key(*name))
     }
 
     /// Whether the global keys can be appended: they are not there, and neither is a table, for
     /// behind its head they would be the table's.
     pub fn takes_globals(&self) -> bool {
-        let keys = ["state_file", "concurrent", "concurrency"];
-        if keys.iter().any(|key| self.document.contains_key(*key)) {
+        if self.has_state_file() || self.has(&keys::CONCURRENT) {
             return false;
         }
         let longer = parse(&format!("{}\nstate_file = \"\"\n", self.text));

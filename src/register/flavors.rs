@@ -4,19 +4,16 @@
 
 use crate::clever::Catalogue;
 pub use crate::clever::Flavor;
+use crate::config::values::{FLAVOR_FAMILY, flavor_prefix};
 use crate::http::Http;
-
-/// The family of sizes that is made for runners, and how their names begin.
-const FAMILY: &str = "heptapod-runner";
-const PREFIX: &str = "heptapod-runner-";
 
 /// The flavors on offer at `api`, smallest first.
 ///
 /// # Errors
 /// A text that says what was tried and what came back.
 pub fn fetch(http: &Http, api: &str) -> Result<Vec<Flavor>, String> {
-    let api = api.trim_end_matches('/');
-    Catalogue::new(http.clone(), api, FAMILY, PREFIX).flavors()
+    let prefix = flavor_prefix(FLAVOR_FAMILY);
+    Catalogue::new(http.clone(), api, FLAVOR_FAMILY, &prefix).flavors()
 }
 
 /// The list as a person reads it.

@@ -6,34 +6,35 @@
 //! be written. It knows nothing of jobs; what the configuration means is the other program's
 //! business, except that it must be one that works.
 
-mod arguments;
+mod answers;
 mod file;
 mod flavors;
 mod prompt;
 mod questions;
-mod reference;
+mod secret_reference;
 mod section;
 mod words;
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use log::LevelFilter;
 
-use self::arguments::{Command, Given};
+use self::answers::Answers;
 use self::file::{Addition, Configuration, Replacement};
 use self::prompt::Person;
-use self::questions::Answers;
+pub use self::questions::COMMAND_LINE;
+use self::questions::{CONCURRENCY, Given, JOBS, STATE_FILE};
 use crate::config::Config;
 use crate::coordinator::{Coordinator, TokenKind};
 use crate::http::Http;
+use crate::output;
 use crate::secret::Secret;
 use crate::shutdown;
 use crate::trust;
 
-/// A bad command line.
-const BAD_ARGUMENTS: u8 = 2;
 /// As after a signal from the keyboard.
 const INTERRUPTED: u8 = 130;
 
@@ -54,19 +55,12 @@ impl From<String> for Trouble {
 
 /// The program `heptapod-paas-runner-register`.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let given = match arguments::parse(arguments) {
-        Ok(Command::Register(given)) => given,
-        Ok(Command::Print(text)) => {
-            print!("{text}");
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("heptapod-paas-runner-register: {error}; see --help");
-            return ExitCode::from(BAD_ARGUMENTS);
-        }
+    let (path, given) = match COMMAND_LINE.read(arguments) {
+        Ok(read) => read,
+        Err(exit_code) => return exit_code,
     };
     start_log(given.level.unwrap_or(LevelFilter::Info));
-    match register(&given) {
+    match register(&path, &given) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Trouble::Interrupted) => ExitCode::from(INTERRUPTED),
         Err(Trouble::Told(text)) => {
@@ -77,24 +71,24 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 /// The whole conversation.
-fn register(given: &Given) -> Result<(), Trouble> {
-    let configuration = Configuration::read(&given.config)?;
+fn register(path: &Path, given: &Given) -> Result<(), Trouble> {
+    let configuration = Configuration::read(path)?;
     // Better told before a dozen questions than behind them.
     drop(Replacement::begin(&configuration.path)?);
     warn_of_useless_options(given, &configuration);
     // Nobody stops it but by ending the process.
     let (_stopper, stop) = shutdown::channel();
     let http = Http::new(trust::roots(None), stop);
-    let mut person = Person::at_standard_input();
-    let answers = questions::ask(given, &configuration, &http, &mut person)?;
+    let mut person = Person::at_standard_input(given);
+    let answers = answers::ask(&mut person, &configuration, &http)?;
 
     let replacement = Replacement::begin(&configuration.path)?;
     // Somebody else may have written into it during the conversation.
-    let configuration = Configuration::read(&given.config)?;
+    let configuration = Configuration::read(path)?;
     check_still_fits(&configuration, &answers)?;
     let _ = new_text(&configuration, &answers, &answers.token.written)?;
 
-    let coordinator = Coordinator::new(http, answers.runner.url.trim_end_matches('/'));
+    let coordinator = Coordinator::new(http, &answers.runner.url);
     let token = become_known(&coordinator, &answers)?;
     let text = new_text(&configuration, &answers, &token)?;
     let name = configuration.path.display();
@@ -152,20 +146,23 @@ fn check_still_fits(configuration: &Configuration, answers: &Answers) -> Result<
 
 fn warn_of_useless_options(given: &Given, configuration: &Configuration) {
     let name = configuration.path.display();
-    let useless = |option: &str| log::warn!("{option} is ignored: {name} exists already");
-    if !configuration.takes_globals() {
-        if given.concurrency.is_some() {
-            useless("--max-concurrency");
+    let is_old = !configuration.takes_globals();
+    let has_state_file = is_old && configuration.has_state_file();
+    let has_quota = configuration.has_quota();
+    for (question, is_useless, why) in [
+        (&CONCURRENCY, is_old, "exists"),
+        (&STATE_FILE, has_state_file, "exists"),
+        (&JOBS, has_quota, "has [quota_computation]"),
+    ] {
+        if is_useless && given.answer(question).is_some() {
+            let option = question.option.long;
+            log::warn!("--{option} is ignored: {name} {why} already");
         }
-        if given.state_file.is_some() && configuration.has_state_file() {
-            useless("--state-file-path");
-        }
-    }
-    if given.reference_jobs.is_some() && configuration.has_quota() {
-        log::warn!("--reference-jobs-count is ignored: {name} has [quota_computation] already");
     }
     if configuration.is_new() {
-        prompt::say(&format!("{name} does not exist yet; it will be created."));
+        output::complain(format_args!(
+            "{name} does not exist yet; it will be created."
+        ));
     }
 }
 
@@ -191,7 +188,7 @@ fn report(given: &Given, before: &Configuration, answers: &Answers) {
     }
     if !(before.has_state_file() || before.takes_globals()) {
         let default = "/var/lib/heptapod-runner/state.json";
-        let path = given.state_file.as_deref().unwrap_or(default);
+        let path = given.answer(&STATE_FILE).unwrap_or(default);
         let path = toml::Value::String(path.to_owned());
         log::warn!(
             "{name} has no `state_file`, and it can't be appended behind a section. Add this line \

@@ -11,22 +11,12 @@ use rustix::termios::{
 };
 
 use super::Trouble;
+use super::questions::{Given, Question, Typing};
+use crate::output::complain;
 
-/// Something that must be known.
-pub struct Question<'a> {
-    /// The option that answers it, for scripts.
-    pub option: &'static str,
-    /// What was given with that option.
-    pub given: Option<&'a str>,
-    /// Said once, before it is asked; may be nothing.
-    pub text: &'a str,
-    pub prompt: &'a str,
-    /// Whether the answer is a secret.
-    pub hidden: bool,
-}
-
-/// The other side of the conversation.
-pub struct Person {
+/// The other side of the conversation, and what it said before.
+pub struct Person<'a> {
+    given: &'a Given,
     input: StdinLock<'static>,
 }
 
@@ -40,12 +30,18 @@ enum Line {
     Interrupt,
 }
 
-impl Person {
+impl<'a> Person<'a> {
     #[must_use]
-    pub fn at_standard_input() -> Self {
+    pub fn at_standard_input(given: &'a Given) -> Self {
         Self {
+            given,
             input: io::stdin().lock(),
         }
+    }
+
+    /// Whether an option says something about it, right or wrong.
+    pub fn has_said(&self, question: &Question) -> bool {
+        self.given.answer(question).is_some()
     }
 
     /// The first answer that `check` accepts. Its error says what is wrong with an answer; it must
@@ -55,20 +51,33 @@ impl Person {
     /// [`Trouble`] when the input ends before that, or the person does not want to go on.
     pub fn answer<T>(
         &mut self,
-        question: &Question<'_>,
+        question: &Question,
         check: impl Fn(&str) -> Result<T, String>,
     ) -> Result<T, Trouble> {
-        if let Some(given) = question.given {
+        self.answer_about(question, question.text, check)
+    }
+
+    /// The same with another text.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn answer_about<T>(
+        &mut self,
+        question: &Question,
+        text: &str,
+        check: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T, Trouble> {
+        if let Some(given) = self.given.answer(question) {
             match check(given.trim()) {
                 Ok(answer) => return Ok(answer),
-                Err(why) => log::warn!("{}: {why}", question.option),
+                Err(why) => log::warn!("--{}: {why}", question.option.long),
             }
         }
-        if !question.text.is_empty() {
-            say(question.text);
+        if !text.is_empty() {
+            complain(text);
         }
         loop {
-            let line = self.ask(question.prompt, question.hidden);
+            let line = self.ask(question);
             let broken = |error| Trouble::Told(format!("cannot read standard input: {error}"));
             match line.map_err(broken)? {
                 Line::Text(text) => match check(text.trim()) {
@@ -82,29 +91,23 @@ impl Person {
         }
     }
 
-    fn ask(&mut self, prompt: &str, hidden: bool) -> io::Result<Line> {
+    fn ask(&mut self, question: &Question) -> io::Result<Line> {
         // Before the prompt: who sees it may begin to type.
+        let hidden = question.typing == Typing::Hidden;
         let hiding = hidden.then(Hiding::begin).flatten();
-        let mut screen = io::stderr();
-        screen.write_all(prompt.as_bytes())?;
-        screen.flush()?;
+        // Where it can't be shown an answer may come from a pipe all the same.
+        let _ = write!(io::stderr(), "{}: ", question.prompt);
         let interrupt = hiding.as_ref().and_then(|hiding| hiding.interrupt);
         read_line(&mut self.input, interrupt)
     }
 }
 
-/// Where nobody can read it, it need not be said.
-pub fn say(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
-}
-
-fn unanswered(question: &Question<'_>) -> Trouble {
-    let Question { option, prompt, .. } = question;
+fn unanswered(question: &Question) -> Trouble {
+    let (prompt, option) = (question.prompt, question.option.long);
     // The prompt waits on an unfinished line.
-    say("");
-    let prompt = prompt.trim_end().trim_end_matches(':');
+    complain("");
     Trouble::Told(format!(
-        "the input ended at \"{prompt}\"; answer it with {option}. Nothing was written"
+        "the input ended at \"{prompt}\"; answer it with --{option}. Nothing was written"
     ))
 }
 
@@ -169,7 +172,7 @@ impl Drop for Hiding {
     fn drop(&mut self) {
         let _ = tcsetattr(io::stdin(), OptionalActions::Drain, &self.before);
         // The person's own line break was not shown.
-        say("");
+        complain("");
     }
 }
 

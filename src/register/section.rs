@@ -4,6 +4,8 @@
 
 use toml::Value;
 
+use crate::config::keys::{self, Key};
+use crate::config::values::{ExecutorKind, LOCAL_DOCKER_FLAVOR};
 use crate::secret::Secret;
 
 /// The image of jobs that name none.
@@ -40,42 +42,41 @@ pub struct Clever {
 }
 
 impl Executor {
-    /// As the configuration calls it.
-    pub const fn name(&self) -> &'static str {
+    const fn kind(&self) -> ExecutorKind {
         match self {
-            Self::CleverDocker(_) => "clever-docker",
-            Self::LocalDocker => "local-docker",
+            Self::CleverDocker(_) => ExecutorKind::CleverDocker,
+            Self::LocalDocker => ExecutorKind::LocalDocker,
         }
     }
 
-    /// What the quota is measured in. `local-docker` knows this one size.
+    /// What the quota is measured in.
     pub fn reference_flavor(&self) -> &str {
         match self {
             Self::CleverDocker(clever) => &clever.default_flavor,
-            Self::LocalDocker => "M",
+            Self::LocalDocker => LOCAL_DOCKER_FLAVOR,
         }
     }
 }
 
 pub fn globals(globals: &Globals) -> String {
-    let state_file = line("state_file", &globals.state_file);
+    let state_file = line(&keys::STATE_FILE, &globals.state_file);
     format!("{state_file}concurrent = {}\n", globals.concurrent)
 }
 
 /// So many jobs of the new runner's usual size.
 pub fn quota(runner: &NewRunner, jobs: u64) -> String {
-    let name = line("reference_runner", &runner.name);
-    let flavor = line("reference_flavor", runner.executor.reference_flavor());
+    let name = line(&keys::REFERENCE_RUNNER, &runner.name);
+    let flavor = line(&keys::REFERENCE_FLAVOR, runner.executor.reference_flavor());
     format!("[quota_computation]\n{name}{flavor}reference_jobs_count = {jobs}\n")
 }
 
 pub fn runner(runner: &NewRunner, token: &Secret) -> String {
     let head = [
         "[[runners]]\n".to_owned(),
-        line("name", &runner.name),
-        line("url", &runner.url),
-        line("token", token.reveal()),
-        line("executor", runner.executor.name()),
+        line(&keys::NAME, &runner.name),
+        line(&keys::URL, &runner.url),
+        line(&keys::TOKEN, token.reveal()),
+        line(&keys::EXECUTOR, runner.executor.kind().name()),
     ];
     let rest = match &runner.executor {
         Executor::CleverDocker(clever) => clever.lines(),
@@ -90,21 +91,21 @@ impl Clever {
     fn lines(&self) -> String {
         let api_url = self.api_url.as_deref();
         let lines = [
-            api_url.map_or_else(String::new, |url| line("cc_api_url", url)),
-            line("cc_orga_id", &self.organization),
-            line("cc_token", self.token.reveal()),
-            line("cc_default_flavor", &self.default_flavor),
+            api_url.map_or_else(String::new, |url| line(&keys::CC_API_URL, url)),
+            line(&keys::CC_ORGA_ID, &self.organization),
+            line(&keys::CC_TOKEN, self.token.reveal()),
+            line(&keys::CC_DEFAULT_FLAVOR, &self.default_flavor),
             "# Raise it for jobs that ask for more (CI_CLEVER_CLOUD_FLAVOR), and the quota with \
              it: a job\n# is taken only while a machine of this size has room in the quota.\n"
                 .to_owned(),
-            line("cc_max_flavor", &self.default_flavor),
+            line(&keys::CC_MAX_FLAVOR, &self.default_flavor),
             "\n[runners.cc_extra_env]\nCC_ENABLE_HEPTAPOD_RUNNER = \"true\"\n".to_owned(),
-            format!("\n[runners.docker]\n{}", line("image", DEFAULT_IMAGE)),
+            format!("\n[runners.docker]\nimage = \"{DEFAULT_IMAGE}\"\n"),
         ];
         lines.concat()
     }
 }
 
-fn line(key: &str, value: &str) -> String {
-    format!("{key} = {}\n", Value::String(value.to_owned()))
+fn line(key: &Key, value: &str) -> String {
+    format!("{} = {}\n", key.name(), Value::String(value.to_owned()))
 }

@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use heptapod_paas_runner::config::Config;
+use heptapod_paas_runner::config::keys::{KEYS, Key, Kind, Unwritten, Whose};
+
 use crate::service::Service;
 use crate::town::Town;
 
@@ -126,4 +129,78 @@ fn what_the_program_prints_works_as_it_is() {
     assert!(print("--print-unit").contains("KillMode=mixed"));
     assert!(print("--help").contains("--logging-level"));
     assert!(print("--version").starts_with("heptapod-paas-runner "));
+}
+
+fn load(text: &str) -> Config {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("paas-runner.toml");
+    fs::write(&path, text).unwrap();
+    Config::load(&path).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+/// A line for every key of these that has a default, which is what it says.
+fn defaults_of(whose: &[Whose]) -> String {
+    let line = |key: &&Key| match (key.unwritten, key.kind) {
+        (Unwritten::Value(text), Kind::Text | Kind::Secret) => {
+            Some(format!("{} = {text:?}\n", key.name()))
+        }
+        (Unwritten::Value(value), _) => Some(format!("{} = {value}\n", key.name())),
+        _ => None,
+    };
+    let keys = KEYS.iter().filter(|key| whose.contains(&key.whose));
+    keys.filter_map(line).collect()
+}
+
+#[test]
+fn a_default_that_is_written_down_changes_nothing() {
+    let configuration = |defaults: &dyn Fn(&[Whose]) -> String| {
+        format!(
+            "state_file = \"s\"\n{}[quota_computation]\nreference_runner = \"r\"\n\
+             reference_flavor = \"M\"\nreference_jobs_count = 1\n{}[[runners]]\nname = \"r\"\n\
+             url = \"https://x\"\ntoken = \"t\"\nexecutor = \"clever-docker\"\n\
+             cc_orga_id = \"o\"\ncc_token = \"t\"\n{}[runners.paas_job_trace_watch]\n{}",
+            defaults(&[Whose::Service]),
+            defaults(&[Whose::Quota]),
+            defaults(&[Whose::Shared, Whose::Runner, Whose::CleverDocker]),
+            defaults(&[Whose::TraceWatch]),
+        )
+    };
+    let plain = load(&configuration(&|_| String::new()));
+    assert_eq!(plain.limit_interval.as_secs(), 30);
+    let written = configuration(&defaults_of);
+    assert!(written.lines().count() > 30, "{written}");
+    let mut written = load(&written);
+    // The one key that sets two times.
+    assert_eq!(written.limit_interval, written.progress_interval);
+    written.limit_interval = plain.limit_interval;
+    assert_eq!(format!("{plain:#?}"), format!("{written:#?}"));
+}
+
+#[test]
+fn a_configuration_prints_no_secret_for_debugging() {
+    let text = |tenancy: &str| {
+        format!(
+            "state_file = \"s\"\n[quota_computation]\nreference_runner = \"r\"\n\
+             reference_flavor = \"M\"\nreference_jobs_count = 1\n[[runners]]\nname = \"r\"\n\
+             url = \"https://x\"\ntoken = \"D3adNQYu-hidden-1\"\nexecutor = \"clever-docker\"\n\
+             paas_forward_runner_token = true\ncc_auth_user = \"hidden-2\"\n{tenancy}\n\
+             [runners.paas_job_trace_watch]\ntoken = \"hidden-3\"\n\
+             [runners.cc_extra_env]\nAPI_KEY = \"hidden-4\"\n\
+             [runners.cache.s3]\nSecretKey = \"hidden-5\"\n"
+        )
+    };
+    for tenancy in [
+        "cc_orga_id = \"o\"\ncc_token = \"hidden-6\"",
+        "cc_multi_tenant = true\ncc_gitlab_namespace_attributes_token = \"hidden-7\"",
+    ] {
+        let config = load(&text(tenancy));
+        let inner = config.runners[0].inner_configuration.render();
+        assert!(
+            inner.contains("hidden-1") && inner.contains("hidden-5"),
+            "{inner}"
+        );
+        let printed = format!("{config:#?}");
+        assert!(!printed.contains("hidden"), "{printed}");
+        assert!(printed.contains("API_KEY"), "{printed}");
+    }
 }

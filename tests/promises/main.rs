@@ -18,6 +18,7 @@ mod manual;
 mod offers;
 mod orphans;
 mod outages;
+mod output;
 mod patience;
 mod proxies;
 mod python_runner;

@@ -1,210 +1,217 @@
 //! The manual tells of every key and every option, and of none that is not there.
 //!
-//! What the program knows is taken from its sources and from itself, so that a change there which
-//! the manual does not follow is noticed here.
+//! What the program knows is in its tables, which are its own as well: a change there which the manual
+//! does not follow is noticed here.
 
-use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
-use heptapod_paas_runner::config::{Config, ExecutorSettings};
+use heptapod_paas_runner::config::Config;
+use heptapod_paas_runner::config::keys::{KEYS, Key, Kind, Unwritten, Whose};
+use heptapod_paas_runner::options::CommandLine;
+use heptapod_paas_runner::{cli, register};
 use toml::{Table, Value};
 
 const SERVICE: &str = include_str!("../../man/heptapod-paas-runner.1");
 const REGISTER: &str = include_str!("../../man/heptapod-paas-runner-register.1");
 
-/// Tables of the inner runner, and tables whose keys are the operator's own.
-const OPEN_TABLES: [&str; 3] = ["cache", "cc_extra_env", "docker"];
-
-/// The ways in which `src/config` asks a section for a key; the last two are short forms there.
-const READERS: [&str; 13] = [
-    "string(",
-    "required_string(",
-    "secret(",
-    "required_secret(",
-    "flag(",
-    "count(",
-    "seconds(",
-    "pause(",
-    "share(",
-    "section(",
-    "sections(",
-    "text(",
-    "attribute(",
+/// Under which heading the manual has whose keys; those of the watch are in a list within a list.
+const HEADINGS: [(&str, &[Whose]); 5] = [
+    ("Global keys", &[Whose::Service]),
+    ("The table quota_computation", &[Whose::Quota]),
+    (
+        "Keys of every runner",
+        &[Whose::Shared, Whose::Runner, Whose::TraceWatch],
+    ),
+    ("Keys of clever-docker runners", &[Whose::CleverDocker]),
+    ("Keys of local-docker runners", &[Whose::LocalDocker]),
 ];
 
-type Words = BTreeSet<String>;
-
-/// The keys that the sources ask for.
-fn known_keys() -> Words {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config");
-    let mut keys = Words::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let source = fs::read_to_string(entry.unwrap().path()).unwrap();
-        let code = source.split("#[cfg(test)]").next().unwrap_or_default();
-        for reader in READERS {
-            for (_, behind) in calls(code, reader) {
-                keys.extend(literals(behind.trim_start()).into_iter().take(1));
-            }
-        }
-        // Several spellings of one key.
-        for list in ["&[", "keys = ["] {
-            for (at, _) in code.match_indices(list) {
-                keys.extend(literals(code[at + list.len()..].trim_start()));
-            }
-        }
-    }
-    keys
-}
-
-/// Where `name` is called, and what stands behind its parenthesis.
-fn calls<'a>(code: &'a str, name: &'a str) -> impl Iterator<Item = (usize, &'a str)> {
-    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    code.match_indices(name)
-        .filter(move |(at, _)| !code[..*at].ends_with(is_name))
-        .map(|(at, _)| (at, &code[at + name.len()..]))
-}
-
-/// The string literals at the beginning of `code`, separated by commas.
-fn literals(mut code: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    while let Some((literal, rest)) = code.strip_prefix('"').and_then(|s| s.split_once('"')) {
-        found.push(literal.to_owned());
-        code = rest.trim_start().trim_start_matches(',').trim_start();
-    }
-    found
-}
-
-/// A page's source without the escapes that matter to a typesetter only.
+/// A page as a reader sees it: without the escapes, and with the words of a line of macros.
 fn plain(page: &str) -> String {
-    page.replace(r"\-", "-").replace(r"\e", r"\")
+    let page = page.replace(r"\-", "-").replace(r"\e", r"\");
+    let lines = page.lines().map(|line| {
+        let inline = ["Va", "Ql", "Ev", "Pa", "Em", "Fl", "Dv", "Pq Va", "Pq Ql"];
+        let words = inline
+            .iter()
+            .find_map(|name| line.strip_prefix(&format!(".{name} ")));
+        let line = words.unwrap_or(line).to_owned();
+        [" .", " ,", " ;", " :"]
+            .iter()
+            .fold(line, |line, end| match line.strip_suffix(end) {
+                Some(start) if words.is_some() => format!("{start}{}", end.trim_start()),
+                _ => line,
+            })
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The part of a text behind a heading, up to the next one of its kind.
+fn part_of<'a>(text: &'a str, macro_name: &str, heading: &str) -> &'a str {
+    let head = format!("\n{macro_name} {heading}\n");
+    let (_, part) = text.split_once(head.as_str()).expect("no such heading");
+    let end = part.find(&format!("\n{macro_name} ")).unwrap_or(part.len());
+    &part[..end]
 }
 
 fn section_of(page: &str, name: &str) -> String {
-    let page = plain(page);
-    let head = format!("\n.Sh {name}\n");
-    let (_, section) = page.split_once(head.as_str()).expect("no such section");
-    section
-        .split("\n.Sh ")
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+    part_of(&plain(page), ".Sh", name).to_owned()
 }
 
-/// What the manual explains: the key and its other spellings, then the text.
-fn entries() -> Vec<(Vec<String>, String)> {
+/// What the manual explains of these: the key and its other spellings, then the text on one line.
+fn entries_under(heading: &str) -> Vec<(Vec<String>, String)> {
     let section = section_of(SERVICE, "CONFIGURATION");
-    let parts = section.split(".It Va ").skip(1);
+    let parts = part_of(&section, ".Ss", heading).split(".It Va ").skip(1);
     let entries = parts.map(|part| {
         let (head, text) = part.split_once('\n').unwrap();
         let keys = head.split_whitespace().filter(|word| *word != ",");
-        (keys.map(str::to_owned).collect(), text.to_owned())
+        (keys.map(str::to_owned).collect(), text.replace('\n', " "))
     });
     entries.collect()
 }
 
-fn documented_keys() -> Words {
-    entries().into_iter().flat_map(|(keys, _)| keys).collect()
+fn keys_of(whose: &[Whose]) -> impl Iterator<Item = &'static Key> {
+    KEYS.iter()
+        .copied()
+        .filter(|key| whose.contains(&key.whose))
+}
+
+/// How the explanation of a key begins.
+fn beginning_of(key: &Key) -> String {
+    match (key.unwritten, key.kind) {
+        (Unwritten::Required, _) => "Required".to_owned(),
+        (Unwritten::Value(value), Kind::Seconds) => format!("Default: {value} seconds"),
+        (Unwritten::Value(text) | Unwritten::Words(text), _) => format!("Default: {text}"),
+    }
+}
+
+/// The key's help as a sentence, without its end.
+fn sentence(help: &str) -> String {
+    let (first, rest) = help.split_at(1);
+    first.to_uppercase() + rest
 }
 
 #[test]
-fn every_key_that_the_program_knows_is_in_the_manual_and_no_other() {
-    let (known, documented) = (known_keys(), documented_keys());
-    // Were the sources written in another way, nothing would be found in them.
-    assert!(known.len() > 50, "{known:#?}");
-    let missing: Vec<_> = known.difference(&documented).collect();
-    let invented: Vec<_> = documented.difference(&known).collect();
-    assert!(missing.is_empty(), "not in the manual: {missing:?}");
-    assert!(invented.is_empty(), "only in the manual: {invented:?}");
+fn every_key_that_the_program_knows_is_in_the_manual_with_its_default_and_no_other() {
+    for (heading, whose) in HEADINGS {
+        let entries = entries_under(heading);
+        let documented: Vec<_> = entries.iter().map(|(names, _)| names.clone()).collect();
+        let known: Vec<_> = keys_of(whose).map(Key::names).collect();
+        assert_eq!(documented, known, "{heading}");
+        for (key, (_, text)) in keys_of(whose).zip(entries) {
+            assert!(
+                text.starts_with(&beginning_of(key)),
+                "{}: {text}",
+                key.name()
+            );
+            assert!(text.contains(&sentence(key.help)), "{}: {text}", key.name());
+        }
+    }
+    let all: Vec<_> = HEADINGS
+        .iter()
+        .flat_map(|(_, whose)| keys_of(whose))
+        .collect();
+    assert_eq!(all.len(), KEYS.len());
+}
+
+#[test]
+fn the_manual_says_of_every_secret_that_it_may_be_a_reference() {
+    let section = section_of(SERVICE, "CONFIGURATION");
+    let secrets = part_of(&section, ".Ss", "Secrets");
+    for key in KEYS.iter().filter(|key| key.kind == Kind::Secret) {
+        assert!(secrets.contains(key.name()), "{}", key.name());
+    }
 }
 
 #[test]
 fn a_key_that_is_mentioned_anywhere_is_one_that_the_program_knows() {
-    let known = known_keys();
     for page in [SERVICE, REGISTER] {
-        let page = plain(page);
+        let page = page.replace(r"\-", "-");
         let mentioned = page.lines().filter_map(|line| {
             let words = line.strip_prefix(".Va ").or(line.strip_prefix(".Pq Va "))?;
             words.split_whitespace().next()
         });
-        for key in mentioned {
-            assert!(known.contains(key), "{key}");
+        for name in mentioned {
+            assert!(KEYS.iter().any(|key| key.names().contains(&name)), "{name}");
         }
     }
 }
 
-fn help(program: &str) -> String {
-    let output = Command::new(program).arg("--help").output().unwrap();
-    assert!(output.status.success());
-    String::from_utf8(output.stdout).unwrap()
+/// The heads of the manual's paragraphs about options, `Fl l Ar level , Fl -level Ar level`.
+fn options_of_manual(page: &str) -> Vec<String> {
+    let section = part_of(&plain(page), ".Sh", "OPTIONS").to_owned();
+    let heads = section.lines().filter_map(|line| line.strip_prefix(".It "));
+    let heads = heads.filter(|head| head.starts_with("Fl "));
+    heads.map(str::to_owned).collect()
 }
 
-/// The options in a line such as `  -l, --level LEVEL   what it is for`.
-fn options_of_help(help: &str) -> Words {
-    let lines = help.lines().map(str::trim_start);
-    let heads = lines.filter(|line| line.starts_with('-'));
-    let words = heads.flat_map(|line| line.split("  ").next().unwrap_or_default().split(' '));
-    words
-        .filter(|word| word.starts_with('-'))
-        .map(|word| word.trim_end_matches(',').to_owned())
-        .collect()
-}
-
-/// The options at the head of the manual's paragraphs, `.It Fl l Ar level , Fl -level Ar level`.
-fn options_of_manual(page: &str) -> Words {
-    let section = section_of(page, "OPTIONS");
-    let heads = section
-        .lines()
-        .filter_map(|line| line.strip_prefix(".It Fl "));
-    let options = heads.flat_map(|head| head.split("Fl "));
-    options
-        .filter_map(|option| option.split_whitespace().next())
-        .map(|option| format!("-{option}"))
-        .collect()
+/// What the manual must have of a program's options, in the same order.
+fn heads<A: Default>(command_line: &CommandLine<A>) -> Vec<String> {
+    let options = command_line.options().map(|option| {
+        let value = option
+            .value()
+            .map(|name| format!(" Ar {}", name.to_lowercase()));
+        let value = value.unwrap_or_default();
+        let long = format!("Fl -{}{value}", option.long);
+        let short = option.short.map(|short| format!("Fl {short}{value} , "));
+        short.unwrap_or_default() + &long
+    });
+    options.collect()
 }
 
 #[test]
 fn every_option_of_both_programs_is_in_its_manual_and_no_other() {
-    for (program, page) in [
-        (env!("CARGO_BIN_EXE_heptapod-paas-runner"), SERVICE),
-        (
-            env!("CARGO_BIN_EXE_heptapod-paas-runner-register"),
-            REGISTER,
-        ),
-    ] {
-        let options = options_of_help(&help(program));
-        assert!(options.contains("--help"), "{options:?}");
-        assert_eq!(options, options_of_manual(page), "{program}");
+    assert_eq!(options_of_manual(SERVICE), heads(&cli::COMMAND_LINE));
+    assert_eq!(options_of_manual(REGISTER), heads(&register::COMMAND_LINE));
+}
+
+#[test]
+fn the_help_of_both_programs_fits_a_terminal() {
+    for help in [cli::COMMAND_LINE.help(), register::COMMAND_LINE.help()] {
+        assert!(
+            help.lines().all(|line| line.chars().count() <= 100),
+            "{help}"
+        );
     }
 }
 
-fn check_keys(table: &Table, documented: &Words) {
-    for (key, value) in table {
-        if OPEN_TABLES.contains(&key.as_str()) {
+/// Whose keys may stand in a table of this name within a table of these.
+fn tables_in(whose: &[Whose], name: &str) -> &'static [Whose] {
+    match name {
+        "quota_computation" => &[Whose::Quota],
+        "runners" => &[Whose::Shared, Whose::Runner, Whose::CleverDocker],
+        "paas_job_trace_watch" => &[Whose::TraceWatch],
+        _ => panic!("{name} in {whose:?}"),
+    }
+}
+
+/// Fails unless all keys of a table are ours, but for the tables of the inner runner.
+fn check_keys(table: &Table, whose: &[Whose]) {
+    for (name, value) in table {
+        let Some(key) = keys_of(whose).find(|key| key.name() == name) else {
+            assert!(["cache", "docker"].contains(&name.as_str()), "{name}");
             continue;
-        }
-        assert!(documented.contains(key), "{key} is not in the manual");
-        let tables = match value {
-            Value::Table(table) => vec![table],
-            Value::Array(list) => list.iter().filter_map(Value::as_table).collect(),
-            _ => Vec::new(),
         };
-        for table in tables {
-            check_keys(table, documented);
+        match value {
+            Value::Table(_) if key.name() == "cc_extra_env" => {}
+            Value::Table(table) => check_keys(table, tables_in(whose, name)),
+            Value::Array(tables) => {
+                for table in tables.iter().filter_map(Value::as_table) {
+                    check_keys(table, tables_in(whose, name));
+                }
+            }
+            _ => {}
         }
     }
 }
 
 /// What the program makes of a configuration that is written down as an example.
-fn load(text: &str) -> Config {
+fn check_loads(text: &str) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("paas-runner.toml");
     fs::write(&path, text).unwrap();
     let config = Config::load(&path).unwrap_or_else(|error| panic!("{error}\n{text}"));
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
-    config
 }
 
 /// The configuration in the manual's examples, with secrets instead of references.
@@ -216,101 +223,14 @@ fn example() -> String {
 }
 
 #[test]
-fn the_examples_use_documented_keys_and_are_accepted_as_they_are() {
+fn the_examples_use_known_keys_in_their_places_and_are_accepted_as_they_are() {
     let sample = Command::new(env!("CARGO_BIN_EXE_heptapod-paas-runner"))
         .arg("--print-config")
         .output()
         .unwrap();
     let sample = String::from_utf8(sample.stdout).unwrap();
     for text in [sample, example()] {
-        check_keys(&text.parse().unwrap(), &documented_keys());
-        load(&text);
+        check_keys(&text.parse().unwrap(), &[Whose::Service]);
+        check_loads(&text);
     }
-}
-
-/// The manual's default of a key, up to the end of its sentence.
-fn default_of(key: &str) -> String {
-    let entries = entries();
-    let (_, text) = entries.iter().find(|(keys, _)| keys[0] == key).unwrap();
-    let behind = text.strip_prefix("Default: ");
-    let line = behind.and_then(|text| text.lines().next()).unwrap_or(text);
-    line.trim_end_matches('.').to_owned()
-}
-
-#[test]
-fn the_defaults_in_the_manual_are_the_programs() {
-    let config = load(
-        "state_file = \"s\"\n[quota_computation]\nreference_runner = \"r\"\n\
-         reference_flavor = \"M\"\nreference_jobs_count = 1\n[[runners]]\nname = \"r\"\n\
-         url = \"https://x\"\ntoken = \"t\"\nexecutor = \"clever-docker\"\n\
-         cc_orga_id = \"o\"\ncc_token = \"t\"\n",
-    );
-    let runner = &config.runners[0];
-    let ExecutorSettings::CleverDocker(clever) = &runner.executor else {
-        panic!("another executor");
-    };
-    let seconds = |time: Duration| format!("{} seconds", time.as_secs_f64());
-    for (key, default) in [
-        ("concurrent", config.concurrent.to_string()),
-        ("check_interval", seconds(config.check_interval)),
-        (
-            "paas_max_concurrent_provisioning",
-            config.max_launching.to_string(),
-        ),
-        (
-            "paas_min_seconds_between_launches",
-            seconds(config.launch_spacing),
-        ),
-        (
-            "paas_repoll_same_runner_immediately",
-            config.repoll_immediately.to_string(),
-        ),
-        (
-            "paas_finished_jobs_keep_resources",
-            config.keep_finished.to_string(),
-        ),
-        (
-            "paas_decommission_launch_failures",
-            config.decommission_launch_failures.to_string(),
-        ),
-        ("paas_log_statistics", config.log_statistics.to_string()),
-        (
-            "allowed_fraction_per_runner",
-            config.quota.allowed_fraction_per_runner.to_string(),
-        ),
-        ("log_level", config.log_level.as_str().to_ascii_lowercase()),
-        ("quota_max_fraction", runner.quota_max_fraction.to_string()),
-        ("timeout_seconds", seconds(runner.trace_watch.timeout)),
-        ("heptapod_runner_main_image", runner.main_image.clone()),
-        ("cc_api_url", clever.api_url.clone()),
-        ("cc_zone", clever.zone.clone()),
-        ("cc_default_flavor", clever.default_flavor.clone()),
-        ("cc_auth_user", clever.git_user.reveal().to_owned()),
-        ("cc_flavor_context", clever.flavor_context.clone()),
-        ("cc_instance_variant_uuid", clever.instance_variant.clone()),
-        (
-            "cc_deployment_repo_timeout",
-            seconds(clever.repository_timeout),
-        ),
-        (
-            "cc_deployment_repo_wait_step",
-            seconds(clever.repository_step),
-        ),
-    ] {
-        assert_eq!(default_of(key), default, "{key}");
-    }
-    for (key, begin) in [
-        ("paas_max_machine_age", seconds(config.max_machine_age)),
-        (
-            "log_format",
-            format!("{:?}", config.log_format).to_lowercase(),
-        ),
-    ] {
-        assert!(default_of(key).starts_with(&begin), "{key}: {begin}");
-    }
-    let progress = format!("default: {}", seconds(config.progress_interval));
-    let limit = format!("default: {}", seconds(config.limit_interval));
-    let times = default_of("job_progress_poll_interval");
-    let text = times.replace('\n', " ");
-    assert!(text.contains(&progress) && text.contains(&limit), "{text}");
 }

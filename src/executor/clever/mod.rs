@@ -63,7 +63,10 @@ impl CleverDocker {
         inner: InnerRunner,
         mark: String,
     ) -> Self {
-        let mut environment = settings.environment.clone();
+        let configured = settings.environment.iter();
+        let mut environment: Vec<_> = configured
+            .map(|(name, value)| (name.clone(), value.reveal().to_owned()))
+            .collect();
         environment.push((MARK.to_owned(), mark.clone()));
         let catalogue = Catalogue::new(
             http.clone(),

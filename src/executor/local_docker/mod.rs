@@ -28,7 +28,7 @@ use crate::payload::Payload;
 use crate::weight::Weight;
 
 /// All jobs weigh the same; the quota needs a flavor to count in.
-const ONLY_FLAVOR: &str = "M";
+const ONLY_FLAVOR: &str = crate::config::values::LOCAL_DOCKER_FLAVOR;
 
 /// A build whose `docker` was killed ends at its next words, and what it made is listed then.
 const BUILD_LAG: Duration = Duration::from_secs(10);

@@ -17,7 +17,7 @@ use std::time::Duration;
 use fuzz::secrecy::{TOKEN, assert_untold, watch_log};
 use fuzz::service::{Service, answer};
 use heptapod_paas_runner::clever::Catalogue;
-use heptapod_paas_runner::config::{CleverSettings, Tenancy};
+use heptapod_paas_runner::config::{CleverSettings, InnerConfiguration, Tenancy};
 use heptapod_paas_runner::coordinator::{
     Appended, Coordinator, Delivery, Grant, LogProbe, NoAttributes, NotRegistered, RunnerIdentity,
     Standing,
@@ -275,7 +275,7 @@ fn clever() -> CleverDocker {
     };
     let inner = InnerRunner {
         image: String::new(),
-        configuration: String::new(),
+        configuration: InnerConfiguration::default(),
         authorities: None,
     };
     let coordinator = Coordinator::new(HTTP.clone(), &SERVICE.url);

@@ -126,7 +126,7 @@ fn check_all(text: &str) {
         assert!(has_effect(&config), "{key}, {other} in {text}");
     }
     let inner = &config.runners[0].inner_configuration;
-    let inner: toml::Table = toml::from_str(inner).unwrap();
+    let inner: toml::Table = toml::from_str(&inner.render()).unwrap();
     let runner = inner["runners"][0].as_table().unwrap();
     let mut keys: Vec<_> = runner.keys().map(String::as_str).collect();
     keys.sort_unstable();

@@ -1,9 +1,10 @@
 //! When something is wrong, it is told, asked again or given up, and the file is as it was.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::process::Stdio;
 
+use heptapod_paas_runner::config::Config;
 use sandbox::{Fault, Rule};
 
 use super::terminal::Terminal;
@@ -177,28 +178,29 @@ fn the_end_of_the_input_names_the_option_that_would_answer() {
 }
 
 #[test]
-fn answers_come_from_a_pipe_as_well() {
-    let office = Office::new();
-    let mut options = office.all_options("ci", RUNNER_TOKEN);
-    let at = options
-        .iter()
-        .position(|option| option == "--registration-token")
-        .unwrap();
-    options.drain(at..at + 2);
-    let mut command = command(&office.config(), &options);
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stderr(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(RUNNER_TOKEN.as_bytes())
-        .unwrap();
-    Registration::of(&child.wait_with_output().unwrap()).check();
+fn answers_come_from_a_pipe_as_well_even_where_nobody_can_read_the_questions() {
+    for stderr in ["/dev/null", "/dev/full"] {
+        let office = Office::new();
+        let mut options = office.all_options("ci", RUNNER_TOKEN);
+        let mut all = options.iter();
+        let at = all.position(|option| option == "--registration-token");
+        options.drain(at.unwrap()..at.unwrap() + 2);
+        let mut command = command(&office.config(), &options);
+        let stderr = OpenOptions::new().write(true).open(stderr).unwrap();
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stderr(stderr)
+            .spawn()
+            .unwrap();
+        let mut hands = child.stdin.take().unwrap();
+        hands.write_all(RUNNER_TOKEN.as_bytes()).unwrap();
+        drop(hands);
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+        assert_eq!(
+            Config::load(&office.config()).unwrap().runners[0].name,
+            "ci"
+        );
+    }
 }
 
 #[test]
@@ -227,7 +229,7 @@ fn what_can_not_be_is_asked_again_and_again() {
     terminal.answer_hidden("Token: ", "oldTOKENofTheTest000");
     terminal.await_text("the runner \"old\" of the file has this token");
     terminal.answer_hidden("Token: ", RUNNER_TOKEN);
-    terminal.await_text("--executor: there is no executor \"docker\"");
+    terminal.await_text("--executor: unknown executor \"docker\"");
     terminal.answer("Executor: ", "clever-docker");
     terminal.answer("Organization: ", "an organization");
     terminal.answer("Organization: ", ORGANIZATION);

@@ -1,0 +1,199 @@
+//! Command lines: a table of options, from which `--help` is printed and by which arguments are
+//! understood.
+//!
+//! Both programs have one table each, against which their manuals are tested. What an option does
+//! is in the table; how options are written and shown is here. The trap: a value in the wrong place
+//! may be a token, so that no error quotes one.
+
+use std::ffi::OsString;
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::output;
+
+/// Where the texts of `--help` begin.
+const COLUMN: usize = 31;
+/// As `clap` and others have it; systemd is told not to start us again then.
+const BAD_COMMAND_LINE: u8 = 2;
+
+/// The command line of a program, whose options change an `A`.
+pub struct CommandLine<A: 'static> {
+    pub program: &'static str,
+    /// What the program is for, in lines that end.
+    pub about: &'static str,
+    /// What CONFIG is.
+    pub config: &'static str,
+    /// Titles, and the options under them.
+    pub groups: &'static [(&'static str, &'static [&'static Opt<A>])],
+    /// What is left to say, in lines that end.
+    pub end: &'static str,
+    /// Whether the options go together.
+    pub check: fn(&A) -> Result<(), &'static str>,
+}
+
+/// An option.
+pub struct Opt<A: 'static> {
+    pub short: Option<char>,
+    pub long: &'static str,
+    pub help: &'static str,
+    pub does: Does<A>,
+}
+
+/// What becomes of an option, and whether it takes a value.
+pub enum Does<A: 'static> {
+    /// Prints `--help`, and nothing else is done.
+    Help,
+    /// The same with the version.
+    Version,
+    /// The same with this text.
+    Print(&'static str),
+    Set(fn(&mut A)),
+    /// What the value is called, and who is given it, together with the option's long name.
+    Take(&'static str, Taker<A>),
+}
+
+type Taker<A> = fn(&mut A, &'static str, OsString) -> Result<(), lexopt::Error>;
+
+/// What arguments ask for.
+#[derive(Debug, PartialEq)]
+pub enum Parsed<A> {
+    Print(String),
+    /// Work with this CONFIG.
+    Run(PathBuf, A),
+}
+
+impl<A> Opt<A> {
+    #[must_use]
+    pub const fn new(long: &'static str, help: &'static str, does: Does<A>) -> Self {
+        Self {
+            short: None,
+            long,
+            help,
+            does,
+        }
+    }
+
+    /// It has a short form, too.
+    #[must_use]
+    pub const fn short(mut self, short: char) -> Self {
+        self.short = Some(short);
+        self
+    }
+
+    /// What its value is called, if it takes one.
+    #[must_use]
+    pub const fn value(&self) -> Option<&'static str> {
+        match self.does {
+            Does::Take(name, _) => Some(name),
+            _ => None,
+        }
+    }
+
+    fn is(&self, argument: &lexopt::Arg<'_>) -> bool {
+        match argument {
+            lexopt::Arg::Short(short) => self.short == Some(*short),
+            lexopt::Arg::Long(long) => self.long == *long,
+            lexopt::Arg::Value(_) => false,
+        }
+    }
+
+    fn help_line(&self) -> String {
+        let short = self.short.map_or("    ".to_owned(), |c| format!("-{c}, "));
+        let value = self
+            .value()
+            .map_or(String::new(), |name| format!(" {name}"));
+        let mut line = format!("  {short}--{}{value}", self.long);
+        let indent = " ".repeat(COLUMN);
+        if line.len() + 2 > COLUMN {
+            line += "\n";
+            line += &indent;
+        }
+        let help = self.help.replace('\n', &format!("\n{indent}"));
+        format!("{line:COLUMN$}{help}\n")
+    }
+}
+
+impl<A: Default> CommandLine<A> {
+    pub fn options(&self) -> impl Iterator<Item = &'static Opt<A>> {
+        self.groups
+            .iter()
+            .flat_map(|(_, options)| *options)
+            .copied()
+    }
+
+    /// The text of `--help`.
+    #[must_use]
+    pub fn help(&self) -> String {
+        let (program, config) = (self.program, self.config);
+        let mut help = format!(
+            "{}\nUsage: {program} [OPTIONS] CONFIG\n\n{:COLUMN$}{config}\n\n",
+            self.about, "  CONFIG"
+        );
+        for (title, options) in self.groups {
+            let lines: String = options.iter().map(|option| option.help_line()).collect();
+            let _ = writeln!(help, "{title}:\n{lines}");
+        }
+        help + self.end
+    }
+
+    /// # Errors
+    /// When the arguments can't be understood.
+    pub fn parse(
+        &self,
+        arguments: impl IntoIterator<Item = OsString>,
+    ) -> Result<Parsed<A>, lexopt::Error> {
+        let mut given = A::default();
+        let mut config = None;
+        let mut parser = lexopt::Parser::from_args(arguments);
+        while let Some(argument) = parser.next()? {
+            let Some(option) = self.options().find(|option| option.is(&argument)) else {
+                match argument {
+                    lexopt::Arg::Value(path) if config.is_none() => config = Some(path.into()),
+                    lexopt::Arg::Value(_) => return Err("there is more than one CONFIG".into()),
+                    other => return Err(other.unexpected()),
+                }
+                continue;
+            };
+            match option.does {
+                Does::Help => return Ok(Parsed::Print(self.help())),
+                Does::Version => return Ok(Parsed::Print(self.version())),
+                Does::Print(text) => return Ok(Parsed::Print(text.to_owned())),
+                Does::Set(set) => set(&mut given),
+                Does::Take(_, take) => take(&mut given, option.long, parser.value()?)?,
+            }
+        }
+        (self.check)(&given)?;
+        let config = config.ok_or("which configuration file? CONFIG is missing")?;
+        Ok(Parsed::Run(config, given))
+    }
+
+    /// What the program is to do, unless that was to print something, or can't be understood.
+    ///
+    /// # Errors
+    /// The exit code, when there is nothing left to do.
+    pub fn read(
+        &self,
+        arguments: impl IntoIterator<Item = OsString>,
+    ) -> Result<(PathBuf, A), ExitCode> {
+        match self.parse(arguments) {
+            Ok(Parsed::Run(config, given)) => Ok((config, given)),
+            Ok(Parsed::Print(text)) => Err(output::print(&text)),
+            Err(error) => {
+                output::complain(format_args!("{}: {error}; see --help", self.program));
+                Err(BAD_COMMAND_LINE.into())
+            }
+        }
+    }
+
+    fn version(&self) -> String {
+        format!("{} {}\n", self.program, env!("CARGO_PKG_VERSION"))
+    }
+}
+
+/// # Errors
+/// When a value is no text.
+pub fn text(value: OsString) -> Result<String, lexopt::Error> {
+    let text = value.into_string();
+    text.map_err(|_| "the value of an option is not UTF-8".into())
+}

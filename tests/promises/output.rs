@@ -1,0 +1,120 @@
+//! An output that is closed or full is an exit code, and never a panic.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::process::{Command, Output, Stdio};
+
+use sandbox::JobStatus;
+
+use crate::service::Service;
+use crate::town::Town;
+
+const SERVICE: &str = env!("CARGO_BIN_EXE_heptapod-paas-runner");
+const REGISTER: &str = env!("CARGO_BIN_EXE_heptapod-paas-runner-register");
+
+/// Where nothing can be written, as on a full disk.
+fn full() -> Stdio {
+    let full = OpenOptions::new().write(true).open("/dev/full");
+    full.unwrap().into()
+}
+
+/// A pipe whose reader has read enough.
+fn closed() -> Stdio {
+    let (_, writer) = io::pipe().unwrap();
+    writer.into()
+}
+
+/// All that the programs print on standard output, but for the search for machines.
+fn printers() -> Vec<Command> {
+    let of = |program: &str, option: &str| {
+        let mut command = Command::new(program);
+        command.arg(option).stdin(Stdio::null());
+        command
+    };
+    let texts = ["--help", "--version"];
+    let both = [SERVICE, REGISTER].into_iter();
+    let mut printers: Vec<_> = both
+        .flat_map(|program| texts.map(|option| of(program, option)))
+        .collect();
+    printers.extend(["--print-config", "--print-unit"].map(|option| of(SERVICE, option)));
+    printers
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The disk is full: the user reads it, and a script sees the exit code.
+fn check_told(command: &mut Command) {
+    let output = command.stdout(full()).output().unwrap();
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{command:?}: {said}");
+    assert!(said.contains("cannot write to standard output"), "{said}");
+    assert!(!said.contains("panic"), "{said}");
+}
+
+/// The reader has gone: a normal end, of which nothing is said.
+fn check_quiet(command: &mut Command) {
+    let output = command.stdout(closed()).output().unwrap();
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(0), "{command:?}: {said}");
+    assert!(
+        !said.contains("panic") && !said.contains("cannot write"),
+        "{said}"
+    );
+}
+
+/// The exit code is the same where the error itself can't be told either.
+fn check_mute(command: &mut Command, code: i32) {
+    for stderr in [full(), closed()] {
+        let status = command.stderr(stderr).status().unwrap();
+        assert_eq!(status.code(), Some(code), "{command:?}");
+    }
+}
+
+#[test]
+fn what_can_not_be_printed_is_told_and_a_reader_may_go_at_any_time() {
+    for mut command in printers() {
+        check_told(&mut command);
+        check_quiet(&mut command);
+        check_mute(command.stdout(full()), 1);
+    }
+}
+
+#[test]
+fn a_list_of_machines_that_can_not_be_printed_is_told() {
+    let town = Town::new();
+    fs::write(town.config_path(), town.configuration()).unwrap();
+    let mut command = Command::new(SERVICE);
+    command.arg("--orphans").arg(town.config_path());
+    check_told(&mut command);
+    check_quiet(&mut command);
+}
+
+#[test]
+fn errors_that_nobody_can_read_keep_their_exit_codes() {
+    for program in [SERVICE, REGISTER] {
+        check_mute(Command::new(program).arg("--no-such-option"), 2);
+    }
+    check_mute(Command::new(SERVICE).arg("/nowhere/paas-runner.toml"), 2);
+    let mut register = Command::new(REGISTER);
+    check_mute(register.arg("/nowhere/runner.toml").stdin(Stdio::null()), 1);
+}
+
+#[test]
+fn a_service_whose_log_goes_nowhere_works_all_the_same() {
+    for nowhere in ["2>/dev/full", "2>&-"] {
+        let town = Town::new();
+        fs::write(town.config_path(), town.configuration()).unwrap();
+        let line = format!("exec \"$0\" \"$1\" {nowhere}");
+        let path = town.config_path().display().to_string();
+        let arguments = ["-c".to_owned(), line, SERVICE.to_owned(), path];
+        let service = Service::start_program("/bin/sh".as_ref(), &arguments, &[]);
+        let job = town.submit("unseen", "true");
+        assert_eq!(town.await_end(job).status, JobStatus::Success);
+        town.await_no_machines();
+        let (exit, log) = service.stop();
+        assert!(exit.success() && log.is_empty(), "{log}");
+        town.check_manners();
+    }
+}
