@@ -19,11 +19,10 @@
 //! ```
 //!
 //! The ground floor knows nothing above it: how we speak to others ([`http`], [`trust`], [`process`],
-//! [`json`], [`foreign`]), how long we wait ([`backoff`], [`spacing`], [`semaphore`], [`shutdown`], [`thread`],
-//! [`clock`]), what must not be mixed up ([`secret`], [`digest`], [`weight`]), and what we leave behind
-//! ([`logger`], [`output`],
-//! [`whole_file`], [`process_limits`]); [`options`] is how a command line is
-//! written down.
+//! [`json`], [`foreign`]), how long we wait ([`backoff`], [`spacing`], [`semaphore`], [`shutdown`],
+//! [`thread`], [`clock`]), what must not be mixed up ([`secret`], [`digest`], [`weight`]), and what a
+//! person reads and the disk keeps ([`logger`], [`output`], [`options`], [`whole_file`],
+//! [`process_limits`]).
 
 pub mod backoff;
 pub mod clever;

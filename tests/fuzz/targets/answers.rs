@@ -27,7 +27,7 @@ use heptapod_paas_runner::deploy::git::Workshop;
 use heptapod_paas_runner::executor::clever::CleverDocker;
 use heptapod_paas_runner::executor::{Executor, Halt, Machine, Patience, Resource};
 use heptapod_paas_runner::http::Http;
-use heptapod_paas_runner::names::{JobId, MachineName, RunnerName};
+use heptapod_paas_runner::names::{JobId, MachineName, ProjectId, RunnerName};
 use heptapod_paas_runner::payload::{JobCredentials, Payload};
 use heptapod_paas_runner::secret::Secret;
 use heptapod_paas_runner::shutdown::Stop;
@@ -121,7 +121,7 @@ fn ask_coordinator(call: &str) -> Option<String> {
             Delivery::Refused(why) | Delivery::Later(why) => why,
         },
         "probe" => of_probe(coordinator.probe_log(&job, 3)),
-        "read" => of_probe(coordinator.read_log(&job, 42, &secret, 3)),
+        "read" => of_probe(coordinator.read_log(&job, ProjectId(42), &secret, 3)),
         "append" => match coordinator.append_log(&job, "words") {
             Appended::Done => String::new(),
             Appended::Refused(why) | Appended::Later(why) => why,
