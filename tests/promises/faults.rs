@@ -1,8 +1,9 @@
 //! Every endpoint fails in every way, and each time only what must happens.
 //!
 //! In each cell of the table one job meets one fault, and another job, which is submitted when that
-//! has happened, must not notice; it asks for a machine that nobody offers, and is told so. Whatever the cell says: the service goes on, nothing is asked for
-//! in a tight loop, no redirect is followed, no secret is logged, and nothing is left behind.
+//! has happened, must not notice; it asks for a machine that nobody offers, and is told so. Whatever
+//! the cell says: the service goes on, nothing is asked for in a tight loop, no redirect is followed,
+//! no secret is logged, and nothing is left behind.
 
 mod table;
 
@@ -14,104 +15,50 @@ use std::time::Duration;
 
 use sandbox::{Fault, Faults, Gate, JobId, JobSpec, JobStatus, JobView, Kind, Response, Rule};
 
-use self::table::{Endpoint, FAULTS, NO_FLAVOR, Outcome, SLOW_FAULTS, What};
+use self::table::{
+    Endpoint, FAULTS, Job, NO_FLAVOR, Outcome, QUICKLY_IMPATIENT, SLOW_FAULTS, Server, What,
+};
 use crate::afterwards::{assert_no_secret, await_nothing_tracked};
 use crate::service::Service;
 use crate::town::{PATIENCE, Town, assert_started_once};
 
 fn each_fault_at(endpoint: Endpoint) {
     let cells = FAULTS.map(|what| (endpoint, what));
-    check_all(&cells, if at_waits(endpoint) { 10 } else { 3 });
+    check_all(&cells, if endpoint.waits() { 10 } else { 3 });
 }
 
-/// For lists that lag, for what is not asked for again at once, or for a job that takes its time:
-/// such cells take long, and little else.
-const fn at_waits(endpoint: Endpoint) -> bool {
-    matches!(
-        endpoint,
-        Endpoint::Creation | Endpoint::List | Endpoint::Instances | Endpoint::Look
-    )
+/// A row is a test: its name, and where the faults are.
+macro_rules! each_fault {
+    ($($name:ident: $endpoint:ident,)*) => {$(
+        #[test]
+        fn $name() {
+            each_fault_at(Endpoint::$endpoint);
+        }
+    )*};
 }
 
-#[test]
-fn at_the_request_for_a_job() {
-    each_fault_at(Endpoint::JobRequest);
-}
-
-#[test]
-fn at_the_greeting() {
-    each_fault_at(Endpoint::PutRunning);
-}
-
-#[test]
-fn at_the_probe() {
-    each_fault_at(Endpoint::Probe);
-}
-
-#[test]
-fn at_the_look() {
-    each_fault_at(Endpoint::Look);
-}
-
-#[test]
-fn at_the_words() {
-    each_fault_at(Endpoint::Words);
-}
-
-#[test]
-fn at_the_verdict() {
-    each_fault_at(Endpoint::PutFailed);
-}
-
-#[test]
-fn at_the_flavors() {
-    each_fault_at(Endpoint::Flavors);
-}
-
-#[test]
-fn at_the_instances() {
-    each_fault_at(Endpoint::Instances);
-}
-
-#[test]
-fn at_the_creation() {
-    each_fault_at(Endpoint::Creation);
-}
-
-#[test]
-fn at_one_application() {
-    each_fault_at(Endpoint::Application);
-}
-
-#[test]
-fn at_the_list_of_applications() {
-    each_fault_at(Endpoint::List);
-}
-
-#[test]
-fn at_the_search_for_orphans() {
-    each_fault_at(Endpoint::Orphans);
-}
-
-#[test]
-fn at_the_deletion() {
-    each_fault_at(Endpoint::Deletion);
-}
-
-#[test]
-fn at_the_branches_of_the_git_remote() {
-    each_fault_at(Endpoint::Refs);
-}
-
-#[test]
-fn at_the_push() {
-    each_fault_at(Endpoint::Pack);
+each_fault! {
+    a_fault_at_the_request_for_a_job_does_only_what_it_must: JobRequest,
+    a_fault_at_the_greeting_does_only_what_it_must: PutRunning,
+    a_fault_at_the_probe_does_only_what_it_must: Probe,
+    a_fault_at_the_look_does_only_what_it_must: Look,
+    a_fault_at_the_words_does_only_what_it_must: Words,
+    a_fault_at_the_verdict_does_only_what_it_must: PutFailed,
+    a_fault_at_the_flavors_does_only_what_it_must: Flavors,
+    a_fault_at_the_instances_does_only_what_it_must: Instances,
+    a_fault_at_the_creation_does_only_what_it_must: Creation,
+    a_fault_at_one_application_does_only_what_it_must: Application,
+    a_fault_at_the_list_of_applications_does_only_what_it_must: List,
+    a_fault_at_the_search_for_orphans_does_only_what_it_must: Orphans,
+    a_fault_at_the_deletion_does_only_what_it_must: Deletion,
+    a_fault_at_the_branches_of_the_git_remote_does_only_what_it_must: Refs,
+    a_fault_at_the_push_does_only_what_it_must: Pack,
 }
 
 /// All at once: they do nothing but wait.
 #[test]
-fn answers_that_do_not_come_in_time() {
-    let cells = Endpoint::QUICKLY_IMPATIENT.map(|at| SLOW_FAULTS.map(|what| (at, what)));
+fn an_answer_that_does_not_come_in_time_does_only_what_it_must() {
+    let cells = QUICKLY_IMPATIENT.map(|at| SLOW_FAULTS.map(|what| (at, what)));
     check_all(cells.as_flattened(), cells.as_flattened().len());
 }
 
@@ -174,7 +121,7 @@ fn inject(town: &Town, at: Endpoint, what: What, elsewhere: &TcpListener) -> Opt
     let gate = Gate::new();
     let fault = match what {
         What::Status(code) => Fault::status(code),
-        What::TooManyFor(seconds) => Fault::too_many(seconds),
+        What::TooMany(seconds) => Fault::too_many(seconds),
         What::Html(code) => Fault::html(code),
         What::Refused => Fault::HoldBefore(gate.clone()),
         What::CutBefore => Fault::CutBefore,
@@ -183,7 +130,7 @@ fn inject(town: &Town, at: Endpoint, what: What, elsewhere: &TcpListener) -> Opt
         What::Garbage => Fault::Replace(Response::text(at.success(), "\u{1}\u{fffd}{]<")),
         What::WrongTypes => Fault::Replace(Response::text(at.success(), at.wrong_types())),
         // A git remote's endless answer would fill this computer's memory.
-        What::TooMuch if at.is_git() => {
+        What::TooMuch if at.server() == Server::Git => {
             Fault::Replace(Response::text(200, &" ".repeat(50_000_000)))
         }
         What::TooMuch => Fault::Endless,
@@ -205,12 +152,10 @@ fn inject(town: &Town, at: Endpoint, what: What, elsewhere: &TcpListener) -> Opt
 }
 
 fn faults(town: &Town, at: Endpoint) -> Faults {
-    if at.is_git() {
-        town.clever.git_faults().clone()
-    } else if at.is_coordinator() {
-        town.coordinator.faults()
-    } else {
-        town.clever.faults().clone()
+    match at.server() {
+        Server::Git => town.clever.git_faults().clone(),
+        Server::Coordinator => town.coordinator.faults(),
+        Server::Api => town.clever.faults().clone(),
     }
 }
 
@@ -226,13 +171,13 @@ fn submit_first(town: &Town, at: Endpoint) -> Option<JobId> {
         let searched = || requests(town, at) > 0;
         assert!(town.journal.wait_until(PATIENCE, searched));
     }
-    match at {
-        Endpoint::JobRequest => None,
-        _ if at.needs_no_machine() => Some(submit_cheap(town, "first")),
+    Some(match at.job() {
+        Job::Lost => return None,
+        Job::Cheap => submit_cheap(town, "first"),
         // So long that it is certainly seen running, even on a busy computer.
-        Endpoint::Look => Some(town.submit("first", "sleep 5")),
-        _ => Some(town.submit("first", "sleep 0.3")),
-    }
+        Job::Long => town.submit("first", "sleep 5"),
+        Job::Usual => town.submit("first", "sleep 0.3"),
+    })
 }
 
 fn requests(town: &Town, at: Endpoint) -> usize {
@@ -251,18 +196,22 @@ fn await_requests(town: &Town, service: &Service, at: Endpoint, count: usize) {
 fn refuse_connections(town: &Town, at: Endpoint, service: &Service, gate: &Gate) {
     assert!(gate.wait_reached(PATIENCE));
     let patience = Duration::from_secs(3);
-    if at.is_git() {
-        town.clever.suspend_git();
-        service.find_log("onnect", patience);
-        town.clever.resume_git();
-    } else if at.is_coordinator() {
-        town.coordinator.suspend();
-        service.find_log("refused", patience);
-        town.coordinator.resume();
-    } else {
-        town.clever.suspend();
-        service.find_log("refused", patience);
-        town.clever.resume();
+    match at.server() {
+        Server::Git => {
+            town.clever.suspend_git();
+            service.find_log("onnect", patience);
+            town.clever.resume_git();
+        }
+        Server::Coordinator => {
+            town.coordinator.suspend();
+            service.find_log("refused", patience);
+            town.coordinator.resume();
+        }
+        Server::Api => {
+            town.clever.suspend();
+            service.find_log("refused", patience);
+            town.clever.resume();
+        }
     }
 }
 

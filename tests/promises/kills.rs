@@ -18,11 +18,12 @@ use crate::town::{PATIENCE, Town, assert_started_once};
 /// When the process is killed.
 #[derive(Clone, Copy, Debug)]
 enum Moment {
-    /// The first such request stands at a gate.
+    /// Such a request stands at a gate: the first behind those that are skipped.
     Request {
         server: Server,
         method: &'static str,
         path: &'static str,
+        skipped: usize,
         side: Side,
     },
     /// This is in the log.
@@ -74,28 +75,28 @@ enum Course {
 }
 
 #[test]
-fn killed_around_each_request_to_the_coordinator() {
-    killed_at_all(&points::TO_THE_COORDINATOR);
+fn a_job_outlives_a_kill_around_each_request_to_the_coordinator() {
+    killed_at_all(points::TO_THE_COORDINATOR);
 }
 
 #[test]
-fn killed_around_each_request_to_clever_cloud() {
-    killed_at_all(&points::TO_CLEVER_CLOUD);
+fn a_job_outlives_a_kill_around_each_request_to_clever_cloud() {
+    killed_at_all(points::TO_CLEVER_CLOUD);
 }
 
 #[test]
-fn killed_around_each_write_of_the_state_file() {
-    killed_at_all(&points::AROUND_THE_STATE_FILE);
+fn a_job_outlives_a_kill_around_each_write_of_the_state_file() {
+    killed_at_all(points::AROUND_THE_STATE_FILE);
 }
 
 #[test]
-fn killed_around_each_git_process() {
-    killed_at_all(&points::AROUND_GIT);
+fn a_job_outlives_a_kill_around_each_git_process() {
+    killed_at_all(points::AROUND_GIT);
 }
 
 #[test]
-fn killed_while_the_machine_comes_and_goes() {
-    killed_at_all(&points::WHILE_THE_MACHINE);
+fn a_job_outlives_a_kill_while_its_machine_comes_and_goes() {
+    killed_at_all(points::WHILE_THE_MACHINE);
 }
 
 /// A start soon after a kill asks for a job sooner than a living process would.
@@ -197,7 +198,7 @@ fn hold_job_request(town: &Town, hold: fn(Gate) -> Fault) -> Gate {
 }
 
 #[test]
-fn killed_before_the_job_is_granted() {
+fn a_job_that_comes_after_a_kill_during_the_request_for_it_is_not_lost() {
     let town = Town::new();
     let gate = hold_job_request(&town, Fault::HoldBefore);
     let service = town.start();

@@ -26,19 +26,15 @@ impl Trap {
                 server,
                 method,
                 path,
+                skipped,
                 side,
             } => {
                 let gate = Gate::new();
-                let (path, skip) = if path == "second" {
-                    ("*/jobs/*", 1)
-                } else {
-                    (path, 0)
-                };
                 let fault = match side {
                     Side::Before => Fault::HoldBefore(gate.clone()),
                     Side::After => Fault::HoldAfter(gate.clone()),
                 };
-                let rule = Rule::on(method, path).after(skip).with(fault);
+                let rule = Rule::on(method, path).after(skipped).with(fault);
                 match server {
                     Server::Coordinator => town.coordinator.faults().inject(rule),
                     Server::Api => town.clever.faults().inject(rule),
