@@ -13,14 +13,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use sandbox::{Fault, Faults, Gate, JobId, JobSpec, JobStatus, JobView, Kind, Response, Rule};
+use sandbox::{Fault, Faults, Gate, JobId, JobStatus, JobView, Kind, Response, Rule};
 
 use self::table::{
     Endpoint, FAULTS, Job, NO_FLAVOR, Outcome, QUICKLY_IMPATIENT, SLOW_FAULTS, Server, What,
 };
-use crate::afterwards::{assert_no_secret, await_nothing_tracked};
+use crate::scene::{PATIENCE, Scene};
 use crate::service::Service;
-use crate::town::{PATIENCE, Town, assert_started_once};
 
 fn each_fault_at(endpoint: Endpoint) {
     let cells = FAULTS.map(|what| (endpoint, what));
@@ -76,47 +75,47 @@ fn check_all(cells: &[(Endpoint, What)], at_once: usize) {
 }
 
 fn check(at: Endpoint, what: What) {
-    let town = Town::new();
+    let scene = Scene::new();
     let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
-    let outage = inject(&town, at, what, &elsewhere);
-    let service = town.start();
-    let first = submit_first(&town, at);
+    let outage = inject(&scene, at, what, &elsewhere);
+    let service = scene.start();
+    let first = submit_first(&scene, at);
     match outage {
-        Some(gate) => refuse_connections(&town, at, &service, &gate),
-        None => await_requests(&town, &service, at, at.skipped() + 1),
+        Some(gate) => refuse_connections(&scene, at, &service, &gate),
+        None => await_requests(&scene, at, at.skipped() + 1),
     }
-    let first = first.unwrap_or_else(|| submit_cheap(&town, "asked for again"));
-    let neighbor = submit_cheap(&town, "neighbor");
-    let neighbor = await_end(&town, &service, neighbor);
+    let first = first.unwrap_or_else(|| scene.submit_cheap("asked for again"));
+    let neighbor = scene.submit_cheap("neighbor");
+    let neighbor = scene.await_end(neighbor);
     let context = format!("the neighbor of {at:?} {what:?}");
     assert_outcome(&neighbor, Outcome::Fails(NO_FLAVOR), &context);
     let outcome = table::outcome(at, what);
     let first = if outcome == Outcome::Untold {
-        town.coordinator.job(first)
+        scene.coordinator.job(first)
     } else {
-        await_end(&town, &service, first)
+        scene.await_end(first)
     };
-    town.await_no_machines();
-    await_nothing_tracked(&town, &format!("{at:?} {what:?}"));
+    scene.await_no_machines();
+    scene.await_nothing_tracked(&format!("{at:?} {what:?}"));
     let (exit, log) = service.stop();
     assert!(exit.success(), "{at:?} {what:?}: {log}");
     assert_outcome(&first, outcome, &format!("{at:?} {what:?}: {log}"));
     if outcome == Outcome::Succeeds {
-        assert_started_once(&town, first.id);
+        scene.assert_started_once(first.id);
     }
-    assert_patience(&town, at, what);
+    assert_patience(&scene, at, what);
     elsewhere.set_nonblocking(true).unwrap();
     let visit = elsewhere.accept().map(drop).map_err(|error| error.kind());
     assert_eq!(visit, Err(io::ErrorKind::WouldBlock), "{at:?}: followed");
-    assert_no_secret(&town, &[first, neighbor], &log);
+    scene.assert_no_secret(&[first, neighbor], &log);
 }
 
 /// A gate stands for an outage, which begins when the request has come.
-fn inject(town: &Town, at: Endpoint, what: What, elsewhere: &TcpListener) -> Option<Gate> {
+fn inject(scene: &Scene, at: Endpoint, what: What, elsewhere: &TcpListener) -> Option<Gate> {
     if at == Endpoint::List {
         // A list is asked for when an answer was lost.
         let lost = Rule::on("POST", "*/applications").with(Fault::CutAfter);
-        town.clever.faults().inject(lost);
+        scene.clever.faults().inject(lost);
     }
     let gate = Gate::new();
     let fault = match what {
@@ -147,79 +146,65 @@ fn inject(town: &Town, at: Endpoint, what: What, elsewhere: &TcpListener) -> Opt
     };
     let (method, path) = at.request();
     let rule = Rule::on(method, path).after(at.skipped()).with(fault);
-    faults(town, at).inject(rule);
+    faults(scene, at).inject(rule);
     matches!(what, What::Refused).then_some(gate)
 }
 
-fn faults(town: &Town, at: Endpoint) -> Faults {
+fn faults(scene: &Scene, at: Endpoint) -> Faults {
     match at.server() {
-        Server::Git => town.clever.git_faults().clone(),
-        Server::Coordinator => town.coordinator.faults(),
-        Server::Api => town.clever.faults().clone(),
+        Server::Git => scene.clever.git_faults().clone(),
+        Server::Coordinator => scene.coordinator.faults(),
+        Server::Api => scene.clever.faults().clone(),
     }
-}
-
-/// A job that ends without a machine, to spare this computer: by the words that it should get.
-fn submit_cheap(town: &Town, name: &str) -> JobId {
-    let spec = JobSpec::new(name, ["true"]).flavor("XXXL");
-    town.coordinator.submit(spec)
 }
 
 /// None, where a job would be lost with the answer: the coordinator gave it out and nobody heard.
-fn submit_first(town: &Town, at: Endpoint) -> Option<JobId> {
+fn submit_first(scene: &Scene, at: Endpoint) -> Option<JobId> {
     if at == Endpoint::List {
-        let searched = || requests(town, at) > 0;
-        assert!(town.journal.wait_until(PATIENCE, searched));
+        let searched = || requests(scene, at) > 0;
+        assert!(scene.journal.wait_until(PATIENCE, searched));
     }
     Some(match at.job() {
         Job::Lost => return None,
-        Job::Cheap => submit_cheap(town, "first"),
+        Job::Cheap => scene.submit_cheap("first"),
         // So long that it is certainly seen running, even on a busy computer.
-        Job::Long => town.submit("first", "sleep 5"),
-        Job::Usual => town.submit("first", "sleep 0.3"),
+        Job::Long => scene.submit("first", "sleep 5"),
+        Job::Usual => scene.submit("first", "sleep 0.3"),
     })
 }
 
-fn requests(town: &Town, at: Endpoint) -> usize {
+fn requests(scene: &Scene, at: Endpoint) -> usize {
     let (method, _) = at.request();
-    town.journal.count_requests(method, |path| at.is(path))
+    scene.journal.count_requests(method, |path| at.is(path))
 }
 
-fn await_requests(town: &Town, service: &Service, at: Endpoint, count: usize) {
-    let arrived = town
-        .journal
-        .wait_until(PATIENCE, || requests(town, at) >= count);
-    assert!(arrived, "{at:?} never comes: {}", service.whole_log());
+fn await_requests(scene: &Scene, at: Endpoint, count: usize) {
+    scene.await_that(&format!("{at:?} never comes"), || {
+        requests(scene, at) >= count
+    });
 }
 
 /// The request under way is cut, all others are refused, until the service has noticed.
-fn refuse_connections(town: &Town, at: Endpoint, service: &Service, gate: &Gate) {
+fn refuse_connections(scene: &Scene, at: Endpoint, service: &Service, gate: &Gate) {
     assert!(gate.wait_reached(PATIENCE));
     let patience = Duration::from_secs(3);
     match at.server() {
         Server::Git => {
-            town.clever.suspend_git();
+            scene.clever.suspend_git();
             service.find_log("onnect", patience);
-            town.clever.resume_git();
+            scene.clever.resume_git();
         }
         Server::Coordinator => {
-            town.coordinator.suspend();
+            scene.coordinator.suspend();
             service.find_log("refused", patience);
-            town.coordinator.resume();
+            scene.coordinator.resume();
         }
         Server::Api => {
-            town.clever.suspend();
+            scene.clever.suspend();
             service.find_log("refused", patience);
-            town.clever.resume();
+            scene.clever.resume();
         }
     }
-}
-
-fn await_end(town: &Town, service: &Service, job: JobId) -> JobView {
-    let over = town
-        .coordinator
-        .wait_for_status(job, PATIENCE, JobStatus::is_over);
-    over.unwrap_or_else(|| panic!("{}\n{}", town.journal, service.whole_log()))
 }
 
 fn assert_outcome(job: &JobView, outcome: Outcome, context: &str) {
@@ -240,9 +225,9 @@ fn assert_outcome(job: &JobView, outcome: Outcome, context: &str) {
 }
 
 /// A loop without pauses makes thousands of requests in a second.
-fn assert_patience(town: &Town, at: Endpoint, what: What) {
+fn assert_patience(scene: &Scene, at: Endpoint, what: What) {
     let (wanted, _) = at.request();
-    let entries = town.journal.entries();
+    let entries = scene.journal.entries();
     let times: Vec<_> = entries
         .iter()
         .filter(|entry| {
@@ -254,5 +239,5 @@ fn assert_patience(town: &Town, at: Endpoint, what: What) {
     let hasty = times
         .windows(20)
         .find(|times| times[19] - times[0] < Duration::from_millis(400));
-    assert!(hasty.is_none(), "{at:?} {what:?}: {}", town.journal);
+    assert!(hasty.is_none(), "{at:?} {what:?}: {}", scene.journal);
 }

@@ -29,7 +29,7 @@ use heptapod_paas_runner::trust;
 use sandbox::{Gate, JobId, JobSpec, JobStatus, MachineBehaviour};
 
 use self::brittle::{Break, Brittle, Call, Side};
-use crate::town::{Town, assert_started_once};
+use crate::scene::Scene;
 
 /// Longer than any life here: pauses after panics, a look at the machine, a list that lags.
 const LIFETIME: Duration = Duration::from_secs(180);
@@ -98,7 +98,7 @@ struct House {
 }
 
 impl House {
-    fn of(town: &Town) -> (Self, Stopper) {
+    fn of(town: &Scene) -> (Self, Stopper) {
         fs::write(town.config_path(), town.configuration()).unwrap();
         let mut config = Config::load(&town.config_path()).unwrap();
         let settings = config.runners.remove(0);
@@ -182,7 +182,7 @@ struct Life {
 }
 
 /// The lives of as many jobs as there are breaks, at the same time; the jobs are waiting already.
-fn live_at_once(town: &Town, breaks: &[Break]) -> Vec<Life> {
+fn live_at_once(town: &Scene, breaks: &[Break]) -> Vec<Life> {
     let (house, stopper) = House::of(town);
     let house = &house;
     let (done, lives) = mpsc::channel();
@@ -220,7 +220,7 @@ fn breaking(call: Call, side: Side, times: usize) -> Break {
     }
 }
 
-fn submit(town: &Town, script: &str) -> JobId {
+fn submit(town: &Scene, script: &str) -> JobId {
     let spec = JobSpec::new("panics", [script]).flavor("XS");
     town.coordinator.submit(spec)
 }
@@ -263,7 +263,7 @@ fn after_a_panic_a_job_goes_on_from_what_is_known() {
 
 fn goes_on(breaks: Break) {
     let how = breaks.to_string();
-    let town = Town::new();
+    let town = Scene::new();
     if breaks.call != Call::Decommission {
         // A job that is over would not be gone on with, and the machine of one that is heard of is
         // not looked at.
@@ -280,9 +280,9 @@ fn goes_on(breaks: Break) {
     assert_eq!(ended.status, JobStatus::Success, "{how}: {}", ended.log());
     assert_eq!(ended.verdicts().len(), 1, "{how}: the job's own");
     assert_eq!(news.last(), Some(&OVER), "{how}: {news:?}");
-    assert_started_once(&town, job);
+    town.assert_started_once(job);
     town.await_no_machines();
-    town.check_manners();
+    town.assert_no_complaints();
 }
 
 #[test]
@@ -295,7 +295,7 @@ fn a_job_that_makes_us_panic_again_and_again_is_given_up_and_its_author_is_told(
             (Call::Launch, Side::After, usize::MAX),
         ],
         |breaks| {
-            let town = Town::new();
+            let town = Scene::new();
             submit(&town, "sleep 1000");
             let lives = live_at_once(&town, slice::from_ref(&breaks));
             assert_given_up(&town, &lives[0], &breaks);
@@ -303,7 +303,7 @@ fn a_job_that_makes_us_panic_again_and_again_is_given_up_and_its_author_is_told(
     );
 }
 
-fn assert_given_up(town: &Town, life: &Life, breaks: &Break) {
+fn assert_given_up(town: &Scene, life: &Life, breaks: &Break) {
     let how = format!("{breaks}: {:?}", life.news);
     let ended = town.coordinator.job(life.job);
     assert_eq!(ended.status, JobStatus::Failed, "{how}");
@@ -326,12 +326,12 @@ fn assert_given_up(town: &Town, life: &Life, breaks: &Break) {
     assert_eq!(first, Some(&all_is_left), "{how}");
     assert_eq!(life.news.last(), Some(&OVER), "{how}");
     town.await_no_machines();
-    town.check_manners();
+    town.assert_no_complaints();
 }
 
 #[test]
 fn a_job_beside_one_that_panics_notices_nothing() {
-    let town = Town::new();
+    let town = Scene::new();
     submit(&town, "true");
     submit(&town, "sleep 3");
     let breaks = [
@@ -357,5 +357,5 @@ fn a_job_beside_one_that_panics_notices_nothing() {
     ];
     assert_eq!(healthy.news, usual);
     assert!(healthy.calls.iter().all(|(_, times)| *times == 1));
-    assert_started_once(&town, healthy.job);
+    town.assert_started_once(healthy.job);
 }
