@@ -1,6 +1,6 @@
 //! Hundreds of jobs leave nothing in the program: no memory, no thread, no open file.
 //!
-//! What many jobs at once cost is measured with `cargo run --release --example demo -- --jobs 500`.
+//! What many jobs at once cost is measured with `cargo run --release --example bench -- --jobs 500`.
 
 use std::fs;
 
