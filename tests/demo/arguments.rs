@@ -1,4 +1,4 @@
-//! The demo's command line: what to run, and how much of it.
+//! The demo's command line: what to run.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,56 +12,41 @@ Usage: cargo run --example demo -- [OPTIONS] [FILE.gitlab-ci.yml]
                                as you, in an empty folder, without containers
 
 Options:
-      --jobs N                 N more small jobs, all running at once, and numbers at the end
       --tenants                instead: the jobs of two groups that share the runner, one of them
                                with a Mercurial project, and a bill for each organization
   -h, --help                   this text
 
+What many jobs cost in time and memory is measured by the bench: cargo run --release --example bench
+
 Exit codes: 0 when everything ended as it must, 1 when something did not, 2 for a pipeline or a
-command line that can't be understood, 130 when interrupted.
-";
+command line that can't be understood, 130 when interrupted.";
 
-/// Beyond this it is the sandbox that is measured, not the program.
-const MOST_JOBS: usize = 1000;
-
-#[derive(Debug, PartialEq)]
-pub enum Command {
-    Help,
-    Run(Arguments),
-}
-
-#[derive(Debug, Default, PartialEq)]
-pub struct Arguments {
-    /// None: the pipeline that comes with the demo.
-    pub pipeline: Option<PathBuf>,
-    /// Jobs besides the pipeline's.
-    pub load: usize,
+pub enum Arguments {
+    /// The pipeline that comes with the demo.
+    Default,
+    /// A pipeline of the visitor's own.
+    File(PathBuf),
     /// Two organizations with jobs of their own.
-    pub tenants: bool,
+    Tenants,
 }
 
+/// None: help is asked for.
+///
 /// # Errors
 /// In words, with the argument that is not understood.
-pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, lexopt::Error> {
-    use lexopt::prelude::{Long, Short, Value, ValueExt};
-    let mut parsed = Arguments::default();
+pub fn parse(
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Result<Option<Arguments>, lexopt::Error> {
+    use lexopt::prelude::{Long, Short, Value};
+    let mut parsed = Arguments::Default;
     let mut parser = lexopt::Parser::from_args(arguments);
     while let Some(argument) = parser.next()? {
-        match argument {
-            Short('h') | Long("help") => return Ok(Command::Help),
-            Long("jobs") => {
-                parsed.load = parser.value()?.parse()?;
-                if parsed.load > MOST_JOBS {
-                    return Err(format!("--jobs: {MOST_JOBS} are the most").into());
-                }
-            }
-            Long("tenants") => parsed.tenants = true,
-            Value(path) if parsed.pipeline.is_none() => parsed.pipeline = Some(path.into()),
-            other => return Err(other.unexpected()),
+        parsed = match (argument, parsed) {
+            (Short('h') | Long("help"), _) => return Ok(None),
+            (Long("tenants"), Arguments::Default) => Arguments::Tenants,
+            (Value(path), Arguments::Default) => Arguments::File(path.into()),
+            (other, _) => return Err(other.unexpected()),
         }
     }
-    if parsed.tenants && (parsed.load > 0 || parsed.pipeline.is_some()) {
-        return Err("--tenants brings its own jobs, and goes with nothing else".into());
-    }
-    Ok(Command::Run(parsed))
+    Ok(Some(parsed))
 }

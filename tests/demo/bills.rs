@@ -4,37 +4,42 @@
 
 use std::collections::BTreeMap;
 
+use rig::{Colour, Show, World, show, table};
 use sandbox::AppView;
-use sandbox::coordinator::JobView;
+use sandbox::coordinator::JobId;
 use serde_json::Value;
 
-use crate::course::Ride;
 use crate::report;
-use crate::show::{self, Colour, Show};
-use crate::table::{self, Row};
+use crate::run::Job;
 use crate::tenants::{self, ATTRIBUTES_TOKEN, Tenant};
-use crate::world::{World, name_end};
 
 /// Shows it all, and says what was not as it must be between the tenants.
-pub fn settle(show: &Show, world: &World, rides: &[&Ride]) -> Vec<String> {
-    let rows: Vec<_> = rides.iter().map(|ride| row_of_job(world, ride)).collect();
+pub fn settle(show: &Show, world: &World, tenants: &[Tenant], jobs: &[Job]) -> Vec<String> {
+    let rows: Vec<_> = jobs.iter().map(|job| row_of_job(world, job)).collect();
     let headings = ["job", "project", "kept in", "flavor", "paid by", "result"];
     table::print(show, headings, &[], &rows);
-    let rows: Vec<_> = (world.tenants.iter())
+    let rows: Vec<_> = (tenants.iter())
         .map(|tenant| row_of_tenant(world, tenant))
         .collect();
     let headings = ["bill of", "group", "machines", "billed", "of that"];
     table::print(show, headings, &[2, 3], &rows);
     show::print("");
-    for ride in rides {
-        if let Some(changeset) = changeset(world, ride) {
-            let name = ride.plan.name();
+    let mut problems = Vec::new();
+    for job in jobs {
+        let name = job.plan.name();
+        let Some((id, application)) = job.id.and_then(|id| Some((id, application(world, id)?)))
+        else {
+            problems.push(format!("{name}: it never had an application"));
+            continue;
+        };
+        if let Some(changeset) = changeset(&application) {
             show::print(&format!(
                 "The machine of {name} was told: repo_type hg, hgsha {changeset}."
             ));
         }
+        let wrong = problems_of(world, tenants, job, id, &application);
+        problems.extend(wrong.into_iter().map(|what| format!("{name}: {what}")));
     }
-    let problems = problems(world, rides);
     if problems.is_empty() {
         show::print("Each machine got its job byte for byte, and no token of an organization.");
         show::print("No application of one group was ever in the other's organization.");
@@ -42,24 +47,27 @@ pub fn settle(show: &Show, world: &World, rides: &[&Ride]) -> Vec<String> {
     problems
 }
 
-fn row_of_job(world: &World, ride: &Ride) -> Row<6> {
-    let spec = &ride.plan.spec;
-    let (colour, result) = report::result(world, ride);
-    let applications = ride.job.map(|job| world.applications_of(job));
-    let payers = applications.iter().flatten().map(|it| &*it.organization);
+fn application(world: &World, job: JobId) -> Option<AppView> {
+    world.applications_of(job).pop()
+}
+
+fn row_of_job(world: &World, job: &Job) -> table::Row<6> {
+    let spec = &job.plan.spec;
+    let (colour, result) = report::result(world, job);
+    let payer = job.id.and_then(|id| application(world, id));
     let cells = [
-        ride.plan.name().to_owned(),
+        job.plan.name().to_owned(),
         spec.project.clone(),
         if spec.heptapod { "Mercurial" } else { "Git" }.to_owned(),
-        ride.flavor().to_owned(),
-        payers.collect::<Vec<_>>().join(", "),
+        job.flavor().to_owned(),
+        payer.map(|it| it.organization).unwrap_or_default(),
         result,
     ];
-    Row { cells, colour }
+    table::Row { cells, colour }
 }
 
 /// Of all machines that its organization ever had, whoever asked for them.
-fn row_of_tenant(world: &World, tenant: &Tenant) -> Row<5> {
+fn row_of_tenant(world: &World, tenant: &Tenant) -> table::Row<5> {
     // Under the names that jobs use, without their family's.
     let mut by_flavor: BTreeMap<String, u64> = BTreeMap::new();
     let mut machines = 0;
@@ -81,80 +89,51 @@ fn row_of_tenant(world: &World, tenant: &Tenant) -> Row<5> {
         parts.collect::<Vec<_>>().join(", "),
     ];
     let colour = Colour::Plain;
-    Row { cells, colour }
+    table::Row { cells, colour }
 }
 
 /// The Mercurial changeset that the job's machine was told of.
-fn changeset(world: &World, ride: &Ride) -> Option<String> {
-    let application = world.applications_of(ride.job?).pop()?;
+fn changeset(application: &AppView) -> Option<String> {
     let job: Value = serde_json::from_slice(application.files.get("job.json")?).ok()?;
     let info = &job["git_info"];
     let changeset = info["hgsha"].as_str()?;
     (info["repo_type"] == "hg").then(|| changeset.to_owned())
 }
 
-fn problems(world: &World, rides: &[&Ride]) -> Vec<String> {
-    let mut problems = Vec::new();
-    let created = world.clever.ever_created();
-    for application in &created {
-        problems.extend(application_problems(world, rides, application));
-    }
-    for tenant in world.tenants {
-        if !(created.iter()).any(|it| it.organization == tenant.organization) {
-            problems.push(format!("{} never paid for anything", tenant.organization));
-        }
-    }
-    for ride in rides {
-        let Some(job) = ride.job.map(|job| world.coordinator.job(job)) else {
-            continue;
-        };
-        let why = payload_problem(world, ride, &job);
-        problems.extend(why.map(|why| format!("{}: {why}", ride.plan.name())));
-    }
-    problems
-}
-
-fn application_problems(world: &World, rides: &[&Ride], application: &AppView) -> Vec<String> {
-    let (name, payer) = (&application.name, application.organization.as_str());
-    let ride = rides.iter().find(|ride| {
-        let end = ride.job.map(name_end);
-        end.is_some_and(|end| name.ends_with(&end))
-    });
-    let project = ride.map_or("", |ride| ride.plan.spec.project.as_str());
-    let mut problems = Vec::new();
-    match tenants::owner(world.tenants, project) {
-        None => problems.push(format!("{payer} paid for {name}, which is nobody's")),
-        Some(owner) if owner.organization != payer => {
-            let due = owner.organization;
-            problems.push(format!("{payer} paid for {name}, which is {due}'s"));
-        }
-        Some(_) => {}
-    }
-    let tokens = world.tenants.iter().map(|tenant| tenant.token);
-    for token in tokens.chain([ATTRIBUTES_TOKEN]) {
+fn problems_of(
+    world: &World,
+    tenants: &[Tenant],
+    job: &Job,
+    id: JobId,
+    application: &AppView,
+) -> Vec<&'static str> {
+    let spec = &job.plan.spec;
+    let owner = tenants::owner(tenants, &spec.project);
+    let is_paid_by_its_own = owner.is_some_and(|it| it.organization == application.organization);
+    let tokens = tenants.iter().map(|tenant| tenant.token);
+    let has_token = tokens.chain([ATTRIBUTES_TOKEN]).any(|token| {
         let mut files = application.files.values();
-        let is_in_file = files.any(|it| String::from_utf8_lossy(it).contains(token));
-        if is_in_file || application.env.values().any(|it| it.contains(token)) {
-            problems.push(format!("{name} was given a token that is not a job's"));
-        }
-    }
-    problems
-}
-
-/// Each machine must get its job byte for byte, and a Mercurial one must be told that it is.
-fn payload_problem(world: &World, ride: &Ride, job: &JobView) -> Option<String> {
-    let granted = job.payload.as_ref().map(Value::to_string);
-    let application = world.applications_of(job.id).pop();
-    let Some(application) = application else {
-        return Some("it never had an application".to_owned());
-    };
-    let file = application.files.get("job.json");
-    if file.map(Vec::as_slice) != granted.as_deref().map(str::as_bytes) {
-        return Some("its job.json is not what the coordinator sent".to_owned());
-    }
-    match (ride.plan.spec.heptapod, changeset(world, ride).is_some()) {
-        (true, false) => Some("its machine was not told of Mercurial".to_owned()),
-        (false, true) => Some("its machine was told of Mercurial".to_owned()),
-        _ => None,
-    }
+        files.any(|it| String::from_utf8_lossy(it).contains(token))
+            || application.env.values().any(|it| it.contains(token))
+    });
+    let sent = world.coordinator.job(id).payload.map(|it| it.to_string());
+    let pushed = application.files.get("job.json").map(Vec::as_slice);
+    let is_intact = pushed == sent.as_deref().map(str::as_bytes);
+    let wrong = [
+        (
+            !is_paid_by_its_own,
+            "another group's organization paid for its machine",
+        ),
+        (
+            has_token,
+            "its machine was given a token that is not a job's",
+        ),
+        (!is_intact, "its job.json is not what the coordinator sent"),
+        (
+            spec.heptapod != changeset(application).is_some(),
+            "its machine was told the wrong kind of repository",
+        ),
+    ];
+    let wrong = wrong.into_iter().filter(|(is_so, _)| *is_so);
+    wrong.map(|(_, what)| what).collect()
 }

@@ -3,7 +3,9 @@
 //!
 //! It only describes; what came of it is told in [`crate::bills`].
 
+use rig::{Show, World};
 use sandbox::coordinator::JobSpec;
+use sandbox::{Access, Role};
 
 use crate::pipeline::Plan;
 
@@ -29,6 +31,23 @@ pub static TENANTS: [Tenant; 2] = [
         token: "c9a3e8f4-15d2-4c6f-8a3b-6b7e2d4c5f02",
     },
 ];
+
+/// Opens their accounts: the lines of the runner section that say where they are found.
+pub fn move_in(tenants: &[Tenant], world: &World, show: &Show) -> String {
+    let coordinator = &world.coordinator;
+    coordinator.add_user(ATTRIBUTES_TOKEN, Access::Administrator);
+    for tenant in tenants {
+        let (group, organization, token) = (tenant.group, tenant.organization, tenant.token);
+        (world.clever).add_organization(organization, token, Role::Manager);
+        let attributes = [("cc_orga_id", organization), ("cc_orga_token", token)];
+        coordinator.set_group(group, attributes);
+        show.say(&format!(
+            "a group {group}, which says that {organization} pays"
+        ));
+    }
+    let key = "cc_gitlab_namespace_attributes_token";
+    format!("cc_multi_tenant = true\n  {key} = \"{ATTRIBUTES_TOKEN}\"")
+}
 
 /// Whose project this is: the first part of its path.
 pub fn owner<'a>(tenants: &'a [Tenant], project: &str) -> Option<&'a Tenant> {

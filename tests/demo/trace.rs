@@ -1,4 +1,4 @@
-//! What of a job's log is worth showing, line by line as it grows.
+//! What of a job's log is worth showing, line by line as it grows, and fit for a terminal.
 
 /// What the inner runner says before the script is about itself; this heading ends it.
 const LAST_HEADING: &str = "Executing \"step_script\"";
@@ -15,7 +15,7 @@ pub struct Trace {
 
 impl Trace {
     /// The new lines of a log; also an unfinished last one, when the log `is_over`.
-    pub fn news(&mut self, log: &[u8], is_over: bool) -> Vec<String> {
+    pub fn news(&mut self, log: &[u8], is_over: bool, keeps_colours: bool) -> Vec<String> {
         let new = log.get(self.shown..).unwrap_or_default();
         let end = if is_over {
             new.len()
@@ -25,7 +25,10 @@ impl Trace {
         self.shown += end;
         let text = String::from_utf8_lossy(&new[..end]);
         let lines = text.lines().map(|line| line.trim_end().to_owned());
-        lines.filter(|line| self.is_worth_showing(line)).collect()
+        lines
+            .filter(|line| self.is_worth_showing(line))
+            .map(|line| printable(&line, keeps_colours))
+            .collect()
     }
 
     fn is_worth_showing(&mut self, line: &str) -> bool {
@@ -33,9 +36,36 @@ impl Trace {
             self.is_preamble = true;
         }
         if !self.is_preamble {
-            return !line.is_empty();
+            return !printable(line, false).trim().is_empty();
         }
         self.is_preamble = !line.contains(LAST_HEADING);
         line.contains("Starting service")
     }
+}
+
+/// A log may hold anything: of what a terminal would obey only colours are left.
+fn printable(line: &str, keeps_colours: bool) -> String {
+    let mut shown = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(c) = rest.chars().next() {
+        rest = &rest[c.len_utf8()..];
+        if c == '\x1b' {
+            let body = rest.strip_prefix('[').unwrap_or(rest);
+            let is_parameter = |c: char| c.is_ascii_digit() || c == ';';
+            let end = body.find(|c| !is_parameter(c)).unwrap_or(body.len());
+            let is_colour = body[end..].starts_with('m');
+            if is_colour && keeps_colours {
+                shown.push_str("\x1b[");
+                shown.push_str(&body[..=end]);
+            }
+            let last = body[end..].chars().next().map_or(0, char::len_utf8);
+            rest = &body[end + last..];
+        } else if !c.is_control() || c == '\t' {
+            shown.push(c);
+        }
+    }
+    if shown.contains('\x1b') {
+        shown.push_str("\x1b[0m");
+    }
+    shown
 }

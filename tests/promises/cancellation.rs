@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use sandbox::{AppPhase, Fault, Gate, JobId, JobStatus, JobView, Kind, MachineBehaviour, Rule};
 
+use crate::scene::{PATIENCE, Scene};
 use crate::service::Service;
-use crate::town::{PATIENCE, Town};
 
 /// A begun step of Clever Cloud's bill.
 const NOTICED_WITHIN: Duration = Duration::from_secs(10);
@@ -69,14 +69,15 @@ impl Moment {
     }
 
     /// Returns a gate at which the push stands, where it does.
-    fn prepare(self, town: &mut Town) -> Option<Gate> {
-        town.clever.set_machine_behaviour(self.behaviour());
+    fn prepare(self, scene: &mut Scene) -> Option<Gate> {
+        scene.clever.set_machine_behaviour(self.behaviour());
         let gate = Gate::new();
         let push = Rule::on("POST", "*git-receive-pack");
         let rule = match self {
             Self::AwaitingRepository => {
-                town.runner += "cc_deployment_repo_timeout = 600";
-                town.clever
+                scene.runner += "cc_deployment_repo_timeout = 600";
+                scene
+                    .clever
                     .set_quirks(|quirks| quirks.repository_never_ready = true);
                 return None;
             }
@@ -85,32 +86,32 @@ impl Moment {
             Self::PushHangsAfter => push.with(Fault::HoldAfter(gate.clone())),
             Self::Queued | Self::Booting | Self::Silent | Self::Running => return None,
         };
-        town.clever.git_faults().inject(rule);
+        scene.clever.git_faults().inject(rule);
         Some(gate)
     }
 
     /// Until it has come, and the service has only just looked and found nothing: its next look is
     /// as far away as it can be.
-    fn wait(self, town: &Town, job: JobId, gate: Option<&Gate>) {
+    fn wait(self, scene: &Scene, job: JobId, gate: Option<&Gate>) {
         if let Some(gate) = gate {
             assert!(gate.wait_reached(PATIENCE), "{self:?}: no push");
         }
         match self {
-            Self::AwaitingRepository => town.await_phase(job, AppPhase::Created),
+            Self::AwaitingRepository => scene.await_phase(job, AppPhase::Created),
             Self::PushHangsBefore | Self::PushesHang => {}
-            Self::PushHangsAfter => town.await_phase(job, AppPhase::Running),
-            Self::Queued => await_look(town, AppPhase::Pushed, "PATCH", "/trace"),
-            Self::Booting => await_look(town, AppPhase::Booting, "PATCH", "/trace"),
-            Self::Silent => await_look(town, AppPhase::Running, "PATCH", "/trace"),
+            Self::PushHangsAfter => scene.await_phase(job, AppPhase::Running),
+            Self::Queued => await_look(scene, AppPhase::Pushed, "PATCH", "/trace"),
+            Self::Booting => await_look(scene, AppPhase::Booting, "PATCH", "/trace"),
+            Self::Silent => await_look(scene, AppPhase::Running, "PATCH", "/trace"),
             // The machine's own runner never makes that call.
-            Self::Running => await_look(town, AppPhase::Running, "GET", "/api/v4/job"),
+            Self::Running => await_look(scene, AppPhase::Running, "GET", "/api/v4/job"),
         }
     }
 }
 
-/// Waits until the town's only job was looked at in this phase.
-fn await_look(town: &Town, phase: AppPhase, method: &str, path: &str) {
-    let looked = town.journal.wait_for(PATIENCE, |entries| {
+/// Waits until the scene's only job was looked at in this phase.
+fn await_look(scene: &Scene, phase: AppPhase, method: &str, path: &str) {
+    let looked = scene.journal.wait_for(PATIENCE, |entries| {
         let reached = entries.iter().position(|entry| match entry.kind {
             Kind::Application { state, .. } => state == phase,
             _ => false,
@@ -127,30 +128,27 @@ fn await_look(town: &Town, phase: AppPhase, method: &str, path: &str) {
             (by == method && at.ends_with(path)).then_some(())
         })
     });
-    looked.unwrap_or_else(|| town.give_up(&format!("no look while {phase:?}")));
+    looked.unwrap_or_else(|| scene.give_up(&format!("no look while {phase:?}")));
 }
 
 /// With the pauses between two looks that an operator gets who doesn't set any.
-fn start(town: &Town) -> Service {
-    let mut configuration = town.configuration();
-    for unusual in [
-        "job_progress_poll_interval = 0.2\n",
-        "[runners.paas_job_trace_watch]\npoll_step = 0.1\ntimeout_seconds = 30\n",
-    ] {
-        assert!(configuration.contains(unusual), "{unusual}");
-        configuration = configuration.replace(unusual, "");
-    }
-    std::fs::write(town.config_path(), configuration).unwrap();
-    Service::start(&[town.config_path().display().to_string()], &[])
+fn start(scene: &Scene) -> Service {
+    scene.start_changed(&[
+        ("job_progress_poll_interval = 0.2\n", ""),
+        (
+            "[runners.paas_job_trace_watch]\npoll_step = 0.1\ntimeout_seconds = 30\n",
+            "",
+        ),
+    ])
 }
 
 /// Returns when that was.
-fn end_job(town: &Town, job: JobId, end: End) -> Instant {
+fn end_job(scene: &Scene, job: JobId, end: End) -> Instant {
     let now = Instant::now();
     match end {
-        End::Canceled | End::Canceling => town.coordinator.cancel(job),
-        End::Dropped => town.coordinator.drop_job(job),
-        End::Erased => town.coordinator.erase(job),
+        End::Canceled | End::Canceling => scene.coordinator.cancel(job),
+        End::Dropped => scene.coordinator.drop_job(job),
+        End::Erased => scene.coordinator.erase(job),
     }
     now
 }
@@ -189,46 +187,46 @@ fn all_lose_their_machine(cases: &[(Moment, End)]) {
 fn loses_its_machine(moment: Moment, end: End) {
     let how = format!("{moment:?}, {end:?}");
     let graceful = end == End::Canceling;
-    let mut town = Town::with(|it| it.cancel_gracefully = Some(graceful), |_| {});
-    let gate = moment.prepare(&mut town);
-    let service = start(&town);
-    let job = town.submit("unwanted", "true");
-    moment.wait(&town, job, gate.as_ref());
-    let ended = end_job(&town, job, end);
-    town.await_phase(job, AppPhase::Deleted);
-    let reached = phases(&town, job);
+    let mut scene = Scene::with(|it| it.cancel_gracefully = Some(graceful), |_| {});
+    let gate = moment.prepare(&mut scene);
+    let service = start(&scene);
+    let job = scene.submit("unwanted", "true");
+    moment.wait(&scene, job, gate.as_ref());
+    let ended = end_job(&scene, job, end);
+    scene.await_phase(job, AppPhase::Deleted);
+    let reached = phases(&scene, job);
     let deleted = reached.iter().find(|it| it.0 == AppPhase::Deleted);
     let took = deleted.unwrap().1.duration_since(ended);
     let log = service.whole_log();
     assert!(took <= NOTICED_WITHIN, "{how}: {took:?}\n{log}");
-    town.await_no_machines();
+    scene.await_no_machines();
     service.await_log("is gone, after");
-    assert_told(&town.coordinator.job(job), end, &how);
-    town.check_manners();
+    assert_told(&scene.coordinator.job(job), end, &how);
+    scene.assert_no_complaints();
     if let Some(gate) = gate {
-        let_pushes_through(&town, &gate);
+        let_pushes_through(&scene, &gate);
     }
-    let late = phases(&town, job).into_iter().filter(|it| it.1 > ended);
+    let late = phases(&scene, job).into_iter().filter(|it| it.1 > ended);
     let late: Vec<_> = late.map(|(phase, _)| phase).collect();
     let nothing_begins = !late.contains(&AppPhase::Pushed) && !late.contains(&AppPhase::Booting);
     assert!(nothing_begins, "{how}: {late:?}\n{}", service.whole_log());
 }
 
 /// What was on its way to the git remote when the push was given up arrives there after all.
-fn let_pushes_through(town: &Town, gate: &Gate) {
+fn let_pushes_through(scene: &Scene, gate: &Gate) {
     let pushes = || {
         let is_push = |path: &str| path.ends_with("/git-receive-pack");
-        town.journal.count_requests("POST", is_push)
+        scene.journal.count_requests("POST", is_push)
     };
     let before = pushes();
     gate.open();
-    assert!(town.journal.wait_until(PATIENCE, || pushes() > before));
+    assert!(scene.journal.wait_until(PATIENCE, || pushes() > before));
 }
 
 /// What became of the job's application, and when.
-fn phases(town: &Town, job: JobId) -> Vec<(AppPhase, Instant)> {
-    let wanted = town.machine_name(job);
-    let entries = town.journal.entries().into_iter();
+fn phases(scene: &Scene, job: JobId) -> Vec<(AppPhase, Instant)> {
+    let wanted = scene.machine_name(job);
+    let entries = scene.journal.entries().into_iter();
     let phases = entries.filter_map(|entry| match entry.kind {
         Kind::Application { name, state } if name == wanted => Some((state, entry.at)),
         _ => None,
@@ -252,41 +250,41 @@ fn assert_told(job: &JobView, end: End, how: &str) {
 }
 
 /// A job that was canceled while all creations were refused, as by an overloaded platform; and when.
-fn canceled_while_creations_fail() -> (Town, Service, JobId, Instant) {
-    let town = Town::new();
+fn canceled_while_creations_fail() -> (Scene, Service, JobId, Instant) {
+    let scene = Scene::new();
     let refuse = Rule::on("POST", "*/applications").always();
-    town.clever.faults().inject(refuse.with(Fault::html(503)));
-    let service = start(&town);
-    let job = town.submit("unwanted", "true");
+    scene.clever.faults().inject(refuse.with(Fault::html(503)));
+    let service = start(&scene);
+    let job = scene.submit("unwanted", "true");
     service.await_log("trying again in");
-    let ended = end_job(&town, job, End::Canceled);
-    (town, service, job, ended)
+    let ended = end_job(&scene, job, End::Canceled);
+    (scene, service, job, ended)
 }
 
 #[test]
 fn nothing_is_created_for_a_job_that_was_canceled_while_creations_failed() {
-    let (town, service, job, ended) = canceled_while_creations_fail();
+    let (scene, service, job, ended) = canceled_while_creations_fail();
     service.await_log("over: the coordinator says that it is canceled");
     assert!(ended.elapsed() <= NOTICED_WITHIN, "{:?}", ended.elapsed());
-    town.clever.faults().clear();
-    let next = town.submit("next", "true");
-    assert_eq!(town.await_end(next).status, JobStatus::Success);
-    service.await_log(&format!("machine {} is gone", town.machine_name(job)));
-    assert!(town.machine(job).is_none(), "{}", service.whole_log());
-    town.await_no_machines();
-    town.check_manners();
+    scene.clever.faults().clear();
+    let next = scene.submit("next", "true");
+    assert_eq!(scene.await_end(next).status, JobStatus::Success);
+    service.await_log(&format!("machine {} is gone", scene.machine_name(job)));
+    assert!(scene.machine(job).is_none(), "{}", service.whole_log());
+    scene.await_no_machines();
+    scene.assert_no_complaints();
 }
 
 /// Whether the creation then comes before the cancellation is noticed is a matter of luck.
 #[test]
 fn nothing_boots_for_a_job_that_was_canceled_when_creations_began_to_work_again() {
-    let (town, service, job, ended) = canceled_while_creations_fail();
-    town.clever.faults().clear();
+    let (scene, service, job, ended) = canceled_while_creations_fail();
+    scene.clever.faults().clear();
     service.await_log("over: the coordinator says that it is canceled");
     assert!(ended.elapsed() <= NOTICED_WITHIN, "{:?}", ended.elapsed());
-    service.await_log(&format!("machine {} is gone", town.machine_name(job)));
-    town.await_no_machines();
-    let boots = phases(&town, job).into_iter();
+    service.await_log(&format!("machine {} is gone", scene.machine_name(job)));
+    scene.await_no_machines();
+    let boots = phases(&scene, job).into_iter();
     let boots = boots.filter(|(phase, _)| *phase == AppPhase::Booting);
     assert_eq!(boots.count(), 0, "{}", service.whole_log());
 }

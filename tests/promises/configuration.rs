@@ -5,8 +5,8 @@ use std::fs;
 use heptapod_paas_runner::config::Config;
 use heptapod_paas_runner::config::keys::{KEYS, Key, Kind, Unwritten, Whose};
 
+use crate::scene::Scene;
 use crate::service::Service;
-use crate::town::Town;
 
 /// The exit code and the output for a configuration.
 fn refused(configuration: &str) -> (Option<i32>, String) {
@@ -72,7 +72,7 @@ fn a_missing_quota_is_a_bad_configuration() {
 
 #[test]
 fn an_unknown_executor_is_named() {
-    let town = Town::new();
+    let town = Scene::new();
     let (exit, log) = refused(&town.configuration().replace("clever-docker", "shell"));
     assert_eq!(exit, Some(2));
     assert!(
@@ -83,7 +83,7 @@ fn an_unknown_executor_is_named() {
 
 #[test]
 fn a_reference_flavor_that_is_not_on_offer() {
-    let town = Town::new();
+    let town = Scene::new();
     let configuration = town.configuration().replace("\"3XL\"", "\"9XL\"");
     fs::write(town.config_path(), configuration).unwrap();
     let (exit, log) = Service::start(&[town.config_path().display().to_string()], &[]).wait();
@@ -96,7 +96,7 @@ fn a_reference_flavor_that_is_not_on_offer() {
 
 #[test]
 fn suspicious_keys_are_reported_with_a_suggestion_and_nothing_else_is() {
-    let mut town = Town::new();
+    let mut town = Scene::new();
     town.global = "concurent = 3\nsentry_dsn = \"x\"".to_owned();
     town.runner = "cc_max_flavour = \"M\"\nrequest_concurrency = 1\noutput_limit = 4096".to_owned();
     let service = town.start();

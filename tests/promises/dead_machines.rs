@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use sandbox::{AppPhase, Fault, Gate, JobId, JobStatus, Kind, MachineBehaviour, Rule};
 
+use crate::scene::{PATIENCE, Scene};
 use crate::service::Service;
-use crate::town::{PATIENCE, Town, assert_started_once};
 
 /// From its machine's end to the job's: two looks, 30 s and 15 s apart, and what a busy computer
 /// adds to that.
@@ -17,46 +17,37 @@ const LOOKS_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Jobs may take long until they are seen running here: that they did not start is not what is to
 /// be told of their machines. And many are watched at the same time, so not too often.
-fn start_patiently(town: &Town) -> Service {
-    let mut configuration = town.configuration();
-    for (usual, patient) in [
+fn start_patiently(scene: &Scene) -> Service {
+    scene.start_changed(&[
         ("timeout_seconds = 30", "timeout_seconds = 600"),
         ("poll_step = 0.1", "poll_step = 1"),
         (
             "job_progress_poll_interval = 0.2",
             "job_progress_poll_interval = 1",
         ),
-    ] {
-        assert!(configuration.contains(usual), "{usual}");
-        configuration = configuration.replace(usual, patient);
-    }
-    std::fs::write(town.config_path(), configuration).unwrap();
-    Service::start(&[town.config_path().display().to_string()], &[])
+    ])
 }
 
 /// When the application of the job was in this phase.
-fn moment_of(town: &Town, job: JobId, phase: AppPhase) -> Instant {
-    let wanted = town.machine_name(job);
-    let entries = town.journal.entries();
+fn moment_of(scene: &Scene, job: JobId, phase: AppPhase) -> Instant {
+    let wanted = scene.machine_name(job);
+    let entries = scene.journal.entries();
     let found = entries.iter().find(|entry| match &entry.kind {
         Kind::Application { name, state } => *name == wanted && *state == phase,
         _ => false,
     });
-    found.unwrap_or_else(|| town.give_up("no such moment")).at
+    found.unwrap_or_else(|| scene.give_up("no such moment")).at
 }
 
-fn await_log(town: &Town, job: JobId, words: &str) {
-    let written = || town.coordinator.job(job).log().contains(words);
-    assert!(town.journal.wait_until(PATIENCE, written), "no {words}");
+fn await_log(scene: &Scene, job: JobId, words: &str) {
+    let written = || scene.coordinator.job(job).log().contains(words);
+    assert!(scene.journal.wait_until(PATIENCE, written), "no {words}");
 }
 
 /// What everybody is told of a machine that ended without a result.
-fn assert_told_of_death(town: &Town, service: &Service, job: JobId, how: &str) {
-    let over = town
-        .coordinator
-        .wait_for_status(job, LOOKS_PATIENCE, JobStatus::is_over);
-    let ended = over.unwrap_or_else(|| town.give_up(&format!("{how}: the job never ends")));
-    let died = moment_of(town, job, AppPhase::Exited);
+fn assert_told_of_death(scene: &Scene, service: &Service, job: JobId, how: &str) {
+    let ended = scene.await_end_within(LOOKS_PATIENCE, job);
+    let died = moment_of(scene, job, AppPhase::Exited);
     let noticed = ended.finished.unwrap().duration_since(died);
     assert!(noticed < NOTICED_WITHIN, "{how}: after {noticed:?}");
     assert_eq!(ended.status, JobStatus::Failed, "{how}");
@@ -68,9 +59,9 @@ fn assert_told_of_death(town: &Town, service: &Service, job: JobId, how: &str) {
     assert!(log.contains("a larger CI_CLEVER_CLOUD_FLAVOR may help"));
     let line = service.await_log("its machine has ended and the coordinator has no result");
     assert!(line.contains(&format!("job={job} ")), "{how}: {line}");
-    town.await_no_machines();
-    assert_started_once(town, job);
-    town.check_manners();
+    scene.await_no_machines();
+    scene.assert_started_once(job);
+    scene.assert_no_complaints();
 }
 
 /// All at the same time: nearly all of it is the pause between two looks.
@@ -90,41 +81,41 @@ fn a_machine_that_dies_fails_its_job_within_a_minute_and_everybody_is_told() {
 }
 
 fn dies_by_itself(behaviour: MachineBehaviour, how: &str) {
-    let town = Town::new();
-    town.clever.set_machine_behaviour(behaviour);
-    let service = start_patiently(&town);
-    let job = town.submit("dies", "true");
-    assert_told_of_death(&town, &service, job, how);
+    let scene = Scene::new();
+    scene.clever.set_machine_behaviour(behaviour);
+    let service = start_patiently(&scene);
+    let job = scene.submit("dies", "true");
+    assert_told_of_death(&scene, &service, job, how);
 }
 
 fn dies_in_its_job() {
-    let (town, service, job, gate) = mortal();
+    let (scene, service, job, gate) = mortal();
     gate.open();
-    assert_told_of_death(&town, &service, job, "in its job");
-    let log = town.coordinator.job(job).log();
+    assert_told_of_death(&scene, &service, job, "in its job");
+    let log = scene.coordinator.job(job).log();
     assert!(log.contains("\nbegun"), "what it wrote is kept: {log}");
 }
 
 fn dies_while_the_service_is_down() {
-    let (town, service, job, gate) = mortal();
+    let (scene, service, job, gate) = mortal();
     let (exit, log) = service.stop();
     assert!(exit.success(), "{log}");
     gate.open();
-    town.await_phase(job, AppPhase::Exited);
-    let service = start_patiently(&town);
-    assert_told_of_death(&town, &service, job, "while nobody watched");
+    scene.await_phase(job, AppPhase::Exited);
+    let service = start_patiently(&scene);
+    assert_told_of_death(&scene, &service, job, "while nobody watched");
 }
 
 /// A job that was seen running, on a machine that dies when the gate opens.
-fn mortal() -> (Town, Service, JobId, Gate) {
-    let (town, gate) = (Town::new(), Gate::new());
+fn mortal() -> (Scene, Service, JobId, Gate) {
+    let (scene, gate) = (Scene::new(), Gate::new());
     let mortal = MachineBehaviour::DiesInJob(gate.clone());
-    town.clever.set_machine_behaviour(mortal);
-    let service = start_patiently(&town);
-    let job = town.submit("dies", "echo begun; sleep 1000");
+    scene.clever.set_machine_behaviour(mortal);
+    let service = start_patiently(&scene);
+    let job = scene.submit("dies", "echo begun; sleep 1000");
     service.await_log("running, seen after");
-    await_log(&town, job, "\nbegun");
-    (town, service, job, gate)
+    await_log(&scene, job, "\nbegun");
+    (scene, service, job, gate)
 }
 
 /// An answer's status and body.
@@ -167,8 +158,8 @@ impl Disguise {
         }
     }
 
-    fn put_on(&self, town: &Town) {
-        town.clever.set_machine_behaviour(self.behaviour.clone());
+    fn put_on(&self, scene: &Scene) {
+        scene.clever.set_machine_behaviour(self.behaviour.clone());
         let answers = [
             ("instances", self.instances),
             ("deployments", self.deployments),
@@ -181,39 +172,39 @@ impl Disguise {
                 body: body.as_bytes().to_vec(),
             };
             let rule = Rule::on("GET", format!("*/applications/app_*/{about}"));
-            town.clever.faults().inject(rule.always().with(fault));
+            scene.clever.faults().inject(rule.always().with(fault));
         }
     }
 }
 
 fn is_left_alone(disguise: &Disguise) {
     let how = disguise.how;
-    let town = Town::new();
-    disguise.put_on(&town);
-    let _service = start_patiently(&town);
-    let job = town.submit("unseen", "echo begun; sleep 1000");
-    await_two_looks(&town, job, how);
-    let unharmed = town.coordinator.job(job);
+    let scene = Scene::new();
+    disguise.put_on(&scene);
+    let _service = start_patiently(&scene);
+    let job = scene.submit("unseen", "echo begun; sleep 1000");
+    await_two_looks(&scene, job, how);
+    let unharmed = scene.coordinator.job(job);
     assert_eq!(unharmed.status, JobStatus::Running, "{how}");
     assert!(!unharmed.log().contains("stopped without"), "{how}");
-    let machine = town.machine(job).unwrap();
+    let machine = scene.machine(job).unwrap();
     assert!(!machine.is_deleted(), "{how}: {machine:?}");
-    town.coordinator.cancel(job);
-    town.await_no_machines();
-    let verdicts = town.coordinator.job(job).verdicts().len();
+    scene.coordinator.cancel(job);
+    scene.await_no_machines();
+    let verdicts = scene.coordinator.job(job).verdicts().len();
     assert_eq!(verdicts, 0, "{how}");
 }
 
 /// Waits until the service has looked for the job's machine twice, and has then gone on to ask the
 /// coordinator for the job, more often than it would to tell of a failure; or until the job is over.
-fn await_two_looks(town: &Town, job: JobId, how: &str) {
-    let name = town.machine_name(job);
+fn await_two_looks(scene: &Scene, job: JobId, how: &str) {
+    let name = scene.machine_name(job);
     let is_look = |method: &str, path: &str| method == "GET" && path.ends_with("/instances");
     let is_question = |method: &str, path: &str| {
         (method == "GET" && path.ends_with("/api/v4/job"))
             || (method == "PATCH" && path.ends_with(&format!("/jobs/{job}/trace")))
     };
-    let looked = town.journal.wait_for(LOOKS_PATIENCE, |entries| {
+    let looked = scene.journal.wait_for(LOOKS_PATIENCE, |entries| {
         let pushed = entries.iter().position(|entry| match &entry.kind {
             Kind::Application { name: of, state } => *of == name && *state == AppPhase::Pushed,
             _ => false,
@@ -231,7 +222,7 @@ fn await_two_looks(town: &Town, job: JobId, how: &str) {
             (questions >= 3).then_some(())
         })
     });
-    looked.unwrap_or_else(|| town.give_up(&format!("{how}: no two looks at the machine")));
+    looked.unwrap_or_else(|| scene.give_up(&format!("{how}: no two looks at the machine")));
 }
 
 /// A busy platform takes minutes until a pushed job has a machine, and some machines boot slowly:

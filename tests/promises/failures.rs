@@ -1,9 +1,9 @@
 //! Every failure ends in words: for the job's author in its log, for the operator in ours.
 
-use sandbox::{Access, Action, AppPhase, Fault, JobId, JobSpec, JobStatus, JobView, Rule};
+use sandbox::{Access, Action, AppPhase, Fault, JobSpec, JobStatus, JobView, Rule};
 use sandbox::{Hook, MachineBehaviour, Role};
 
-use crate::town::{CLEVER_TOKEN, ORGANIZATION, Town};
+use crate::scene::{CLEVER_TOKEN, ORGANIZATION, Scene};
 
 /// The job failed as our failures do, and its log says `text` in red.
 fn assert_told(ended: &JobView, text: &str) {
@@ -18,95 +18,86 @@ fn assert_told(ended: &JobView, text: &str) {
     );
 }
 
-fn submit_flavor(town: &Town, flavor: &str) -> JobId {
-    town.coordinator
-        .submit(JobSpec::new("sized", ["true"]).flavor(flavor))
-}
-
 #[test]
 fn a_flavor_that_nobody_offers_is_told_with_those_on_offer() {
-    let town = Town::new();
-    let service = town.start();
-    let job = submit_flavor(&town, "XXXL");
+    let scene = Scene::new();
+    let service = scene.start();
+    let job = scene.submit_cheap("sized");
     assert_told(
-        &town.await_end(job),
+        &scene.await_end(job),
         "XXXL`; this runner offers XS, S, M, L, XL, 2XL, 3XL",
     );
     service.await_log("the job asks for flavor \"XXXL\"");
-    let next = town.submit("next", "true");
+    let next = scene.submit("next", "true");
     assert_eq!(
-        town.await_end(next).status,
+        scene.await_end(next).status,
         JobStatus::Success,
         "the service goes on"
     );
-    town.check_manners();
+    scene.assert_no_complaints();
 }
 
 #[test]
 fn a_flavor_that_went_is_noticed_and_told_with_those_that_are_left() {
-    let town = Town::new();
-    let _service = town.start();
-    let before = town.submit("before", "true");
-    assert_eq!(town.await_end(before).status, JobStatus::Success);
+    let scene = Scene::new();
+    let _service = scene.start();
+    let before = scene.submit("before", "true");
+    assert_eq!(scene.await_end(before).status, JobStatus::Success);
     let mut flavors = sandbox::clever::usual_flavors();
     flavors.retain(|flavor| flavor["name"] != "heptapod-runner-S");
-    town.clever.set_flavors(flavors);
-    let job = submit_flavor(&town, "S");
-    assert_told(&town.await_end(job), "S`; this runner offers XS, M, L");
-    town.await_no_machines();
+    scene.clever.set_flavors(flavors);
+    let job = scene.submit_for("sized", "true", "S");
+    assert_told(&scene.await_end(job), "S`; this runner offers XS, M, L");
+    scene.await_no_machines();
 }
 
 #[test]
 fn a_flavor_above_the_maximum_is_refused() {
-    let mut town = Town::new();
-    town.runner = "cc_max_flavor = \"M\"".to_owned();
-    let _service = town.start();
-    let job = submit_flavor(&town, "XL");
-    assert_told(&town.await_end(job), "XL`; this runner offers XS, S, M.");
-    assert!(town.machine(job).is_none());
+    let mut scene = Scene::new();
+    scene.runner = "cc_max_flavor = \"M\"".to_owned();
+    let _service = scene.start();
+    let job = scene.submit_for("sized", "true", "XL");
+    assert_told(&scene.await_end(job), "XL`; this runner offers XS, S, M.");
+    assert!(scene.machine(job).is_none());
 }
 
 #[test]
 fn a_script_that_fails_is_the_jobs_own_business() {
-    let town = Town::new();
-    let _service = town.start();
-    let job = town.submit("fails", "exit 7");
-    let ended = town.await_end(job);
+    let scene = Scene::new();
+    let _service = scene.start();
+    let job = scene.submit("fails", "exit 7");
+    let ended = scene.await_end(job);
     assert_eq!(
         (ended.status, ended.exit_code),
         (JobStatus::Failed, Some(7))
     );
     assert_eq!(ended.verdicts().len(), 1);
-    town.await_no_machines();
-    town.check_manners();
+    scene.await_no_machines();
+    scene.assert_no_complaints();
 }
 
 #[test]
 fn a_machine_that_never_reports_is_a_launch_failure() {
-    let mut town = Town::new();
-    town.clever
+    let scene = Scene::new();
+    scene
+        .clever
         .set_machine_behaviour(MachineBehaviour::NeverBoots);
-    town.global = String::new();
-    let configuration = town
-        .configuration()
-        .replace("timeout_seconds = 30", "timout_seconds = 1");
-    std::fs::write(town.config_path(), configuration).unwrap();
-    let _service = crate::service::Service::start(&[town.config_path().display().to_string()], &[]);
-    let job = town.submit("silent", "true");
+    let _service = scene.start_changed(&[("timeout_seconds = 30", "timeout_seconds = 1")]);
+    let job = scene.submit("silent", "true");
     assert_told(
-        &town.await_end(job),
+        &scene.await_end(job),
         "Job not active (no log) after 1 seconds",
     );
-    town.await_no_machines();
+    scene.await_no_machines();
 }
 
 #[test]
 fn refused_credentials_are_for_the_administrator() {
-    let town = Town::new();
-    town.clever.revoke_token(CLEVER_TOKEN);
-    let service = town.start();
-    let job = town.submit("refused", "true");
-    assert_told(&town.await_end(job), "Please tell its administrator");
+    let scene = Scene::new();
+    scene.clever.revoke_token(CLEVER_TOKEN);
+    let service = scene.start();
+    let job = scene.submit("refused", "true");
+    assert_told(&scene.await_end(job), "Please tell its administrator");
     let line = service.await_log("check the organization and its token");
     assert!(
         line.contains("creating application hpd-job-kvzWdEMo-"),
@@ -117,95 +108,104 @@ fn refused_credentials_are_for_the_administrator() {
 
 #[test]
 fn a_refused_push_is_a_launch_failure_and_the_application_goes() {
-    let town = Town::new();
-    town.clever.set_quirks(|quirks| quirks.hook = Hook::Refuses);
-    let _service = town.start();
-    let job = town.submit("declined", "true");
-    assert_told(&town.await_end(job), "could not be handed over");
-    town.await_no_machines();
+    let scene = Scene::new();
+    scene
+        .clever
+        .set_quirks(|quirks| quirks.hook = Hook::Refuses);
+    let _service = scene.start();
+    let job = scene.submit("declined", "true");
+    assert_told(&scene.await_end(job), "could not be handed over");
+    scene.await_no_machines();
 }
 
 #[test]
 fn a_repository_that_never_comes_is_a_launch_failure() {
-    let mut town = Town::new();
-    town.runner = "cc_deployment_repo_timeout = 0.5\ncc_deployment_repo_wait_step = 0.1".to_owned();
-    town.clever
+    let mut scene = Scene::new();
+    scene.runner =
+        "cc_deployment_repo_timeout = 0.5\ncc_deployment_repo_wait_step = 0.1".to_owned();
+    scene
+        .clever
         .set_quirks(|quirks| quirks.repository_never_ready = true);
-    let service = town.start();
-    let job = town.submit("waits", "true");
-    assert_told(&town.await_end(job), "did not prepare a machine");
+    let service = scene.start();
+    let job = scene.submit("waits", "true");
+    assert_told(&scene.await_end(job), "did not prepare a machine");
     service.await_log("cc_deployment_repo_timeout");
-    town.await_no_machines();
+    scene.await_no_machines();
 }
 
 #[test]
 fn a_push_address_elsewhere_never_sees_the_token() {
-    let town = Town::new();
+    let scene = Scene::new();
     let elsewhere = r#"{"id": "app_1", "deployment": {"repoState": "CREATED",
         "httpUrl": "https://clever-cloud.com.evil.example/app_1.git"}}"#;
     let answer = sandbox::Response::text(200, elsewhere);
-    town.clever.faults().inject(
+    scene.clever.faults().inject(
         Rule::on("GET", "*/applications/app_*")
             .times(1)
             .with(Fault::Replace(answer)),
     );
-    let service = town.start();
-    let job = town.submit("phished", "true");
-    assert_told(&town.await_end(job), "did not prepare a machine");
+    let service = scene.start();
+    let job = scene.submit("phished", "true");
+    assert_told(&scene.await_end(job), "did not prepare a machine");
     service.await_log("the token is not sent there");
-    town.await_no_machines();
+    scene.await_no_machines();
 }
 
 #[test]
 fn a_developer_who_may_not_delete_is_told_so_again_and_again() {
-    let town = Town::new();
-    town.clever
+    let scene = Scene::new();
+    scene
+        .clever
         .add_organization(ORGANIZATION, "developer-token", Role::Developer);
-    let configuration = town
-        .configuration()
-        .replace(CLEVER_TOKEN, "developer-token");
-    std::fs::write(town.config_path(), configuration).unwrap();
-    let service = crate::service::Service::start(&[town.config_path().display().to_string()], &[]);
-    let job = town.submit("left", "true");
-    assert_eq!(town.await_end(job).status, JobStatus::Success);
+    let service = scene.start_changed(&[(CLEVER_TOKEN, "developer-token")]);
+    let job = scene.submit("left", "true");
+    assert_eq!(scene.await_end(job).status, JobStatus::Success);
     service.await_log("does the token have the Manager role?");
     service.await_log("try 2");
     let (exit, log) = service.stop();
     assert!(exit.success(), "{log}");
-    assert_eq!(town.state()["to_decommission"].as_array().unwrap().len(), 1);
-    let _service = town.start();
-    town.await_no_machines();
+    assert_eq!(
+        scene.state()["to_decommission"].as_array().unwrap().len(),
+        1
+    );
+    let _service = scene.start();
+    scene.await_no_machines();
 }
 
 #[test]
 fn launch_failures_and_finished_jobs_can_be_kept_for_inspection() {
-    let mut town = Town::new();
-    town.global =
+    let mut scene = Scene::new();
+    scene.global =
         "pass_decommision_launched_failures = false\npaas_finished_jobs_keep_resources = true"
             .to_owned();
-    town.clever.set_quirks(|quirks| quirks.hook = Hook::Refuses);
-    let service = town.start();
-    let failed = town.submit("failed", "true");
-    town.await_end(failed);
+    scene
+        .clever
+        .set_quirks(|quirks| quirks.hook = Hook::Refuses);
+    let service = scene.start();
+    let failed = scene.submit("failed", "true");
+    scene.await_end(failed);
     service.await_log("is kept, as configured");
-    town.clever.set_quirks(|quirks| quirks.hook = Hook::Normal);
-    let finished = town.submit("finished", "true");
-    town.await_end(finished);
-    service.await_log(&format!("machine {} is kept", town.machine_name(finished)));
+    scene.clever.set_quirks(|quirks| quirks.hook = Hook::Normal);
+    let finished = scene.submit("finished", "true");
+    scene.await_end(finished);
+    service.await_log(&format!("machine {} is kept", scene.machine_name(finished)));
     let (_, log) = service.stop();
-    assert_eq!(town.clever.applications().len(), 2, "{log}");
-    assert_eq!(town.state()["to_decommission"].as_array().unwrap().len(), 0);
+    assert_eq!(scene.clever.applications().len(), 2, "{log}");
+    assert_eq!(
+        scene.state()["to_decommission"].as_array().unwrap().len(),
+        0
+    );
 }
 
 #[test]
 fn the_words_are_added_behind_what_is_in_the_log_already() {
-    let town = Town::with(
+    let scene = Scene::with(
         |_| {},
         |clever| clever.latencies.repository = std::time::Duration::from_millis(300),
     );
-    let _service = town.start();
-    let job = submit_flavor(&town, "XXXL");
-    let ended = town.await_end(job);
+    let _service = scene.start();
+    let job = scene.submit_cheap("sized");
+    let ended = scene.await_end(job);
     let appended = ended.calls.iter().any(|call| {
         matches!(call.action, Action::Append { start: 0, bytes } if bytes == ended.trace.len())
     });
@@ -214,57 +214,58 @@ fn the_words_are_added_behind_what_is_in_the_log_already() {
 
 #[test]
 fn no_machine_outlives_its_maximum_age() {
-    let mut town = Town::new();
-    town.global = "paas_max_machine_age = 2".to_owned();
-    town.clever
+    let mut scene = Scene::new();
+    scene.global = "paas_max_machine_age = 2".to_owned();
+    scene
+        .clever
         .set_machine_behaviour(MachineBehaviour::HangsInJob);
-    let service = town.start();
+    let service = scene.start();
     let endless = JobSpec::new("endless", ["true"]).flavor("XS");
     let endless = endless.extra(serde_json::json!({"runner_info": {"timeout": null}}));
-    let job = town.coordinator.submit(endless);
-    let ended = town.await_end(job);
+    let job = scene.coordinator.submit(endless);
+    let ended = scene.await_end(job);
     assert_eq!(ended.exit_code, Some(103));
     assert!(
         ended.log().contains("did not end in its time"),
         "{}",
         ended.log()
     );
-    town.await_no_machines();
+    scene.await_no_machines();
     service.await_log("has reached its maximum age");
 }
 
 #[test]
 fn a_machine_reaches_its_maximum_age_while_nobody_can_say_whether_its_job_runs() {
-    let mut town = Town::new();
-    town.global = "paas_max_machine_age = 8".to_owned();
-    town.clever
+    let mut scene = Scene::new();
+    scene.global = "paas_max_machine_age = 8".to_owned();
+    scene
+        .clever
         .set_machine_behaviour(MachineBehaviour::HangsSilently);
-    let service = town.start();
+    let service = scene.start();
     let endless = JobSpec::new("endless", ["true"]).flavor("XS");
     let endless = endless.extra(serde_json::json!({"runner_info": {"timeout": null}}));
-    let job = town.coordinator.submit(endless);
-    town.await_phase(job, AppPhase::Pushed);
-    town.coordinator.suspend();
-    town.await_no_machines();
+    let job = scene.coordinator.submit(endless);
+    scene.await_phase(job, AppPhase::Pushed);
+    scene.coordinator.suspend();
+    scene.await_no_machines();
     service.await_log("has reached its maximum age");
-    town.coordinator.resume();
-    let ended = town.await_end(job);
+    scene.coordinator.resume();
+    let ended = scene.await_end(job);
     assert_told(&ended, "did not end in its time");
 }
 
 #[test]
 fn a_token_that_may_not_see_the_project_lets_no_running_job_fail() {
-    let town = Town::new();
+    let scene = Scene::new();
     let stranger = "glpat-stranger";
-    town.coordinator.add_user(stranger, Access::Stranger);
+    scene.coordinator.add_user(stranger, Access::Stranger);
     let watch = format!("timeout_seconds = 20\ntoken = \"{stranger}\"");
-    let configuration = town.configuration().replace("timeout_seconds = 30", &watch);
-    let service = town.start_as(&configuration);
-    let job = town.submit_lasting("unseen");
+    let service = scene.start_changed(&[("timeout_seconds = 30", &watch)]);
+    let job = scene.submit_lasting("unseen");
     // Only before that is seen the time can run out.
     service.await_log("running, seen");
-    town.let_end();
-    assert_eq!(town.await_end(job).status, JobStatus::Success);
+    scene.let_end();
+    assert_eq!(scene.await_end(job).status, JobStatus::Success);
     let log = service.whole_log();
     assert!(log.contains("reading the job's log: "), "{log}");
     assert!(!log.contains(stranger), "{log}");

@@ -1,8 +1,9 @@
 //! Every endpoint fails in every way, and each time only what must happens.
 //!
 //! In each cell of the table one job meets one fault, and another job, which is submitted when that
-//! has happened, must not notice; it asks for a machine that nobody offers, and is told so. Whatever the cell says: the service goes on, nothing is asked for
-//! in a tight loop, no redirect is followed, no secret is logged, and nothing is left behind.
+//! has happened, must not notice; it asks for a machine that nobody offers, and is told so. Whatever
+//! the cell says: the service goes on, nothing is asked for in a tight loop, no redirect is followed,
+//! no secret is logged, and nothing is left behind.
 
 mod table;
 
@@ -12,106 +13,51 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use sandbox::{Fault, Faults, Gate, JobId, JobSpec, JobStatus, JobView, Kind, Response, Rule};
+use sandbox::{Fault, Faults, Gate, JobId, JobStatus, JobView, Kind, Response, Rule};
 
-use self::table::{Endpoint, FAULTS, NO_FLAVOR, Outcome, SLOW_FAULTS, What};
-use crate::afterwards::{assert_no_secret, await_nothing_tracked};
+use self::table::{
+    Endpoint, FAULTS, Job, NO_FLAVOR, Outcome, QUICKLY_IMPATIENT, SLOW_FAULTS, Server, What,
+};
+use crate::scene::{PATIENCE, Scene};
 use crate::service::Service;
-use crate::town::{PATIENCE, Town, assert_started_once};
 
 fn each_fault_at(endpoint: Endpoint) {
     let cells = FAULTS.map(|what| (endpoint, what));
-    check_all(&cells, if at_waits(endpoint) { 10 } else { 3 });
+    check_all(&cells, if endpoint.waits() { 10 } else { 3 });
 }
 
-/// For lists that lag, for what is not asked for again at once, or for a job that takes its time:
-/// such cells take long, and little else.
-const fn at_waits(endpoint: Endpoint) -> bool {
-    matches!(
-        endpoint,
-        Endpoint::Creation | Endpoint::List | Endpoint::Instances | Endpoint::Look
-    )
+/// A row is a test: its name, and where the faults are.
+macro_rules! each_fault {
+    ($($name:ident: $endpoint:ident,)*) => {$(
+        #[test]
+        fn $name() {
+            each_fault_at(Endpoint::$endpoint);
+        }
+    )*};
 }
 
-#[test]
-fn at_the_request_for_a_job() {
-    each_fault_at(Endpoint::JobRequest);
-}
-
-#[test]
-fn at_the_greeting() {
-    each_fault_at(Endpoint::PutRunning);
-}
-
-#[test]
-fn at_the_probe() {
-    each_fault_at(Endpoint::Probe);
-}
-
-#[test]
-fn at_the_look() {
-    each_fault_at(Endpoint::Look);
-}
-
-#[test]
-fn at_the_words() {
-    each_fault_at(Endpoint::Words);
-}
-
-#[test]
-fn at_the_verdict() {
-    each_fault_at(Endpoint::PutFailed);
-}
-
-#[test]
-fn at_the_flavors() {
-    each_fault_at(Endpoint::Flavors);
-}
-
-#[test]
-fn at_the_instances() {
-    each_fault_at(Endpoint::Instances);
-}
-
-#[test]
-fn at_the_creation() {
-    each_fault_at(Endpoint::Creation);
-}
-
-#[test]
-fn at_one_application() {
-    each_fault_at(Endpoint::Application);
-}
-
-#[test]
-fn at_the_list_of_applications() {
-    each_fault_at(Endpoint::List);
-}
-
-#[test]
-fn at_the_search_for_orphans() {
-    each_fault_at(Endpoint::Orphans);
-}
-
-#[test]
-fn at_the_deletion() {
-    each_fault_at(Endpoint::Deletion);
-}
-
-#[test]
-fn at_the_branches_of_the_git_remote() {
-    each_fault_at(Endpoint::Refs);
-}
-
-#[test]
-fn at_the_push() {
-    each_fault_at(Endpoint::Pack);
+each_fault! {
+    a_fault_at_the_request_for_a_job_does_only_what_it_must: JobRequest,
+    a_fault_at_the_greeting_does_only_what_it_must: PutRunning,
+    a_fault_at_the_probe_does_only_what_it_must: Probe,
+    a_fault_at_the_look_does_only_what_it_must: Look,
+    a_fault_at_the_words_does_only_what_it_must: Words,
+    a_fault_at_the_verdict_does_only_what_it_must: PutFailed,
+    a_fault_at_the_flavors_does_only_what_it_must: Flavors,
+    a_fault_at_the_instances_does_only_what_it_must: Instances,
+    a_fault_at_the_creation_does_only_what_it_must: Creation,
+    a_fault_at_one_application_does_only_what_it_must: Application,
+    a_fault_at_the_list_of_applications_does_only_what_it_must: List,
+    a_fault_at_the_search_for_orphans_does_only_what_it_must: Orphans,
+    a_fault_at_the_deletion_does_only_what_it_must: Deletion,
+    a_fault_at_the_branches_of_the_git_remote_does_only_what_it_must: Refs,
+    a_fault_at_the_push_does_only_what_it_must: Pack,
 }
 
 /// All at once: they do nothing but wait.
 #[test]
-fn answers_that_do_not_come_in_time() {
-    let cells = Endpoint::QUICKLY_IMPATIENT.map(|at| SLOW_FAULTS.map(|what| (at, what)));
+fn an_answer_that_does_not_come_in_time_does_only_what_it_must() {
+    let cells = QUICKLY_IMPATIENT.map(|at| SLOW_FAULTS.map(|what| (at, what)));
     check_all(cells.as_flattened(), cells.as_flattened().len());
 }
 
@@ -129,52 +75,52 @@ fn check_all(cells: &[(Endpoint, What)], at_once: usize) {
 }
 
 fn check(at: Endpoint, what: What) {
-    let town = Town::new();
+    let scene = Scene::new();
     let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
-    let outage = inject(&town, at, what, &elsewhere);
-    let service = town.start();
-    let first = submit_first(&town, at);
+    let outage = inject(&scene, at, what, &elsewhere);
+    let service = scene.start();
+    let first = submit_first(&scene, at);
     match outage {
-        Some(gate) => refuse_connections(&town, at, &service, &gate),
-        None => await_requests(&town, &service, at, at.skipped() + 1),
+        Some(gate) => refuse_connections(&scene, at, &service, &gate),
+        None => await_requests(&scene, at, at.skipped() + 1),
     }
-    let first = first.unwrap_or_else(|| submit_cheap(&town, "asked for again"));
-    let neighbor = submit_cheap(&town, "neighbor");
-    let neighbor = await_end(&town, &service, neighbor);
+    let first = first.unwrap_or_else(|| scene.submit_cheap("asked for again"));
+    let neighbor = scene.submit_cheap("neighbor");
+    let neighbor = scene.await_end(neighbor);
     let context = format!("the neighbor of {at:?} {what:?}");
     assert_outcome(&neighbor, Outcome::Fails(NO_FLAVOR), &context);
     let outcome = table::outcome(at, what);
     let first = if outcome == Outcome::Untold {
-        town.coordinator.job(first)
+        scene.coordinator.job(first)
     } else {
-        await_end(&town, &service, first)
+        scene.await_end(first)
     };
-    town.await_no_machines();
-    await_nothing_tracked(&town, &format!("{at:?} {what:?}"));
+    scene.await_no_machines();
+    scene.await_nothing_tracked(&format!("{at:?} {what:?}"));
     let (exit, log) = service.stop();
     assert!(exit.success(), "{at:?} {what:?}: {log}");
     assert_outcome(&first, outcome, &format!("{at:?} {what:?}: {log}"));
     if outcome == Outcome::Succeeds {
-        assert_started_once(&town, first.id);
+        scene.assert_started_once(first.id);
     }
-    assert_patience(&town, at, what);
+    assert_patience(&scene, at, what);
     elsewhere.set_nonblocking(true).unwrap();
     let visit = elsewhere.accept().map(drop).map_err(|error| error.kind());
     assert_eq!(visit, Err(io::ErrorKind::WouldBlock), "{at:?}: followed");
-    assert_no_secret(&town, &[first, neighbor], &log);
+    scene.assert_no_secret(&[first, neighbor], &log);
 }
 
 /// A gate stands for an outage, which begins when the request has come.
-fn inject(town: &Town, at: Endpoint, what: What, elsewhere: &TcpListener) -> Option<Gate> {
+fn inject(scene: &Scene, at: Endpoint, what: What, elsewhere: &TcpListener) -> Option<Gate> {
     if at == Endpoint::List {
         // A list is asked for when an answer was lost.
         let lost = Rule::on("POST", "*/applications").with(Fault::CutAfter);
-        town.clever.faults().inject(lost);
+        scene.clever.faults().inject(lost);
     }
     let gate = Gate::new();
     let fault = match what {
         What::Status(code) => Fault::status(code),
-        What::TooManyFor(seconds) => Fault::too_many(seconds),
+        What::TooMany(seconds) => Fault::too_many(seconds),
         What::Html(code) => Fault::html(code),
         What::Refused => Fault::HoldBefore(gate.clone()),
         What::CutBefore => Fault::CutBefore,
@@ -183,7 +129,7 @@ fn inject(town: &Town, at: Endpoint, what: What, elsewhere: &TcpListener) -> Opt
         What::Garbage => Fault::Replace(Response::text(at.success(), "\u{1}\u{fffd}{]<")),
         What::WrongTypes => Fault::Replace(Response::text(at.success(), at.wrong_types())),
         // A git remote's endless answer would fill this computer's memory.
-        What::TooMuch if at.is_git() => {
+        What::TooMuch if at.server() == Server::Git => {
             Fault::Replace(Response::text(200, &" ".repeat(50_000_000)))
         }
         What::TooMuch => Fault::Endless,
@@ -200,77 +146,65 @@ fn inject(town: &Town, at: Endpoint, what: What, elsewhere: &TcpListener) -> Opt
     };
     let (method, path) = at.request();
     let rule = Rule::on(method, path).after(at.skipped()).with(fault);
-    faults(town, at).inject(rule);
+    faults(scene, at).inject(rule);
     matches!(what, What::Refused).then_some(gate)
 }
 
-fn faults(town: &Town, at: Endpoint) -> Faults {
-    if at.is_git() {
-        town.clever.git_faults().clone()
-    } else if at.is_coordinator() {
-        town.coordinator.faults()
-    } else {
-        town.clever.faults().clone()
+fn faults(scene: &Scene, at: Endpoint) -> Faults {
+    match at.server() {
+        Server::Git => scene.clever.git_faults().clone(),
+        Server::Coordinator => scene.coordinator.faults(),
+        Server::Api => scene.clever.faults().clone(),
     }
-}
-
-/// A job that ends without a machine, to spare this computer: by the words that it should get.
-fn submit_cheap(town: &Town, name: &str) -> JobId {
-    let spec = JobSpec::new(name, ["true"]).flavor("XXXL");
-    town.coordinator.submit(spec)
 }
 
 /// None, where a job would be lost with the answer: the coordinator gave it out and nobody heard.
-fn submit_first(town: &Town, at: Endpoint) -> Option<JobId> {
+fn submit_first(scene: &Scene, at: Endpoint) -> Option<JobId> {
     if at == Endpoint::List {
-        let searched = || requests(town, at) > 0;
-        assert!(town.journal.wait_until(PATIENCE, searched));
+        let searched = || requests(scene, at) > 0;
+        assert!(scene.journal.wait_until(PATIENCE, searched));
     }
-    match at {
-        Endpoint::JobRequest => None,
-        _ if at.needs_no_machine() => Some(submit_cheap(town, "first")),
+    Some(match at.job() {
+        Job::Lost => return None,
+        Job::Cheap => scene.submit_cheap("first"),
         // So long that it is certainly seen running, even on a busy computer.
-        Endpoint::Look => Some(town.submit("first", "sleep 5")),
-        _ => Some(town.submit("first", "sleep 0.3")),
-    }
+        Job::Long => scene.submit("first", "sleep 5"),
+        Job::Usual => scene.submit("first", "sleep 0.3"),
+    })
 }
 
-fn requests(town: &Town, at: Endpoint) -> usize {
+fn requests(scene: &Scene, at: Endpoint) -> usize {
     let (method, _) = at.request();
-    town.journal.count_requests(method, |path| at.is(path))
+    scene.journal.count_requests(method, |path| at.is(path))
 }
 
-fn await_requests(town: &Town, service: &Service, at: Endpoint, count: usize) {
-    let arrived = town
-        .journal
-        .wait_until(PATIENCE, || requests(town, at) >= count);
-    assert!(arrived, "{at:?} never comes: {}", service.whole_log());
+fn await_requests(scene: &Scene, at: Endpoint, count: usize) {
+    scene.await_that(&format!("{at:?} never comes"), || {
+        requests(scene, at) >= count
+    });
 }
 
 /// The request under way is cut, all others are refused, until the service has noticed.
-fn refuse_connections(town: &Town, at: Endpoint, service: &Service, gate: &Gate) {
+fn refuse_connections(scene: &Scene, at: Endpoint, service: &Service, gate: &Gate) {
     assert!(gate.wait_reached(PATIENCE));
     let patience = Duration::from_secs(3);
-    if at.is_git() {
-        town.clever.suspend_git();
-        service.find_log("onnect", patience);
-        town.clever.resume_git();
-    } else if at.is_coordinator() {
-        town.coordinator.suspend();
-        service.find_log("refused", patience);
-        town.coordinator.resume();
-    } else {
-        town.clever.suspend();
-        service.find_log("refused", patience);
-        town.clever.resume();
+    match at.server() {
+        Server::Git => {
+            scene.clever.suspend_git();
+            service.find_log("onnect", patience);
+            scene.clever.resume_git();
+        }
+        Server::Coordinator => {
+            scene.coordinator.suspend();
+            service.find_log("refused", patience);
+            scene.coordinator.resume();
+        }
+        Server::Api => {
+            scene.clever.suspend();
+            service.find_log("refused", patience);
+            scene.clever.resume();
+        }
     }
-}
-
-fn await_end(town: &Town, service: &Service, job: JobId) -> JobView {
-    let over = town
-        .coordinator
-        .wait_for_status(job, PATIENCE, JobStatus::is_over);
-    over.unwrap_or_else(|| panic!("{}\n{}", town.journal, service.whole_log()))
 }
 
 fn assert_outcome(job: &JobView, outcome: Outcome, context: &str) {
@@ -291,9 +225,9 @@ fn assert_outcome(job: &JobView, outcome: Outcome, context: &str) {
 }
 
 /// A loop without pauses makes thousands of requests in a second.
-fn assert_patience(town: &Town, at: Endpoint, what: What) {
+fn assert_patience(scene: &Scene, at: Endpoint, what: What) {
     let (wanted, _) = at.request();
-    let entries = town.journal.entries();
+    let entries = scene.journal.entries();
     let times: Vec<_> = entries
         .iter()
         .filter(|entry| {
@@ -305,5 +239,5 @@ fn assert_patience(town: &Town, at: Endpoint, what: What) {
     let hasty = times
         .windows(20)
         .find(|times| times[19] - times[0] < Duration::from_millis(400));
-    assert!(hasty.is_none(), "{at:?} {what:?}: {}", town.journal);
+    assert!(hasty.is_none(), "{at:?} {what:?}: {}", scene.journal);
 }

@@ -28,7 +28,7 @@ use heptapod_paas_runner::spacing::LaunchSpacing;
 use sandbox::{Gate, JobId, JobSpec, JobStatus, MachineBehaviour};
 
 use self::panicking_executor::{Break, Call, PanickingExecutor, Side};
-use crate::town::{Town, assert_started_once};
+use crate::scene::Scene;
 
 /// Longer than any life here: pauses after panics, a look at the machine, a list that lags.
 const LIFETIME: Duration = Duration::from_secs(180);
@@ -72,7 +72,7 @@ fn standing(job: &Job) -> &'static str {
 
 const OVER: &str = "over";
 
-/// What the program makes of a town's configuration, without its main thread.
+/// What the program makes of a scene's configuration, without its main thread.
 struct BareProgram {
     runner: Arc<Runner>,
     spacing: LaunchSpacing,
@@ -82,13 +82,13 @@ struct BareProgram {
 }
 
 impl BareProgram {
-    fn of(town: &Town) -> (Self, Stopper) {
-        fs::write(town.config_path(), town.configuration()).unwrap();
-        let mut config = Config::load(&town.config_path()).unwrap();
+    fn of(scene: &Scene) -> (Self, Stopper) {
+        fs::write(scene.config_path(), scene.configuration()).unwrap();
+        let mut config = Config::load(&scene.config_path()).unwrap();
         // A life that waits for a panic in a look at the machine waits longer than usual.
         config.runners[0].trace_watch.timeout = LIFETIME;
         let (stopper, stop) = shutdown::channel();
-        let workshop = Workshop::open(town.folder.path().join("pushes")).unwrap();
+        let workshop = Workshop::open(scene.folder.path().join("pushes")).unwrap();
         let installation = Installation::of(&config.state_file, None, workshop, stop.clone());
         let quota = Quota::new(Limits {
             jobs: config.concurrent,
@@ -148,8 +148,8 @@ struct Life {
 }
 
 /// The lives of as many jobs as there are breaks, at the same time; the jobs are waiting already.
-fn live_at_once(town: &Town, breaks: &[Break]) -> Vec<Life> {
-    let (program, stopper) = BareProgram::of(town);
+fn live_at_once(scene: &Scene, breaks: &[Break]) -> Vec<Life> {
+    let (program, stopper) = BareProgram::of(scene);
     let program = &program;
     let (done, lives) = mpsc::channel();
     thread::scope(|scope| {
@@ -186,9 +186,9 @@ fn breaking(call: Call, side: Side, times: usize) -> Break {
     }
 }
 
-fn submit(town: &Town, script: &str) -> JobId {
+fn submit(scene: &Scene, script: &str) -> JobId {
     let spec = JobSpec::new("panics", [script]).flavor("XS");
-    town.coordinator.submit(spec)
+    scene.coordinator.submit(spec)
 }
 
 /// All at the same time: most of their time is pauses.
@@ -224,28 +224,28 @@ fn after_a_panic_a_job_goes_on_from_what_is_known() {
 
 fn goes_on(breaks: Break) {
     let how = breaks.to_string();
-    let town = Town::new();
+    let scene = Scene::new();
     if breaks.call != Call::Decommission {
         // A job that is over would not be gone on with, and the machine of one that is heard of is
         // not looked at.
         let held = MachineBehaviour::HeldBeforeJob(breaks.done.clone());
-        town.clever.set_machine_behaviour(held);
+        scene.clever.set_machine_behaviour(held);
     }
-    let job = submit(&town, "true");
-    let lives = live_at_once(&town, &[breaks]);
+    let job = submit(&scene, "true");
+    let lives = live_at_once(&scene, &[breaks]);
     let Life {
         reports,
         panics_left,
         ..
     } = &lives[0];
     assert_eq!(*panics_left, 0, "{how}: there were too few panics");
-    let ended = town.coordinator.job(job);
+    let ended = scene.coordinator.job(job);
     assert_eq!(ended.status, JobStatus::Success, "{how}: {}", ended.log());
     assert_eq!(ended.verdicts().len(), 1, "{how}: the job's own");
     assert_eq!(reports.last(), Some(&OVER), "{how}: {reports:?}");
-    assert_started_once(&town, job);
-    town.await_no_machines();
-    town.check_manners();
+    scene.assert_started_once(job);
+    scene.await_no_machines();
+    scene.assert_no_complaints();
 }
 
 #[test]
@@ -258,17 +258,17 @@ fn a_job_that_makes_us_panic_again_and_again_is_given_up_and_its_author_is_told(
             (Call::Launch, Side::After, usize::MAX),
         ],
         |breaks| {
-            let town = Town::new();
-            submit(&town, "sleep 1000");
-            let lives = live_at_once(&town, slice::from_ref(&breaks));
-            assert_given_up(&town, &lives[0], &breaks);
+            let scene = Scene::new();
+            submit(&scene, "sleep 1000");
+            let lives = live_at_once(&scene, slice::from_ref(&breaks));
+            assert_given_up(&scene, &lives[0], &breaks);
         },
     );
 }
 
-fn assert_given_up(town: &Town, life: &Life, breaks: &Break) {
+fn assert_given_up(scene: &Scene, life: &Life, breaks: &Break) {
     let how = format!("{breaks}: {:?}", life.reports);
-    let ended = town.coordinator.job(life.job);
+    let ended = scene.coordinator.job(life.job);
     assert_eq!(ended.status, JobStatus::Failed, "{how}");
     assert_eq!(ended.exit_code, Some(103), "{how}");
     assert_eq!(ended.verdicts().len(), 1, "{how}: {:?}", ended.calls);
@@ -285,24 +285,24 @@ fn assert_given_up(town: &Town, life: &Life, breaks: &Break) {
     let all_is_left = "over, with machine and untold failure";
     assert_eq!(first, Some(&all_is_left), "{how}");
     assert_eq!(life.reports.last(), Some(&OVER), "{how}");
-    town.await_no_machines();
-    town.check_manners();
+    scene.await_no_machines();
+    scene.assert_no_complaints();
 }
 
 #[test]
 fn a_job_beside_one_that_panics_notices_nothing() {
-    let town = Town::new();
-    submit(&town, "true");
-    submit(&town, "sleep 3");
+    let scene = Scene::new();
+    submit(&scene, "true");
+    submit(&scene, "sleep 3");
     let breaks = [
         breaking(Call::Provision, Side::After, usize::MAX),
         breaking(Call::Launch, Side::Before, 0),
     ];
-    let lives = live_at_once(&town, &breaks);
+    let lives = live_at_once(&scene, &breaks);
     let (healthy, broken): (Vec<_>, Vec<_>) = lives.iter().partition(|life| life.panics_left == 0);
-    assert_given_up(&town, broken[0], &breaks[0]);
+    assert_given_up(&scene, broken[0], &breaks[0]);
     let healthy = healthy[0];
-    let ended = town.coordinator.job(healthy.job);
+    let ended = scene.coordinator.job(healthy.job);
     assert_eq!(ended.status, JobStatus::Success, "{}", ended.log());
     let usual = [
         "provisioned",
@@ -313,5 +313,5 @@ fn a_job_beside_one_that_panics_notices_nothing() {
     ];
     assert_eq!(healthy.reports, usual);
     assert!(healthy.calls.iter().all(|(_, times)| *times == 1));
-    assert_started_once(&town, healthy.job);
+    scene.assert_started_once(healthy.job);
 }

@@ -8,21 +8,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use sandbox::{AppPhase, Fault, Gate, Hook, JobId, JobSpec, JobStatus, JobView, Rule};
+use sandbox::{AppPhase, Fault, Hook, JobId, JobStatus, JobView};
 
 use self::points::Point;
 use self::trap::Trap;
-use crate::afterwards::{assert_no_secret, await_nothing_tracked};
-use crate::town::{PATIENCE, Town, assert_started_once};
+use crate::scene::{PATIENCE, Scene};
 
 /// When the process is killed.
 #[derive(Clone, Copy, Debug)]
 enum Moment {
-    /// The first such request stands at a gate.
+    /// Such a request stands at a gate: the first behind those that are skipped.
     Request {
         server: Server,
         method: &'static str,
         path: &'static str,
+        skipped: usize,
         side: Side,
     },
     /// This is in the log.
@@ -74,33 +74,33 @@ enum Course {
 }
 
 #[test]
-fn killed_around_each_request_to_the_coordinator() {
-    killed_at_all(&points::TO_THE_COORDINATOR);
+fn a_job_outlives_a_kill_around_each_request_to_the_coordinator() {
+    killed_at_all(points::TO_THE_COORDINATOR);
 }
 
 #[test]
-fn killed_around_each_request_to_clever_cloud() {
-    killed_at_all(&points::TO_CLEVER_CLOUD);
+fn a_job_outlives_a_kill_around_each_request_to_clever_cloud() {
+    killed_at_all(points::TO_CLEVER_CLOUD);
 }
 
 #[test]
-fn killed_around_each_write_of_the_state_file() {
-    killed_at_all(&points::AROUND_THE_STATE_FILE);
+fn a_job_outlives_a_kill_around_each_write_of_the_state_file() {
+    killed_at_all(points::AROUND_THE_STATE_FILE);
 }
 
 #[test]
-fn killed_around_each_git_process() {
-    killed_at_all(&points::AROUND_GIT);
+fn a_job_outlives_a_kill_around_each_git_process() {
+    killed_at_all(points::AROUND_GIT);
 }
 
 #[test]
-fn killed_while_the_machine_comes_and_goes() {
-    killed_at_all(&points::WHILE_THE_MACHINE);
+fn a_job_outlives_a_kill_while_its_machine_comes_and_goes() {
+    killed_at_all(points::WHILE_THE_MACHINE);
 }
 
 /// A start soon after a kill asks for a job sooner than a living process would.
-fn town_of_kills() -> Town {
-    Town::with(
+fn scene_of_kills() -> Scene {
+    Scene::with(
         |coordinator| coordinator.shortest_rhythm = Duration::ZERO,
         |_| {},
     )
@@ -126,12 +126,14 @@ fn killed_at(point: &Point) {
         course,
         moment,
     } = *point;
-    let mut town = town_of_kills();
+    let mut scene = scene_of_kills();
     if course == Course::RefusedPush {
-        town.clever.set_quirks(|quirks| quirks.hook = Hook::Refuses);
+        scene
+            .clever
+            .set_quirks(|quirks| quirks.hook = Hook::Refuses);
     }
-    let trap = Trap::set(&mut town, moment);
-    let service = town.start();
+    let trap = Trap::set(&mut scene, moment);
+    let service = scene.start();
     let flavor = if course == Course::NoFlavor {
         "XXXL"
     } else {
@@ -142,34 +144,30 @@ fn killed_at(point: &Point) {
     } else {
         "sleep 0.3"
     };
-    let spec = JobSpec::new("killed", [script]).flavor(flavor);
-    let submit = || town.coordinator.submit(spec.clone());
+    let submit = || scene.submit_for(name, script, flavor);
     let early = (course != Course::Later).then(submit);
     assert!(
-        trap.wait(moment, &town, &service, early.unwrap_or_default()),
+        trap.wait(moment, &scene, &service, early.unwrap_or_default()),
         "{name} never comes: {}",
         service.whole_log()
     );
     let first_log = service.kill();
     trap.release();
-    let service = town.start();
+    let service = scene.start();
     let job = early.unwrap_or_else(submit);
-    let over = town
-        .coordinator
-        .wait_for_status(job, PATIENCE, JobStatus::is_over);
-    let ended = over.unwrap_or_else(|| panic!("{name}: {}", service.whole_log()));
-    town.await_no_machines();
-    await_nothing_tracked(&town, name);
+    let ended = scene.await_end(job);
+    scene.await_no_machines();
+    scene.await_nothing_tracked(name);
     service.await_log("the quota is");
     let (exit, second_log) = service.stop();
     let logs = format!("{first_log}\nkilled {name}\n{second_log}");
     assert!(exit.success(), "{logs}");
     assert_one_end(&ended, course, &logs);
     if matches!(course, Course::Usual | Course::Later | Course::Long) {
-        assert_started_once(&town, job);
+        scene.assert_started_once(job);
     }
-    assert_no_secret(&town, &[ended], &logs);
-    town.check_manners_of_the_killed();
+    scene.assert_no_secret(&[ended], &logs);
+    scene.assert_no_complaints_but_of_kills();
 }
 
 /// The verdict that the coordinator took; it refuses one that is told again.
@@ -189,48 +187,39 @@ fn assert_one_end(ended: &JobView, course: Course, logs: &str) {
     }
 }
 
-fn hold_job_request(town: &Town, hold: fn(Gate) -> Fault) -> Gate {
-    let gate = Gate::new();
-    let rule = Rule::on("POST", "*/jobs/request").with(hold(gate.clone()));
-    town.coordinator.faults().inject(rule);
-    gate
-}
-
 #[test]
-fn killed_before_the_job_is_granted() {
-    let town = Town::new();
-    let gate = hold_job_request(&town, Fault::HoldBefore);
-    let service = town.start();
+fn a_job_that_comes_after_a_kill_during_the_request_for_it_is_not_lost() {
+    let scene = Scene::new();
+    let gate = scene.hold_job_request(Fault::HoldBefore);
+    let service = scene.start();
     assert!(gate.wait_reached(PATIENCE));
     service.kill();
     gate.open();
-    let asked = |path: &str| path.ends_with("/jobs/request");
-    let over = || town.journal.count_requests("POST", asked) == 1;
-    assert!(town.journal.wait_until(PATIENCE, over));
-    let job = town.submit("granted later", "true");
-    let _service = town.start();
-    assert_eq!(town.await_end(job).status, JobStatus::Success);
-    town.await_no_machines();
-    assert_started_once(&town, job);
+    scene.await_that("the request has no end", || scene.count_job_requests() == 1);
+    let job = scene.submit("granted later", "true");
+    let _service = scene.start();
+    assert_eq!(scene.await_end(job).status, JobStatus::Success);
+    scene.await_no_machines();
+    scene.assert_started_once(job);
 }
 
 /// The one loss that no runner can avoid, and it is no more than that: the coordinator gives out
 /// a job, and nobody is there any more to hear of it. GitLab fails it by itself after an hour.
 #[test]
 fn a_job_granted_to_a_dead_process_is_the_only_one_that_is_lost() {
-    let town = Town::new();
-    let gate = hold_job_request(&town, Fault::HoldAfter);
-    let lost = town.submit("lost", "true");
-    let service = town.start();
+    let scene = Scene::new();
+    let gate = scene.hold_job_request(Fault::HoldAfter);
+    let lost = scene.submit("lost", "true");
+    let service = scene.start();
     assert!(gate.wait_reached(PATIENCE));
     service.kill();
     gate.open();
-    let _service = town.start();
-    let next: JobId = town.submit("next", "true");
-    assert_eq!(town.await_end(next).status, JobStatus::Success);
-    town.await_no_machines();
-    let lost = town.coordinator.job(lost);
+    let _service = scene.start();
+    let next: JobId = scene.submit("next", "true");
+    assert_eq!(scene.await_end(next).status, JobStatus::Success);
+    scene.await_no_machines();
+    let lost = scene.coordinator.job(lost);
     assert_eq!(lost.status, JobStatus::Running);
     assert!(lost.calls.is_empty(), "{:?}", lost.calls);
-    assert!(town.machine(lost.id).is_none());
+    assert!(scene.machine(lost.id).is_none());
 }

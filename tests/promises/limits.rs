@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use sandbox::MachineBehaviour;
-use sandbox::{AppPhase, Fault, Gate, JobSpec, JobStatus, Kind, Rule};
+use sandbox::{AppPhase, Fault, Gate, JobStatus, Kind, Rule};
 
-use crate::town::{PATIENCE, Town};
+use crate::scene::{PATIENCE, Scene};
 
 /// The most machines that ever were there at the same time.
-fn most_at_once(town: &Town) -> usize {
+fn most_at_once(scene: &Scene) -> usize {
     let mut now = 0_usize;
     let mut most = 0;
-    for entry in town.journal.entries() {
+    for entry in scene.journal.entries() {
         match entry.kind {
             Kind::Application {
                 state: AppPhase::Created,
@@ -28,34 +28,34 @@ fn most_at_once(town: &Town) -> usize {
     most
 }
 
-fn run_all(town: &Town, count: usize) {
+fn run_all(scene: &Scene, count: usize) {
     let jobs: Vec<_> = (0..count)
-        .map(|n| town.submit(&format!("job {n}"), "true"))
+        .map(|n| scene.submit(&format!("job {n}"), "true"))
         .collect();
-    let _service = town.start();
+    let _service = scene.start();
     for job in jobs {
-        assert_eq!(town.await_end(job).status, JobStatus::Success);
+        assert_eq!(scene.await_end(job).status, JobStatus::Success);
     }
-    town.await_no_machines();
+    scene.await_no_machines();
 }
 
 #[test]
 fn no_more_jobs_than_concurrent_says() {
-    let mut town = Town::new();
-    town.global = "concurrent = 2\npaas_repoll_same_runner_immediately = true".to_owned();
-    run_all(&town, 6);
-    assert_eq!(most_at_once(&town), 2);
-    town.check_manners();
+    let mut scene = Scene::new();
+    scene.global = "concurrent = 2\npaas_repoll_same_runner_immediately = true".to_owned();
+    run_all(&scene, 6);
+    assert_eq!(most_at_once(&scene), 2);
+    scene.assert_no_complaints();
 }
 
 #[test]
 fn the_quota_counts_the_heaviest_job_that_could_come() {
-    let mut town = Town::new();
-    town.quota_jobs = 1;
-    town.global = "paas_repoll_same_runner_immediately = true".to_owned();
-    run_all(&town, 4);
+    let mut scene = Scene::new();
+    scene.quota_jobs = 1;
+    scene.global = "paas_repoll_same_runner_immediately = true".to_owned();
+    run_all(&scene, 4);
     assert_eq!(
-        most_at_once(&town),
+        most_at_once(&scene),
         1,
         "a 3XL might come, and fits only into an empty quota"
     );
@@ -63,53 +63,55 @@ fn the_quota_counts_the_heaviest_job_that_could_come() {
 
 #[test]
 fn a_maximum_flavor_makes_room_for_more() {
-    let mut town = Town::new();
-    town.quota_jobs = 1;
-    town.global = "paas_repoll_same_runner_immediately = true".to_owned();
-    town.runner = "cc_max_flavor = \"XS\"".to_owned();
+    let mut scene = Scene::new();
+    scene.quota_jobs = 1;
+    scene.global = "paas_repoll_same_runner_immediately = true".to_owned();
+    scene.runner = "cc_max_flavor = \"XS\"".to_owned();
     let gate = Gate::new();
-    town.clever
+    scene
+        .clever
         .set_machine_behaviour(MachineBehaviour::HeldBeforeJob(gate.clone()));
     let jobs: Vec<_> = (0..5)
-        .map(|n| town.submit(&format!("job {n}"), "true"))
+        .map(|n| scene.submit(&format!("job {n}"), "true"))
         .collect();
-    let _service = town.start();
+    let _service = scene.start();
     for job in &jobs {
-        town.await_phase(*job, AppPhase::Running);
+        scene.await_phase(*job, AppPhase::Running);
     }
     gate.open();
     for job in jobs {
-        assert_eq!(town.await_end(job).status, JobStatus::Success);
+        assert_eq!(scene.await_end(job).status, JobStatus::Success);
     }
 }
 
 #[test]
 fn no_more_launches_at_once_than_allowed() {
-    let mut town = Town::new();
-    town.global =
+    let mut scene = Scene::new();
+    scene.global =
         "paas_max_concurrent_provisioning = 1\npaas_repoll_same_runner_immediately = true"
             .to_owned();
     let gate = Gate::new();
-    town.clever
+    scene
+        .clever
         .set_machine_behaviour(MachineBehaviour::HeldBeforeJob(gate.clone()));
-    let first = town.submit("first", "sleep 1");
-    let second = town.submit("second", "true");
-    let service = town.start();
-    town.await_phase(first, AppPhase::Running);
+    let first = scene.submit("first", "sleep 1");
+    let second = scene.submit("second", "true");
+    let service = scene.start();
+    scene.await_phase(first, AppPhase::Running);
     service.await_log("not polling: 1 jobs are being launched");
-    assert_eq!(town.coordinator.job(second).status, JobStatus::Pending);
+    assert_eq!(scene.coordinator.job(second).status, JobStatus::Pending);
     gate.open();
-    assert_eq!(town.await_end(second).status, JobStatus::Success);
+    assert_eq!(scene.await_end(second).status, JobStatus::Success);
 }
 
 #[test]
 fn launches_are_spaced() {
-    let mut town = Town::new();
-    town.global = "paas_min_seconds_between_launches = 1\n\
+    let mut scene = Scene::new();
+    scene.global = "paas_min_seconds_between_launches = 1\n\
                    paas_repoll_same_runner_immediately = true"
         .to_owned();
-    run_all(&town, 3);
-    let entries = town.journal.entries();
+    run_all(&scene, 3);
+    let entries = scene.journal.entries();
     let mut granted = entries.iter().filter(
         |entry| matches!(&entry.kind, Kind::JobStatus { status, .. } if status == "running"),
     );
@@ -129,21 +131,21 @@ fn launches_are_spaced() {
 
 #[test]
 fn two_runners_take_turns_when_there_is_room_for_one_job() {
-    let mut town = Town::new();
-    let other = Town::new();
-    town.quota_jobs = 1;
-    town.more = other.runner_elsewhere("other");
+    let mut scene = Scene::new();
+    let other = Scene::new();
+    scene.quota_jobs = 1;
+    scene.more = other.runner_elsewhere("other");
     for n in 0..12 {
-        town.submit(&format!("flood {n}"), "true");
+        scene.submit(&format!("flood {n}"), "true");
     }
     let theirs: Vec<_> = (0..2)
         .map(|n| other.submit(&format!("few {n}"), "true"))
         .collect();
-    let _service = town.start();
+    let _service = scene.start();
     for job in theirs {
         assert_eq!(other.await_end(job).status, JobStatus::Success);
     }
-    let pending = town
+    let pending = scene
         .coordinator
         .jobs()
         .iter()
@@ -156,69 +158,55 @@ fn two_runners_take_turns_when_there_is_room_for_one_job() {
     );
 }
 
-/// Whether the coordinator of this town was asked for a job.
-fn was_asked(town: &Town) -> bool {
-    let is_request = |path: &str| path.ends_with("/jobs/request");
-    town.journal.count_requests("POST", is_request) > 0
-}
-
 #[test]
 fn a_runner_without_jobs_keeps_no_room_from_one_that_has_some() {
-    let mut town = Town::new();
-    let idle = Town::new();
+    let mut scene = Scene::new();
+    let idle = Scene::new();
     // Two of the busy one's jobs fit in, or one of the heaviest that the idle one could get.
-    town.quota_jobs = 1;
-    town.runner = "cc_max_flavor = \"XL\"".to_owned();
-    town.more = idle.runner_elsewhere("idle");
-    let _service = town.start();
-    assert!(idle.journal.wait_until(PATIENCE, || was_asked(&idle)));
-    let script = town.lasting_script();
-    let jobs = ["one", "other"].map(|name| {
-        let spec = JobSpec::new(name, [script.as_str()]).flavor("XL");
-        town.coordinator.submit(spec)
+    scene.quota_jobs = 1;
+    scene.runner = "cc_max_flavor = \"XL\"".to_owned();
+    scene.more = idle.runner_elsewhere("idle");
+    let _service = scene.start();
+    idle.await_that("its coordinator is never asked", || {
+        idle.count_job_requests() > 0
     });
+    let script = scene.lasting_script();
+    let jobs = ["one", "other"].map(|name| scene.submit_for(name, &script, "XL"));
     // Both at the same time: none ends before it is let go.
     for job in jobs {
-        town.await_phase(job, AppPhase::Running);
+        scene.await_phase(job, AppPhase::Running);
     }
-    town.let_end();
+    scene.let_end();
     for job in jobs {
-        assert_eq!(town.await_end(job).status, JobStatus::Success);
+        assert_eq!(scene.await_end(job).status, JobStatus::Success);
     }
 }
 
 /// The one test that takes a minute: as long a request may hold what it has reserved.
 #[test]
 fn a_coordinator_that_never_answers_gives_up_its_room_after_a_minute() {
-    let mut town = Town::new();
-    let hanging = Town::new();
+    let mut scene = Scene::new();
+    let hanging = Scene::new();
     let hang = Rule::on("POST", "*/jobs/request").always();
     hanging.coordinator.faults().inject(hang.with(Fault::Hang));
-    town.quota_jobs = 1;
-    town.more = hanging.runner_elsewhere("hangs");
-    let service = town.start();
-    assert!(hanging.journal.wait_until(PATIENCE, || was_asked(&hanging)));
-    let jobs = ["one", "other"].map(|name| town.submit(name, "true"));
+    scene.quota_jobs = 1;
+    scene.more = hanging.runner_elsewhere("hangs");
+    let _service = scene.start();
+    hanging.await_that("its coordinator is never asked", || {
+        hanging.count_job_requests() > 0
+    });
+    let jobs = ["one", "other"].map(|name| scene.submit(name, "true"));
     for job in jobs {
-        let ended = town
-            .coordinator
-            .wait_for_status(job, PATIENCE * 2, JobStatus::is_over);
-        let ended = ended.unwrap_or_else(|| panic!("{}", service.whole_log()));
+        let ended = scene.await_end_within(PATIENCE * 2, job);
         assert_eq!(ended.status, JobStatus::Success);
     }
-    town.await_no_machines();
+    scene.await_no_machines();
 }
 
 #[test]
 fn statistics_have_the_keys_that_monitoring_reads() {
-    let mut town = Town::new();
-    town.global = "paas_log_statistics = true".to_owned();
-    let mut configuration = town
-        .configuration()
-        .replace("paas_log_statistics = false\n", "");
-    configuration.push('\n');
-    std::fs::write(town.config_path(), configuration).unwrap();
-    let service = crate::service::Service::start(&[town.config_path().display().to_string()], &[]);
+    let scene = Scene::new();
+    let service = scene.start_changed(&[("statistics = false", "statistics = true")]);
     let line = service.await_log("JSON statistics: ");
     let json = line.split_once("JSON statistics: ").unwrap().1;
     let statistics: serde_json::Value = serde_json::from_str(json).unwrap();
@@ -245,14 +233,9 @@ fn statistics_have_the_keys_that_monitoring_reads() {
 
 #[test]
 fn the_service_stops_by_itself_after_the_poll_cycles() {
-    let town = Town::new();
-    let mut service = town.start_with(&["--poll-cycles", "3"]);
+    let scene = Scene::new();
+    let mut service = scene.start_with(&["--poll-cycles", "3"]);
     let (exit, log) = service.wait();
     assert!(exit.success(), "{log}");
-    assert_eq!(
-        town.coordinator
-            .job_requests(crate::town::RUNNER_TOKEN)
-            .len(),
-        3
-    );
+    assert_eq!(scene.count_job_requests(), 3);
 }

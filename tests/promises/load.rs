@@ -1,14 +1,13 @@
 //! Hundreds of jobs leave nothing in the program: no memory, no thread, no open file.
 //!
-//! What many jobs at once cost is measured with `cargo run --release --example demo -- --jobs 500`.
+//! What many jobs at once cost is measured with `cargo run --release --example bench -- --jobs 500`.
 
 use std::fs;
 
-use sandbox::{JobSpec, JobStatus};
+use sandbox::JobStatus;
 
-use crate::afterwards::{await_nothing_tracked, eventually};
+use crate::scene::{Scene, eventually};
 use crate::service::Service;
-use crate::town::{PATIENCE, Town};
 
 const JOBS: usize = 400;
 /// Connections that are kept for the next request, to each of the three services.
@@ -43,17 +42,14 @@ impl Held {
 
 /// The jobs ask for what nobody offers: each is granted, written down, told of and forgotten, and
 /// costs this computer no machine.
-fn after_jobs(town: &Town, service: &Service, idle: &Held) -> Held {
+fn after_jobs(scene: &Scene, service: &Service, idle: &Held) -> Held {
     let jobs: Vec<_> = (0..JOBS)
-        .map(|n| {
-            let spec = JobSpec::new(format!("job {n}"), ["true"]).flavor("XXXL");
-            town.coordinator.submit(spec)
-        })
+        .map(|n| scene.submit_cheap(&format!("job {n}")))
         .collect();
     for job in jobs {
-        assert_eq!(town.await_end(job).status, JobStatus::Failed);
+        assert_eq!(scene.await_end(job).status, JobStatus::Failed);
     }
-    await_nothing_tracked(town, "after the jobs");
+    scene.await_nothing_tracked("after the jobs");
     assert!(
         eventually(|| Held::by(service).threads <= idle.threads),
         "{:?} {idle:?}",
@@ -64,19 +60,15 @@ fn after_jobs(town: &Town, service: &Service, idle: &Held) -> Held {
 
 #[test]
 fn hundreds_of_jobs_leave_no_memory_no_thread_and_no_file() {
-    let mut town = Town::new();
-    town.global = "paas_repoll_same_runner_immediately = true\nconcurrent = 1000".to_owned();
-    town.quota_jobs = 1000;
-    let service = town.start();
+    let mut scene = Scene::new();
+    scene.global = "paas_repoll_same_runner_immediately = true\nconcurrent = 1000".to_owned();
+    scene.quota_jobs = 1000;
+    let service = scene.start();
     service.await_log("the quota is");
-    assert!(town.journal.wait_until(PATIENCE, || {
-        town.journal
-            .count_requests("POST", |path| path.ends_with("/jobs/request"))
-            > 0
-    }));
+    scene.await_that("it asks for no job", || scene.count_job_requests() > 0);
     let idle = Held::by(&service);
-    let first = after_jobs(&town, &service, &idle);
-    let second = after_jobs(&town, &service, &idle);
+    let first = after_jobs(&scene, &service, &idle);
+    let second = after_jobs(&scene, &service, &idle);
     assert!(
         second.memory <= first.memory + SLACK,
         "{first:?} {second:?}"

@@ -3,20 +3,20 @@
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::town::Town;
+use crate::scene::Scene;
 
 /// The log of one job, from start to stop.
-fn log_of_a_job(town: &Town, options: &[&str]) -> (u64, String) {
-    let service = town.start_with(options);
-    let job = town.submit("logged", "sleep 1");
-    town.await_end(job);
+fn log_of_a_job(scene: &Scene, options: &[&str]) -> (u64, String) {
+    let service = scene.start_with(options);
+    let job = scene.submit("logged", "sleep 1");
+    scene.await_end(job);
     service.await_log("is gone, after");
     (job, service.stop().1)
 }
 
 #[test]
 fn grep_tells_the_story_of_a_job() {
-    let (job, log) = log_of_a_job(&Town::new(), &[]);
+    let (job, log) = log_of_a_job(&Scene::new(), &[]);
     let wanted = format!("job={job} runner=ci: ");
     let story: Vec<_> = log
         .lines()
@@ -38,9 +38,9 @@ fn grep_tells_the_story_of_a_job() {
 
 #[test]
 fn machines_read_json() {
-    let mut town = Town::new();
-    town.global = "log_format = \"json\"".to_owned();
-    let (job, log) = log_of_a_job(&town, &[]);
+    let mut scene = Scene::new();
+    scene.global = "log_format = \"json\"".to_owned();
+    let (job, log) = log_of_a_job(&scene, &[]);
     let lines: Vec<Value> = log
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
@@ -61,9 +61,9 @@ fn machines_read_json() {
 
 #[test]
 fn the_journal_gets_priorities_and_no_second_time_stamp() {
-    let mut town = Town::new();
-    town.environment = vec![("JOURNAL_STREAM".to_owned(), "8:1".to_owned())];
-    let (job, log) = log_of_a_job(&town, &[]);
+    let mut scene = Scene::new();
+    scene.environment = vec![("JOURNAL_STREAM".to_owned(), "8:1".to_owned())];
+    let (job, log) = log_of_a_job(&scene, &[]);
     assert!(
         log.lines()
             .any(|line| line.starts_with(&format!("<6>job={job} runner=ci: granted"))),
@@ -73,36 +73,30 @@ fn the_journal_gets_priorities_and_no_second_time_stamp() {
 
 #[test]
 fn levels_are_set_in_the_configuration_and_overridden_by_the_option() {
-    let mut town = Town::new();
-    town.global = "log_level = \"error\"".to_owned();
-    let quiet = log_of_quiet_stop(&town, &[]);
+    let mut scene = Scene::new();
+    scene.global = "log_level = \"error\"".to_owned();
+    let quiet = log_of_quiet_stop(&scene, &[]);
     assert_eq!(quiet, "");
-    let loud = log_of_quiet_stop(&town, &["--logging-level", "DEBUG"]);
+    let loud = log_of_quiet_stop(&scene, &["--logging-level", "DEBUG"]);
     assert!(
         loud.contains("INFO ") && loud.contains("DEBUG GET http://"),
         "{loud}"
     );
 }
 
-fn log_of_quiet_stop(town: &Town, options: &[&str]) -> String {
-    let service = town.start_with(options);
-    let polls = || {
-        town.coordinator
-            .job_requests(crate::town::RUNNER_TOKEN)
-            .len()
-    };
-    let before = polls();
-    assert!(
-        town.journal
-            .wait_until(crate::town::PATIENCE, || polls() > before + 1)
-    );
+fn log_of_quiet_stop(scene: &Scene, options: &[&str]) -> String {
+    let service = scene.start_with(options);
+    let before = scene.count_job_requests();
+    scene.await_that("it asks for no job", || {
+        scene.count_job_requests() > before + 1
+    });
     service.stop().1
 }
 
 #[test]
 fn signals_are_answered() {
-    let town = Town::new();
-    let service = town.start_with(&["--debug-signal"]);
+    let scene = Scene::new();
+    let service = scene.start_with(&["--debug-signal"]);
     service.await_log("the quota is");
     service.signal(Signal::HUP);
     service.await_log("the configuration is read at start only");
@@ -111,7 +105,7 @@ fn signals_are_answered() {
     let (exit, log) = service.stop();
     assert!(exit.success(), "{log}");
 
-    let service = town.start();
+    let service = scene.start();
     service.await_log("the quota is");
     service.signal(Signal::USR1);
     service.await_log("start with --debug-signal");

@@ -1,7 +1,6 @@
 //! What this program promises its users, each file a promise, told with the real program as a
 //! process in a sandbox world.
 
-mod afterwards;
 mod cancellation;
 mod configuration;
 mod dead_machines;
@@ -24,9 +23,9 @@ mod proxies;
 mod python_runner;
 mod registration;
 mod restart;
+mod scene;
 mod secrecy;
 mod service;
 mod state_file;
 mod tenants;
-mod town;
 mod trust;

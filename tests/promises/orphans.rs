@@ -6,26 +6,26 @@ use std::process::Command;
 use sandbox::{AppPhase, JobId};
 use serde_json::{Value, json};
 
-use crate::town::{ORGANIZATION, RUNNER_NAME, Town};
+use crate::scene::{ORGANIZATION, RUNNER_NAME, Scene};
 
 /// A job whose machine runs, and a service that was killed and forgot it.
-fn forgotten(town: &Town) -> JobId {
-    let service = town.start();
-    let job = town.submit("forgotten", "sleep 600");
-    town.await_phase(job, AppPhase::Running);
+fn forgotten(scene: &Scene) -> JobId {
+    let service = scene.start();
+    let job = scene.submit("forgotten", "sleep 600");
+    scene.await_phase(job, AppPhase::Running);
     service.kill();
-    fs::remove_file(town.state_path()).unwrap();
+    fs::remove_file(scene.state_path()).unwrap();
     job
 }
 
 /// Litter of a name; gives back the name.
-pub fn planted(town: &Town, organization: &str, name: &str) -> String {
-    planted_with(town, organization, name, &json!({}))
+pub fn planted(scene: &Scene, organization: &str, name: &str) -> String {
+    planted_with(scene, organization, name, &json!({}))
 }
 
 /// With these variables, which may say whose it is.
-pub fn planted_with(town: &Town, organization: &str, name: &str, env: &Value) -> String {
-    let _ = town.clever.plant_application(
+pub fn planted_with(scene: &Scene, organization: &str, name: &str, env: &Value) -> String {
+    let _ = scene.clever.plant_application(
         organization,
         &json!({"name": name, "env": env, "description": name, "zone": "par", "deploy": "git",
             "instanceType": "docker", "instanceVersion": "20250211",
@@ -36,17 +36,17 @@ pub fn planted_with(town: &Town, organization: &str, name: &str, env: &Value) ->
     name.to_owned()
 }
 
-fn list_orphans(town: &Town, more: &[&str]) -> String {
-    fs::write(town.config_path(), town.configuration()).unwrap();
-    list(town, more)
+fn list_orphans(scene: &Scene, more: &[&str]) -> String {
+    scene.write_configuration();
+    list(scene, more)
 }
 
 /// With the configuration as it is.
-pub fn list(town: &Town, more: &[&str]) -> String {
+pub fn list(scene: &Scene, more: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_heptapod-paas-runner"))
         .arg("--orphans")
         .args(more)
-        .arg(town.config_path())
+        .arg(scene.config_path())
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -55,28 +55,29 @@ pub fn list(town: &Town, more: &[&str]) -> String {
 
 #[test]
 fn a_machine_whose_job_was_forgotten_is_decommissioned_at_the_next_start() {
-    let town = Town::new();
-    let job = forgotten(&town);
-    let service = town.start();
+    let scene = Scene::new();
+    let job = forgotten(&scene);
+    let service = scene.start();
     let line = service.await_log("has no job any more");
     assert!(line.contains(&format!("job={job} ")), "{line}");
-    town.await_no_machines();
+    scene.await_no_machines();
 }
 
 #[test]
 fn machines_of_others_are_reported_and_left_alone() {
-    let town = Town::new();
+    let scene = Scene::new();
     let name = format!("hpd-job-{RUNNER_NAME}-77");
-    planted(&town, ORGANIZATION, &name);
-    planted(&town, ORGANIZATION, "hpd-job-neighbor-77");
-    planted(&town, ORGANIZATION, "website");
-    let service = town.start();
+    planted(&scene, ORGANIZATION, &name);
+    planted(&scene, ORGANIZATION, "hpd-job-neighbor-77");
+    planted(&scene, ORGANIZATION, "website");
+    let service = scene.start();
     service.await_log(&format!("machine {name} has no job that we know of"));
-    let job = town.submit("usual", "true");
-    town.await_end(job);
-    town.await_phase(job, AppPhase::Deleted);
+    let job = scene.submit("usual", "true");
+    scene.await_end(job);
+    scene.await_phase(job, AppPhase::Deleted);
     assert_eq!(
-        town.clever
+        scene
+            .clever
             .applications()
             .iter()
             .filter(|app| !app.is_deleted())
@@ -92,13 +93,13 @@ fn machines_of_others_are_reported_and_left_alone() {
 
 #[test]
 fn orphans_are_listed_and_removed_on_request() {
-    let town = Town::new();
-    assert_eq!(list_orphans(&town, &[]), "no machine without a job\n");
-    let job = forgotten(&town);
+    let scene = Scene::new();
+    assert_eq!(list_orphans(&scene, &[]), "no machine without a job\n");
+    let job = forgotten(&scene);
     let other = format!("hpd-job-{RUNNER_NAME}-77");
-    planted(&town, ORGANIZATION, &other);
-    let list = list_orphans(&town, &[]);
-    let mine = town.machine_name(job);
+    planted(&scene, ORGANIZATION, &other);
+    let list = list_orphans(&scene, &[]);
+    let mine = scene.machine_name(job);
     assert!(
         list.contains(&format!("{mine}, runner ci, made by this installation")),
         "{list}"
@@ -107,21 +108,21 @@ fn orphans_are_listed_and_removed_on_request() {
         list.contains(&format!("{other}, runner ci, made by somebody else")),
         "{list}"
     );
-    assert_eq!(town.clever.running_machines(), 1);
-    let removed = list_orphans(&town, &["--delete"]);
+    assert_eq!(scene.clever.running_machines(), 1);
+    let removed = list_orphans(&scene, &["--delete"]);
     assert_eq!(removed.matches("is gone").count(), 2, "{removed}");
-    town.await_no_machines();
+    scene.await_no_machines();
 }
 
 #[test]
 fn the_machines_of_a_running_service_are_no_orphans() {
-    let town = Town::new();
-    let _service = town.start();
-    let job = town.submit("running", "sleep 600");
-    town.await_phase(job, AppPhase::Running);
+    let scene = Scene::new();
+    let _service = scene.start();
+    let job = scene.submit("running", "sleep 600");
+    scene.await_phase(job, AppPhase::Running);
     assert_eq!(
-        list_orphans(&town, &["--delete"]),
+        list_orphans(&scene, &["--delete"]),
         "no machine without a job\n"
     );
-    assert_eq!(town.clever.running_machines(), 1);
+    assert_eq!(scene.clever.running_machines(), 1);
 }

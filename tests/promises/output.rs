@@ -6,8 +6,8 @@ use std::process::{Command, Output, Stdio};
 
 use sandbox::JobStatus;
 
+use crate::scene::Scene;
 use crate::service::Service;
-use crate::town::Town;
 
 const SERVICE: &str = env!("CARGO_BIN_EXE_heptapod-paas-runner");
 const REGISTER: &str = env!("CARGO_BIN_EXE_heptapod-paas-runner-register");
@@ -83,10 +83,10 @@ fn what_can_not_be_printed_is_told_and_a_reader_may_go_at_any_time() {
 
 #[test]
 fn a_list_of_machines_that_can_not_be_printed_is_told() {
-    let town = Town::new();
-    fs::write(town.config_path(), town.configuration()).unwrap();
+    let scene = Scene::new();
+    fs::write(scene.config_path(), scene.configuration()).unwrap();
     let mut command = Command::new(SERVICE);
-    command.arg("--orphans").arg(town.config_path());
+    command.arg("--orphans").arg(scene.config_path());
     check_told(&mut command);
     check_quiet(&mut command);
 }
@@ -104,17 +104,17 @@ fn errors_that_nobody_can_read_keep_their_exit_codes() {
 #[test]
 fn a_service_whose_log_goes_nowhere_works_all_the_same() {
     for nowhere in ["2>/dev/full", "2>&-"] {
-        let town = Town::new();
-        fs::write(town.config_path(), town.configuration()).unwrap();
+        let scene = Scene::new();
+        fs::write(scene.config_path(), scene.configuration()).unwrap();
         let line = format!("exec \"$0\" \"$1\" {nowhere}");
-        let path = town.config_path().display().to_string();
+        let path = scene.config_path().display().to_string();
         let arguments = ["-c".to_owned(), line, SERVICE.to_owned(), path];
         let service = Service::start_program("/bin/sh".as_ref(), &arguments, &[]);
-        let job = town.submit("unseen", "true");
-        assert_eq!(town.await_end(job).status, JobStatus::Success);
-        town.await_no_machines();
+        let job = scene.submit("unseen", "true");
+        assert_eq!(scene.await_end(job).status, JobStatus::Success);
+        scene.await_no_machines();
         let (exit, log) = service.stop();
         assert!(exit.success() && log.is_empty(), "{log}");
-        town.check_manners();
+        scene.assert_no_complaints();
     }
 }

@@ -1,31 +1,30 @@
 //! What stands between us and a service speaks for itself only: nothing is believed to be over, or
 //! gone, because a proxy says so.
 
-use sandbox::{AppPhase, Fault, Gate, JobSpec, JobStatus, Kind, MachineBehaviour, Rule};
+use sandbox::{AppPhase, Fault, Gate, JobStatus, Kind, MachineBehaviour, Rule};
 
-use crate::afterwards::await_nothing_tracked;
-use crate::town::{PATIENCE, Town, assert_started_once};
+use crate::scene::{PATIENCE, Scene};
 
 /// How many such requests had this answer.
-fn answered(town: &Town, wanted: &str, answer: u16, is_it: impl Fn(&str) -> bool) -> usize {
+fn answered(scene: &Scene, wanted: &str, answer: u16, is_it: impl Fn(&str) -> bool) -> usize {
     let answers = |kind: &Kind| {
         matches!(kind, Kind::Request { method, path, status }
             if method == wanted && *status == Some(answer) && is_it(path))
     };
-    let entries = town.journal.entries();
+    let entries = scene.journal.entries();
     entries.iter().filter(|entry| answers(&entry.kind)).count()
 }
 
 fn await_answers(
-    town: &Town,
+    scene: &Scene,
     count: usize,
     method: &str,
     answer: u16,
     is_it: impl Fn(&str) -> bool,
 ) {
-    let reached = || answered(town, method, answer, &is_it) >= count;
-    if !town.journal.wait_until(PATIENCE, reached) {
-        town.give_up(&format!("no {count} answers {answer} to {method}"));
+    let reached = || answered(scene, method, answer, &is_it) >= count;
+    if !scene.journal.wait_until(PATIENCE, reached) {
+        scene.give_up(&format!("no {count} answers {answer} to {method}"));
     }
 }
 
@@ -34,97 +33,97 @@ fn is_trace(path: &str) -> bool {
 }
 
 /// A firewall that does not like what jobs' tokens do. The requests for jobs it lets pass.
-fn refuse_all_calls_of_jobs(town: &Town) {
+fn refuse_all_calls_of_jobs(scene: &Scene) {
     for path in ["*/jobs/8*", "*/job"] {
         let refused = Rule::on_any(path).always().with(Fault::html(403));
-        town.coordinator.faults().inject(refused);
+        scene.coordinator.faults().inject(refused);
     }
 }
 
 #[test]
 fn a_machine_is_not_gone_because_a_proxy_does_not_find_it() {
-    let town = Town::new();
-    let service = town.start();
-    let job = town.submit_lasting("hidden");
+    let scene = Scene::new();
+    let service = scene.start();
+    let job = scene.submit_lasting("hidden");
     service.await_log("running, seen");
     for method in ["DELETE", "GET"] {
         let hidden = Rule::on(method, "*/applications*").always();
-        town.clever.faults().inject(hidden.with(Fault::html(404)));
+        scene.clever.faults().inject(hidden.with(Fault::html(404)));
     }
-    town.let_end();
-    assert_eq!(town.await_end(job).status, JobStatus::Success);
+    scene.let_end();
+    assert_eq!(scene.await_end(job).status, JobStatus::Success);
     service.await_log("try 2");
-    assert!(!town.machine(job).unwrap().is_deleted());
-    town.clever.faults().clear();
-    town.await_no_machines();
-    await_nothing_tracked(&town, "healed");
+    assert!(!scene.machine(job).unwrap().is_deleted());
+    scene.clever.faults().clear();
+    scene.await_no_machines();
+    scene.await_nothing_tracked("healed");
 }
 
 #[test]
 fn a_job_is_not_over_because_a_proxy_refuses_its_calls_before_it_runs() {
-    let town = Town::new();
+    let scene = Scene::new();
     let gate = Gate::new();
-    town.clever
+    scene
+        .clever
         .set_machine_behaviour(MachineBehaviour::HeldBeforeJob(gate.clone()));
-    refuse_all_calls_of_jobs(&town);
-    let service = town.start();
-    let job = town.submit("suspected", "true");
-    await_answers(&town, 1, "PUT", 403, |path| path.contains("/jobs/8"));
-    await_answers(&town, 3, "PATCH", 403, is_trace);
-    town.await_phase(job, AppPhase::Running);
+    refuse_all_calls_of_jobs(&scene);
+    let service = scene.start();
+    let job = scene.submit("suspected", "true");
+    await_answers(&scene, 1, "PUT", 403, |path| path.contains("/jobs/8"));
+    await_answers(&scene, 3, "PATCH", 403, is_trace);
+    scene.await_phase(job, AppPhase::Running);
     // The machine's own calls come through.
-    town.coordinator.faults().clear();
+    scene.coordinator.faults().clear();
     gate.open();
-    let ended = town.await_end(job);
+    let ended = scene.await_end(job);
     let log = service.whole_log();
     assert_eq!(ended.status, JobStatus::Success, "{}{log}", ended.log());
-    town.await_no_machines();
-    assert_started_once(&town, job);
+    scene.await_no_machines();
+    scene.assert_started_once(job);
 }
 
 #[test]
 fn a_job_is_not_over_because_a_proxy_refuses_its_calls_while_it_runs() {
-    let town = Town::new();
-    let service = town.start();
-    let job = town.submit_lasting("suspected");
+    let scene = Scene::new();
+    let service = scene.start();
+    let job = scene.submit_lasting("suspected");
     service.await_log("running, seen");
-    refuse_all_calls_of_jobs(&town);
-    await_answers(&town, 3, "GET", 403, |path| path.ends_with("/job"));
-    assert!(town.machine(job).unwrap().has_machine());
-    town.coordinator.faults().clear();
-    town.let_end();
-    assert_eq!(town.await_end(job).status, JobStatus::Success);
-    town.await_no_machines();
+    refuse_all_calls_of_jobs(&scene);
+    await_answers(&scene, 3, "GET", 403, |path| path.ends_with("/job"));
+    assert!(scene.machine(job).unwrap().has_machine());
+    scene.coordinator.faults().clear();
+    scene.let_end();
+    assert_eq!(scene.await_end(job).status, JobStatus::Success);
+    scene.await_no_machines();
 }
 
 #[test]
 fn a_verdict_that_a_proxy_refuses_arrives_afterwards() {
-    let town = Town::new();
-    refuse_all_calls_of_jobs(&town);
-    let _service = town.start();
-    let spec = JobSpec::new("oversized", ["true"]).flavor("XXXL");
-    let job = town.coordinator.submit(spec);
-    await_answers(&town, 1, "PATCH", 403, is_trace);
+    let scene = Scene::new();
+    refuse_all_calls_of_jobs(&scene);
+    let _service = scene.start();
+    let job = scene.submit_cheap("oversized");
+    await_answers(&scene, 1, "PATCH", 403, is_trace);
     // One of them was the greeting.
-    await_answers(&town, 2, "PUT", 403, |path| path.contains("/jobs/8"));
-    town.coordinator.faults().clear();
-    let ended = town.await_end(job);
+    await_answers(&scene, 2, "PUT", 403, |path| path.contains("/jobs/8"));
+    scene.coordinator.faults().clear();
+    let ended = scene.await_end(job);
     assert_eq!(ended.status, JobStatus::Failed);
     assert!(ended.log().contains("XXXL"), "{:?}", ended.log());
-    await_nothing_tracked(&town, "told");
+    scene.await_nothing_tracked("told");
 }
 
 #[test]
 fn the_words_that_a_proxy_refuses_are_written_before_the_verdict() {
-    let town = Town::new();
+    let scene = Scene::new();
     let refused = Rule::on("PATCH", "*/trace").times(1);
-    town.coordinator
+    scene
+        .coordinator
         .faults()
         .inject(refused.with(Fault::html(403)));
-    let _service = town.start();
-    let spec = JobSpec::new("oversized", ["true"]).flavor("XXXL");
-    let job = town.coordinator.submit(spec);
-    let ended = town.await_end(job);
+    let _service = scene.start();
+    let job = scene.submit_cheap("oversized");
+    let ended = scene.await_end(job);
     assert!(ended.log().contains("XXXL"), "{:?}", ended.log());
-    await_nothing_tracked(&town, "told");
+    scene.await_nothing_tracked("told");
 }

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use sandbox::{Fault, JobSpec, JobStatus, Rule, Variable};
 
-use crate::town::{CLEVER_TOKEN, PATIENCE, RUNNER_TOKEN, Town};
+use crate::scene::{CLEVER_TOKEN, PATIENCE, RUNNER_TOKEN, Scene};
 
 /// All command lines of this computer that mention `needle`.
 fn command_lines_with(needle: &str) -> Vec<String> {
@@ -32,8 +32,9 @@ fn files_below(folder: &Path) -> Vec<std::path::PathBuf> {
 
 #[test]
 fn no_secret_is_logged_whatever_goes_wrong() {
-    let town = Town::new();
-    town.clever
+    let scene = Scene::new();
+    scene
+        .clever
         .faults()
         .inject(Rule::on("DELETE", "*").times(1).with(Fault::status(403)));
     let echo = |secret: &str| Fault::Status {
@@ -41,24 +42,24 @@ fn no_secret_is_logged_whatever_goes_wrong() {
         headers: Vec::new(),
         body: format!("{{\"message\": \"bad token {secret}!\"}}").into_bytes(),
     };
-    town.clever.faults().inject(
+    scene.clever.faults().inject(
         Rule::on("POST", "*/applications")
             .times(1)
             .with(echo(CLEVER_TOKEN)),
     );
-    town.coordinator.faults().inject(
+    scene.coordinator.faults().inject(
         Rule::on("POST", "*/jobs/request")
             .times(1)
             .with(echo(RUNNER_TOKEN)),
     );
-    let service = town.start_with(&["-l", "debug", "--debug-signal"]);
-    let job = town.coordinator.submit(JobSpec {
+    let service = scene.start_with(&["-l", "debug", "--debug-signal"]);
+    let job = scene.coordinator.submit(JobSpec {
         variables: vec![Variable::secret("DEPLOY_KEY", "d3ploy-s3cret")],
         ..JobSpec::new("secret", ["true"]).flavor("XS")
     });
-    let ended = town.await_end(job);
+    let ended = scene.await_end(job);
     assert_eq!(ended.status, JobStatus::Success);
-    town.await_no_machines();
+    scene.await_no_machines();
     service.signal(rustix::process::Signal::USR1);
     service.await_log("tracked: ");
     let (_, log) = service.stop();
@@ -70,18 +71,18 @@ fn no_secret_is_logged_whatever_goes_wrong() {
 
 #[test]
 fn a_push_shows_no_secret_in_the_process_list_and_leaves_nothing_behind() {
-    let town = Town::new();
-    let gate = town.hold_push();
-    let service = town.start();
-    let job = town.submit("watched", "true");
+    let scene = Scene::new();
+    let gate = scene.hold_push();
+    let service = scene.start();
+    let job = scene.submit("watched", "true");
     assert!(gate.wait_reached(PATIENCE));
-    let pushes = command_lines_with(&town.clever.git_url());
+    let pushes = command_lines_with(&scene.clever.git_url());
     assert!(
         pushes.iter().any(|line| line.contains("git push")),
         "{pushes:?}"
     );
     assert_eq!(command_lines_with(CLEVER_TOKEN), Vec::<String>::new());
-    let folder = town.folder.path().join("state.json.pushes");
+    let folder = scene.folder.path().join("state.json.pushes");
     assert_eq!(
         fs::metadata(&folder).unwrap().permissions().mode() & 0o777,
         0o700
@@ -94,8 +95,8 @@ fn a_push_shows_no_secret_in_the_process_list_and_leaves_nothing_behind() {
         assert!(!found, "{file:?} has the token");
     }
     gate.open();
-    assert_eq!(town.await_end(job).status, JobStatus::Success);
-    town.await_no_machines();
+    assert_eq!(scene.await_end(job).status, JobStatus::Success);
+    scene.await_no_machines();
     assert_eq!(files_below(&folder), Vec::<std::path::PathBuf>::new());
     service.stop();
     assert!(!folder.exists());
@@ -103,31 +104,31 @@ fn a_push_shows_no_secret_in_the_process_list_and_leaves_nothing_behind() {
 
 #[test]
 fn what_a_killed_push_leaves_is_removed_at_the_next_start() {
-    let town = Town::new();
-    let gate = town.hold_push();
-    let service = town.start();
-    let job = town.submit("killed", "true");
+    let scene = Scene::new();
+    let gate = scene.hold_push();
+    let service = scene.start();
+    let job = scene.submit("killed", "true");
     assert!(gate.wait_reached(PATIENCE));
     service.kill();
-    let folder = town.folder.path().join("state.json.pushes");
+    let folder = scene.folder.path().join("state.json.pushes");
     assert!(!files_below(&folder).is_empty());
     gate.open();
-    let service = town.start();
-    town.await_end(job);
-    town.await_no_machines();
+    let service = scene.start();
+    scene.await_end(job);
+    scene.await_no_machines();
     service.stop();
     assert!(!folder.exists());
 }
 
 #[test]
 fn the_state_file_is_for_its_owner_alone() {
-    let town = Town::new();
-    let service = town.start();
-    let job = town.submit("kept", "true");
-    town.await_end(job);
+    let scene = Scene::new();
+    let service = scene.start();
+    let job = scene.submit("kept", "true");
+    scene.await_end(job);
     service.stop();
     assert_eq!(
-        fs::metadata(town.state_path())
+        fs::metadata(scene.state_path())
             .unwrap()
             .permissions()
             .mode()
@@ -138,35 +139,36 @@ fn the_state_file_is_for_its_owner_alone() {
 
 #[test]
 fn a_machine_gets_nothing_that_could_start_another_one() {
-    let mut town = Town::new();
-    town.runner = "quota_max_fraction = 0.9\ncc_default_flavor = \"S\"".to_owned();
-    let service = town.start();
-    let job = town.submit("curious", "true");
-    town.await_end(job);
-    town.await_no_machines();
-    let files = town.machine(job).unwrap().files;
+    let mut scene = Scene::new();
+    scene.runner = "quota_max_fraction = 0.9\ncc_default_flavor = \"S\"".to_owned();
+    let service = scene.start();
+    let job = scene.submit("curious", "true");
+    scene.await_end(job);
+    scene.await_no_machines();
+    let files = scene.machine(job).unwrap().files;
     let runner_toml = String::from_utf8_lossy(&files["runner.toml"]).into_owned();
     for hidden in [CLEVER_TOKEN, RUNNER_TOKEN, "cc_", "paas_", "quota"] {
         assert!(!runner_toml.contains(hidden), "{runner_toml}");
     }
     assert!(runner_toml.contains("debian:stable-slim"), "{runner_toml}");
     service.stop();
-    town.check_manners();
+    scene.assert_no_complaints();
 }
 
 #[test]
 fn a_git_remote_that_quotes_what_it_was_sent_betrays_nothing() {
-    let town = Town::new();
-    town.clever
+    let scene = Scene::new();
+    scene
+        .clever
         .git_faults()
         .inject(Rule::on_any("*").always().with(Fault::Quote(403)));
-    let service = town.start_with(&["-l", "debug"]);
-    let job = town.submit("quoted", "true");
-    let ended = town.await_end(job);
+    let service = scene.start_with(&["-l", "debug"]);
+    let job = scene.submit("quoted", "true");
+    let ended = scene.await_end(job);
     assert_eq!(ended.status, JobStatus::Failed);
     let line = service.await_log("you sent");
     assert!(line.contains("[redacted]"), "{line}");
-    town.await_no_machines();
+    scene.await_no_machines();
     let (_, log) = service.stop();
     let login = BASE64_STANDARD.encode(format!("Jenkins:{CLEVER_TOKEN}"));
     for text in [&log, &ended.log()] {

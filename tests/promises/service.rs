@@ -1,5 +1,6 @@
 //! The real program as a process: its log, its signals, its end.
 
+use std::fmt;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -9,17 +10,27 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::town::PATIENCE;
+use crate::scene::PATIENCE;
 
 pub struct Service {
     child: Child,
-    log: Arc<Log>,
+    log: Log,
 }
 
+/// What it said so far; its lines are there as soon as they are written.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Shared>);
+
 #[derive(Default)]
-struct Log {
+struct Shared {
     state: Mutex<(Vec<String>, bool)>,
     grown: Condvar,
+}
+
+impl fmt::Display for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.state.lock().unwrap().0.join("\n"))
+    }
 }
 
 impl Service {
@@ -43,8 +54,8 @@ impl Service {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let log = Arc::new(Log::default());
-        let (stderr, filled) = (child.stderr.take().unwrap(), log.clone());
+        let log = Log::default();
+        let (stderr, filled) = (child.stderr.take().unwrap(), log.0.clone());
         thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 filled.state.lock().unwrap().0.push(line);
@@ -54,6 +65,11 @@ impl Service {
             filled.grown.notify_all();
         });
         Self { child, log }
+    }
+
+    /// It can be read when the program is gone, too.
+    pub fn log(&self) -> Log {
+        self.log.clone()
     }
 
     pub fn id(&self) -> u32 {
@@ -81,9 +97,10 @@ impl Service {
     /// Waits until it ends by itself.
     pub fn wait(&mut self) -> (ExitStatus, String) {
         // The end of its log is the end of the process, or a moment before.
-        let state = self.log.state.lock().unwrap();
+        let state = self.log.0.state.lock().unwrap();
         let (state, timeout) = self
             .log
+            .0
             .grown
             .wait_timeout_while(state, PATIENCE, |(_, ended)| !*ended)
             .unwrap();
@@ -100,7 +117,7 @@ impl Service {
 
     pub fn find_log(&self, text: &str, patience: Duration) -> Option<String> {
         let until = Instant::now() + patience;
-        let mut state = self.log.state.lock().unwrap();
+        let mut state = self.log.0.state.lock().unwrap();
         loop {
             if let Some(line) = state.0.iter().find(|line| line.contains(text)) {
                 return Some(line.clone());
@@ -109,12 +126,12 @@ impl Service {
             if left.is_zero() || state.1 {
                 return None;
             }
-            state = self.log.grown.wait_timeout(state, left).unwrap().0;
+            state = self.log.0.grown.wait_timeout(state, left).unwrap().0;
         }
     }
 
     pub fn whole_log(&self) -> String {
-        self.log.state.lock().unwrap().0.join("\n")
+        self.log.to_string()
     }
 }
 

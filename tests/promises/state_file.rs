@@ -7,7 +7,7 @@ use sandbox::MachineBehaviour;
 use sandbox::{AppPhase, Gate};
 use serde_json::{Value, json};
 
-use crate::town::{RUNNER_NAME, Town};
+use crate::scene::{RUNNER_NAME, Scene};
 
 #[test]
 fn a_file_that_is_no_state_file_is_refused_and_kept() {
@@ -19,31 +19,31 @@ fn a_file_that_is_no_state_file_is_refused_and_kept() {
         "{\"launched\": 3, \"pending\": []}",
         "no json at all",
     ] {
-        let town = Town::new();
-        fs::write(town.state_path(), content).unwrap();
-        let mut service = town.start();
+        let scene = Scene::new();
+        fs::write(scene.state_path(), content).unwrap();
+        let mut service = scene.start();
         let (exit, log) = service.wait();
         assert_eq!(exit.code(), Some(1), "{content:?}: {log}");
         assert!(log.contains("is not a state file"), "{log}");
-        assert_eq!(fs::read_to_string(town.state_path()).unwrap(), content);
+        assert_eq!(fs::read_to_string(scene.state_path()).unwrap(), content);
     }
 }
 
 #[test]
 fn a_directory_in_its_place_is_refused() {
-    let town = Town::new();
-    fs::create_dir(town.state_path()).unwrap();
-    let (exit, log) = town.start().wait();
+    let scene = Scene::new();
+    fs::create_dir(scene.state_path()).unwrap();
+    let (exit, log) = scene.start().wait();
     assert_eq!(exit.code(), Some(1), "{log}");
     assert!(log.contains("is a directory"), "{log}");
 }
 
 #[test]
 fn a_second_process_is_refused() {
-    let town = Town::new();
-    let first = town.start();
+    let scene = Scene::new();
+    let first = scene.start();
     first.await_log("the quota is");
-    let (exit, log) = town.start().wait();
+    let (exit, log) = scene.start().wait();
     assert_eq!(exit.code(), Some(1), "{log}");
     assert!(log.contains("in use by another process"), "{log}");
     let (exit, log) = first.stop();
@@ -52,14 +52,15 @@ fn a_second_process_is_refused() {
 
 #[test]
 fn a_job_is_in_the_list_of_its_phase_in_the_shape_of_the_python_runner() {
-    let town = Town::new();
+    let scene = Scene::new();
     let gate = Gate::new();
-    town.clever
+    scene
+        .clever
         .set_machine_behaviour(MachineBehaviour::HeldBeforeJob(gate.clone()));
-    let _service = town.start();
-    let job = town.submit("watched", "sleep 600");
-    town.await_phase(job, AppPhase::Running);
-    let state = town.state();
+    let _service = scene.start();
+    let job = scene.submit("watched", "sleep 600");
+    scene.await_phase(job, AppPhase::Running);
+    let state = scene.state();
     let [pending] = state["pending"].as_array().unwrap().as_slice() else {
         panic!("{state}");
     };
@@ -87,51 +88,51 @@ fn a_job_is_in_the_list_of_its_phase_in_the_shape_of_the_python_runner() {
     );
     assert_eq!(resource["gitlab_namespace"], Value::Null);
     gate.open();
-    assert!(town.journal.wait_until(crate::town::PATIENCE, || {
-        town.state()["launched"][0]["job_id"] == job
+    assert!(scene.journal.wait_until(crate::scene::PATIENCE, || {
+        scene.state()["launched"][0]["job_id"] == job
     }));
-    assert_eq!(town.state()["pending"], json!([]));
+    assert_eq!(scene.state()["pending"], json!([]));
 }
 
 #[test]
 fn jobs_of_a_runner_that_is_gone_from_the_configuration_are_kept() {
-    let town = Town::new();
+    let scene = Scene::new();
     let handle = json!({"runner_name": "gone-run", "job_id": 5, "token": "t", "trace_offset": 0,
         "expected_weight": 2.5, "paas_resource": {"id": "app_1", "gitlab_namespace": null,
         "weight": 2.5, "launched": true, "deploy_url": "https://x"}});
     let state = json!({"launched": [handle], "pending": [], "to_decommission": [],
         "standby_resources": [{"strange": 1}], "future": true});
-    fs::write(town.state_path(), state.to_string()).unwrap();
-    let service = town.start();
+    fs::write(scene.state_path(), state.to_string()).unwrap();
+    let service = scene.start();
     service.await_log("this runner is not in the configuration any more");
-    let job = town.submit("usual", "true");
-    assert_eq!(town.await_end(job).status, JobStatus::Success);
-    town.await_no_machines();
+    let job = scene.submit("usual", "true");
+    assert_eq!(scene.await_end(job).status, JobStatus::Success);
+    scene.await_no_machines();
     service.stop();
-    let kept = town.state();
+    let kept = scene.state();
     assert_eq!(kept["launched"][0]["paas_resource"]["id"], "app_1");
     assert_eq!(kept["standby_resources"], json!([{"strange": 1}]));
 }
 
 #[test]
 fn while_it_can_not_be_written_no_job_is_taken_and_those_that_run_go_on() {
-    let town = Town::new();
-    let service = town.start();
-    let running = town.submit("running", "sleep 1");
-    town.await_phase(running, AppPhase::Running);
+    let scene = Scene::new();
+    let service = scene.start();
+    let running = scene.submit("running", "sleep 1");
+    scene.await_phase(running, AppPhase::Running);
     // A folder where the new content would grow: nothing can be written any more.
-    let obstacle = town.folder.path().join("state.json.new");
+    let obstacle = scene.folder.path().join("state.json.new");
     fs::create_dir(&obstacle).unwrap();
-    assert_eq!(town.await_end(running).status, JobStatus::Success);
-    town.await_no_machines();
+    assert_eq!(scene.await_end(running).status, JobStatus::Success);
+    scene.await_no_machines();
     service.await_log("taking no new jobs until it can be written");
     service.await_log("not polling: the state file can't be written");
-    let waiting = town.submit("waiting", "true");
+    let waiting = scene.submit("waiting", "true");
     service.signal(rustix::process::Signal::HUP);
     service.await_log("SIGHUP");
-    assert_eq!(town.coordinator.job(waiting).status, JobStatus::Pending);
+    assert_eq!(scene.coordinator.job(waiting).status, JobStatus::Pending);
     fs::remove_dir(&obstacle).unwrap();
-    assert_eq!(town.await_end(waiting).status, JobStatus::Success);
+    assert_eq!(scene.await_end(waiting).status, JobStatus::Success);
     service.await_log("the state file can be written again");
-    town.await_no_machines();
+    scene.await_no_machines();
 }

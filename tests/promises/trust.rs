@@ -13,8 +13,8 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair,
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
+use crate::scene::{CLEVER_TOKEN, PATIENCE, RUNNER_TOKEN, Scene};
 use crate::service::Service;
-use crate::town::{CLEVER_TOKEN, PATIENCE, RUNNER_TOKEN, Town};
 
 /// Where every gateway is.
 const HERE: &str = "localhost";
@@ -116,8 +116,8 @@ impl Gateway {
     }
 
     /// The authority, where a program finds it.
-    fn authority_in(&self, town: &Town) -> PathBuf {
-        let path = town.folder.path().join("ours.pem");
+    fn authority_in(&self, scene: &Scene) -> PathBuf {
+        let path = scene.folder.path().join("ours.pem");
         fs::write(&path, &self.authority).unwrap();
         path
     }
@@ -178,29 +178,28 @@ fn carry(
 }
 
 /// The program, which finds its coordinator behind the gateway.
-fn start(town: &Town, gateway: &Gateway, authorities: Option<PathBuf>) -> Service {
+fn start(scene: &Scene, gateway: &Gateway, authorities: Option<PathBuf>) -> Service {
     let line = authorities.map(|path| format!("\"\ntls-ca-file = \"{}", path.display()));
     let url = format!("{}{}", gateway.url, line.unwrap_or_default());
-    start_with(town, &town.coordinator.url(), &url)
+    start_with(scene, &scene.coordinator.url(), &url)
 }
 
 /// The program, which finds Clever Cloud behind the gateway.
-fn start_for_clever(town: &Town, gateway: &Gateway) -> Service {
-    start_with(town, &town.clever.api_url(), &format!("{}/v2", gateway.url))
-}
-
-fn start_with(town: &Town, address: &str, other: &str) -> Service {
-    let (before, after) = (format!("\"{address}\""), format!("\"{other}\""));
-    let configuration = town.configuration().replace(&before, &after);
-    fs::write(town.config_path(), configuration).unwrap();
-    Service::start(
-        &[town.config_path().display().to_string()],
-        &town.environment,
+fn start_for_clever(scene: &Scene, gateway: &Gateway) -> Service {
+    start_with(
+        scene,
+        &scene.clever.api_url(),
+        &format!("{}/v2", gateway.url),
     )
 }
 
+fn start_with(scene: &Scene, address: &str, other: &str) -> Service {
+    let (before, after) = (format!("\"{address}\""), format!("\"{other}\""));
+    scene.start_changed(&[(&before, &after)])
+}
+
 /// A coordinator that isn't believed hears nothing, and is left alone for longer and longer.
-fn assert_coordinator_refused(town: &Town, gateway: &Gateway, service: &Service, why: &str) {
+fn assert_coordinator_refused(scene: &Scene, gateway: &Gateway, service: &Service, why: &str) {
     let line = service.await_log("asking for a job: ");
     assert!(line.to_lowercase().contains("certificate"), "{line}");
     assert!(line.contains(why), "{line}");
@@ -210,30 +209,30 @@ fn assert_coordinator_refused(town: &Town, gateway: &Gateway, service: &Service,
         assert!(*pause >= Duration::from_millis(least), "{pauses:?}");
     }
     assert!(!gateway.was_spoken_to());
-    assert!(town.coordinator.job_requests(RUNNER_TOKEN).is_empty());
+    assert!(scene.coordinator.job_requests(RUNNER_TOKEN).is_empty());
     assert!(!service.whole_log().contains(RUNNER_TOKEN));
 }
 
 #[test]
 fn an_unknown_certificate_is_refused_and_no_token_is_sent() {
-    let town = Town::new();
-    let gateway = Gateway::before(&town.coordinator.url(), &GOOD);
-    let service = start(&town, &gateway, None);
-    assert_coordinator_refused(&town, &gateway, &service, "UnknownIssuer");
+    let scene = Scene::new();
+    let gateway = Gateway::before(&scene.coordinator.url(), &GOOD);
+    let service = start(&scene, &gateway, None);
+    assert_coordinator_refused(&scene, &gateway, &service, "UnknownIssuer");
 }
 
 #[test]
 fn a_faulty_certificate_of_a_runners_own_authority_is_refused_and_no_token_is_sent() {
     for (certificate, why) in FAULTY {
-        let town = Town::new();
-        let gateway = Gateway::before(&town.coordinator.url(), &certificate);
-        let service = start(&town, &gateway, Some(gateway.authority_in(&town)));
-        assert_coordinator_refused(&town, &gateway, &service, why);
+        let scene = Scene::new();
+        let gateway = Gateway::before(&scene.coordinator.url(), &certificate);
+        let service = start(&scene, &gateway, Some(gateway.authority_in(&scene)));
+        assert_coordinator_refused(&scene, &gateway, &service, why);
     }
 }
 
 /// The same with the API. No coordinator is asked before it is heard, so that nobody hears a word.
-fn assert_clever_refused(town: &Town, gateway: &Gateway, service: &Service, why: &str) {
+fn assert_clever_refused(scene: &Scene, gateway: &Gateway, service: &Service, why: &str) {
     for beginning in [
         "cannot compute the quota yet: ",
         "looking for machines that nobody tracks: ",
@@ -244,59 +243,65 @@ fn assert_clever_refused(town: &Town, gateway: &Gateway, service: &Service, why:
     }
     assert!(!gateway.was_spoken_to());
     for method in ["GET", "POST", "DELETE"] {
-        assert_eq!(town.journal.count_requests(method, |_| true), 0, "{method}");
+        assert_eq!(
+            scene.journal.count_requests(method, |_| true),
+            0,
+            "{method}"
+        );
     }
     assert!(!service.whole_log().contains(CLEVER_TOKEN));
 }
 
 #[test]
 fn an_api_with_an_unknown_certificate_is_refused_and_no_token_is_sent() {
-    let town = Town::new();
-    let gateway = Gateway::before(&town.clever.api_url(), &GOOD);
-    let service = start_for_clever(&town, &gateway);
+    let scene = Scene::new();
+    let gateway = Gateway::before(&scene.clever.api_url(), &GOOD);
+    let service = start_for_clever(&scene, &gateway);
     // Two look at the same time, for what is on offer and for machines; then for seconds nobody.
     let pauses = gateway.await_pauses(3);
     let all: Duration = pauses.iter().sum();
     assert!(all >= Duration::from_secs(2), "{pauses:?}");
-    assert_clever_refused(&town, &gateway, &service, "UnknownIssuer");
+    assert_clever_refused(&scene, &gateway, &service, "UnknownIssuer");
 }
 
 #[test]
 fn a_faulty_certificate_of_an_api_is_refused_though_its_authority_is_one_of_the_systems() {
     for (certificate, why) in FAULTY {
-        let mut town = Town::new();
-        let gateway = Gateway::before(&town.clever.api_url(), &certificate);
-        believe(&mut town, &gateway);
-        let service = start_for_clever(&town, &gateway);
-        assert_clever_refused(&town, &gateway, &service, why);
+        let mut scene = Scene::new();
+        let gateway = Gateway::before(&scene.clever.api_url(), &certificate);
+        believe(&mut scene, &gateway);
+        let service = start_for_clever(&scene, &gateway);
+        assert_clever_refused(&scene, &gateway, &service, why);
     }
-    let mut town = Town::new();
-    let gateway = Gateway::before(&town.clever.api_url(), &GOOD);
-    believe(&mut town, &gateway);
-    let service = start_for_clever(&town, &gateway);
+    let mut scene = Scene::new();
+    let gateway = Gateway::before(&scene.clever.api_url(), &GOOD);
+    believe(&mut scene, &gateway);
+    let service = start_for_clever(&scene, &gateway);
     service.await_log("the quota is");
     assert!(gateway.was_spoken_to());
 }
 
 /// The system's authorities are this one.
-fn believe(town: &mut Town, gateway: &Gateway) {
-    let path = gateway.authority_in(town).display().to_string();
-    town.environment.push(("SSL_CERT_FILE".to_owned(), path));
+fn believe(scene: &mut Scene, gateway: &Gateway) {
+    let path = gateway.authority_in(scene).display().to_string();
+    scene.environment.push(("SSL_CERT_FILE".to_owned(), path));
 }
 
 #[test]
 fn a_runners_own_authority_is_believed_and_travels_to_the_machine() {
-    let town = Town::new();
-    let gateway = Gateway::before(&town.coordinator.url(), &GOOD);
-    let _service = start(&town, &gateway, Some(gateway.authority_in(&town)));
-    let job = town.submit("trusting", "true");
+    let scene = Scene::new();
+    let gateway = Gateway::before(&scene.coordinator.url(), &GOOD);
+    let _service = start(&scene, &gateway, Some(gateway.authority_in(&scene)));
+    let job = scene.submit("trusting", "true");
     let files = || {
-        town.machine(job)
+        scene
+            .machine(job)
             .map(|machine| machine.files)
             .unwrap_or_default()
     };
     assert!(
-        town.journal
+        scene
+            .journal
             .wait_until(PATIENCE, || files().contains_key("ca.crt"))
     );
     let files = files();
@@ -308,35 +313,38 @@ fn a_runners_own_authority_is_believed_and_travels_to_the_machine() {
         runner_toml.contains("tls-ca-file = \"/etc/heptapod-runner/ca.crt\""),
         "{runner_toml}"
     );
-    town.coordinator.cancel(job);
-    town.await_no_machines();
+    scene.coordinator.cancel(job);
+    scene.await_no_machines();
 }
 
 #[test]
 fn proxies_are_taken_from_the_environment_unless_it_says_no() {
-    let mut town = Town::new();
+    let mut scene = Scene::new();
     let nowhere = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap();
     let proxy = format!("http://{nowhere}");
     let through = ["HTTP_PROXY", "http_proxy", "ALL_PROXY"];
-    town.environment = through
+    scene.environment = through
         .map(|name| (name.to_owned(), proxy.clone()))
         .to_vec();
-    town.environment
+    scene
+        .environment
         .push(("NO_PROXY".to_owned(), String::new()));
-    town.environment
+    scene
+        .environment
         .push(("no_proxy".to_owned(), String::new()));
-    let service = town.start();
+    let service = scene.start();
     service.await_log("cannot compute the quota yet");
-    assert_eq!(town.journal.count_requests("GET", |_| true), 0);
+    assert_eq!(scene.journal.count_requests("GET", |_| true), 0);
     drop(service);
     for name in ["NO_PROXY", "no_proxy"] {
-        town.environment
+        scene
+            .environment
             .push((name.to_owned(), "127.0.0.1,localhost".to_owned()));
     }
-    let _service = town.start();
-    let job = town.submit("direct", "true");
-    town.await_end(job);
+    let _service = scene.start();
+    let job = scene.submit("direct", "true");
+    scene.await_end(job);
 }

@@ -1,14 +1,23 @@
 //! What must happen, for each endpoint and each fault.
 
+use self::Endpoint::{
+    Application, Creation, Deletion, Flavors, Instances, JobRequest, List, Look, Orphans, Pack,
+    Probe, PutFailed, PutRunning, Refs, Words,
+};
+use self::Job::{Cheap, Long, Lost, Usual};
 use self::Outcome::{Fails, FailsInSilence, Succeeds, Untold};
-use self::What::{Redirect, Status};
+use self::Server::{Api, Coordinator, Git};
+use self::What::{
+    CutAfter, CutBefore, Garbage, Hang, Html, Redirect, Refused, Status, TooMany, TooMuch, Trickle,
+    Truncated, WrongTypes,
+};
 
 /// What one request meets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
     Status(u16),
     /// 429 that says for how many seconds.
-    TooManyFor(u64),
+    TooMany(u64),
     /// From the balancer in front.
     Html(u16),
     /// The connection, and all that follow for a moment.
@@ -25,30 +34,15 @@ pub enum What {
     Trickle,
 }
 
+#[rustfmt::skip]
 pub const FAULTS: [What; 20] = [
-    Status(400),
-    Status(401),
-    Status(403),
-    Status(404),
-    Status(409),
-    Status(410),
-    Status(416),
-    Status(429),
-    What::TooManyFor(1),
-    Status(500),
-    What::Html(502),
-    Status(503),
-    What::Refused,
-    What::CutBefore,
-    What::CutAfter,
-    What::Truncated,
-    What::Garbage,
-    What::WrongTypes,
-    What::TooMuch,
-    Redirect,
+    Status(400), Status(401), Status(403), Status(404), Status(409), Status(410), Status(416),
+    Status(429), TooMany(1), Status(500), Html(502), Status(503),
+    Refused, CutBefore, CutAfter, Truncated,
+    Garbage, WrongTypes, TooMuch, Redirect,
 ];
 
-pub const SLOW_FAULTS: [What; 2] = [What::Hang, What::Trickle];
+pub const SLOW_FAULTS: [What; 2] = [Hang, Trickle];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
@@ -73,6 +67,25 @@ pub enum Endpoint {
     Pack,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Server {
+    Coordinator,
+    Api,
+    Git,
+}
+
+/// The job that meets the fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// None: the coordinator would give it out with an answer that is lost, and no runner would know.
+    Lost,
+    /// It gets no machine in any case.
+    Cheap,
+    Usual,
+    /// It is certainly seen running.
+    Long,
+}
+
 /// What becomes of the job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -91,56 +104,77 @@ const NO_CREDENTIALS: &str = "refused this runner's credentials";
 const NO_MACHINE: &str = "Clever Cloud";
 const NO_PUSH: &str = "could not be handed over";
 
-/// The table. Whatever is not listed passes, and the job gets its machine, if it wants one that there is.
+/// Whatever is not in this table passes, and the job gets its machine, if it wants one that there is.
+#[rustfmt::skip]
 pub fn outcome(at: Endpoint, what: What) -> Outcome {
     match (at, what) {
         // What refuses us will refuse us again, and an administrator must do something.
-        (Endpoint::Creation | Endpoint::List, Status(401 | 403)) => Fails(NO_CREDENTIALS),
+        (Creation | List, Status(401 | 403))                  => Fails(NO_CREDENTIALS),
         // What is wrong with the request will be wrong again; 400 may be a stale version, though.
-        (Endpoint::Creation | Endpoint::List, Status(404 | 410 | 416) | Redirect) => {
-            Fails(NO_MACHINE)
-        }
-        (Endpoint::Refs | Endpoint::Pack, Status(401 | 403)) => Fails(NO_PUSH),
+        (Creation | List, Status(404 | 410 | 416) | Redirect) => Fails(NO_MACHINE),
+        (Refs | Pack,     Status(401 | 403))                  => Fails(NO_PUSH),
         // The job takes no verdict, or none from us: GitLab page, section 4.2.
-        (Endpoint::PutFailed, Status(400 | 403)) => Untold,
+        (PutFailed,       Status(400 | 403))                  => Untold,
         // Its log takes nothing more.
-        (Endpoint::Words, Status(400 | 403)) => FailsInSilence,
-        _ if at.needs_no_machine() => Fails(NO_FLAVOR),
-        _ => Succeeds,
+        (Words,           Status(400 | 403))                  => FailsInSilence,
+        _ => match at.job() {
+            Lost | Cheap => Fails(NO_FLAVOR),
+            Usual | Long => Succeeds,
+        },
     }
 }
 
+/// Those that give up on an answer within half a minute. Not here: a request for a job has ten
+/// minutes (`outages` has one that hangs), a creation one, a push 30 to 90 seconds.
+#[rustfmt::skip]
+pub const QUICKLY_IMPATIENT: [Endpoint; 9] = [
+    PutRunning, Probe, Look, PutFailed, Flavors, Instances, Application, Orphans, Deletion,
+];
+
+/// How requests to an endpoint are known, and what makes one.
+struct Row(Server, &'static str, &'static str, usize, Job);
+
 impl Endpoint {
-    /// Those that give up on an answer within half a minute. Not here: a request for a job has ten
-    /// minutes (`outages` has one that hangs), a creation one, a push 30 to 90 seconds.
-    pub const QUICKLY_IMPATIENT: [Self; 9] = [
-        Self::PutRunning,
-        Self::Probe,
-        Self::Look,
-        Self::PutFailed,
-        Self::Flavors,
-        Self::Instances,
-        Self::Application,
-        Self::Orphans,
-        Self::Deletion,
-    ];
+    #[rustfmt::skip]
+    const fn row(self) -> Row {
+        match self {
+            // server, method, path, requests of the same kind that come before, job
+            JobRequest  => Row(Coordinator, "POST",   "*/jobs/request",          0, Lost),
+            PutRunning  => Row(Coordinator, "PUT",    "*/jobs/*",                0, Usual),
+            Probe       => Row(Coordinator, "PATCH",  "*/trace",                 0, Usual),
+            Look        => Row(Coordinator, "GET",    "*/api/v4/job",            0, Long),
+            Words       => Row(Coordinator, "PATCH",  "*/trace",                 0, Cheap),
+            // Behind the greeting.
+            PutFailed   => Row(Coordinator, "PUT",    "*/jobs/*",                1, Cheap),
+            Flavors     => Row(Api,         "GET",    "*/products/flavors",      0, Cheap),
+            Instances   => Row(Api,         "GET",    "*/products/instances",    0, Usual),
+            Creation    => Row(Api,         "POST",   "*/applications",          0, Usual),
+            Application => Row(Api,         "GET",    "*/applications/app_*",    0, Usual),
+            // Behind the search for orphans.
+            List        => Row(Api,         "GET",    "*/applications",          1, Usual),
+            Orphans     => Row(Api,         "GET",    "*/applications",          0, Cheap),
+            Deletion    => Row(Api,         "DELETE", "*/applications/app_*",    0, Usual),
+            Refs        => Row(Git,         "GET",    "*/info/refs",             0, Usual),
+            Pack        => Row(Git,         "POST",   "*/git-receive-pack",      0, Usual),
+        }
+    }
+
+    pub const fn server(self) -> Server {
+        self.row().0
+    }
 
     /// Method and path, as fault rules want them.
     pub const fn request(self) -> (&'static str, &'static str) {
-        match self {
-            Self::JobRequest => ("POST", "*/jobs/request"),
-            Self::PutRunning | Self::PutFailed => ("PUT", "*/jobs/*"),
-            Self::Probe | Self::Words => ("PATCH", "*/trace"),
-            Self::Look => ("GET", "*/api/v4/job"),
-            Self::Flavors => ("GET", "*/products/flavors"),
-            Self::Instances => ("GET", "*/products/instances"),
-            Self::Creation => ("POST", "*/applications"),
-            Self::Application => ("GET", "*/applications/app_*"),
-            Self::List | Self::Orphans => ("GET", "*/applications"),
-            Self::Deletion => ("DELETE", "*/applications/app_*"),
-            Self::Refs => ("GET", "*/info/refs"),
-            Self::Pack => ("POST", "*/git-receive-pack"),
-        }
+        (self.row().1, self.row().2)
+    }
+
+    /// Requests of the same kind that come before.
+    pub const fn skipped(self) -> usize {
+        self.row().3
+    }
+
+    pub const fn job(self) -> Job {
+        self.row().4
     }
 
     pub fn is(self, path: &str) -> bool {
@@ -150,43 +184,16 @@ impl Endpoint {
         end.map_or_else(|| path.ends_with(middle), |_| path.contains(middle))
     }
 
-    /// Requests of the same kind that come before.
-    pub const fn skipped(self) -> usize {
-        match self {
-            // That we have the job, or the search for orphans.
-            Self::PutFailed | Self::List => 1,
-            _ => 0,
-        }
-    }
-
-    pub const fn is_coordinator(self) -> bool {
-        matches!(
-            self,
-            Self::JobRequest
-                | Self::PutRunning
-                | Self::Probe
-                | Self::Look
-                | Self::Words
-                | Self::PutFailed
-        )
-    }
-
-    pub const fn is_git(self) -> bool {
-        matches!(self, Self::Refs | Self::Pack)
-    }
-
-    /// The request comes before or after a machine, or instead of one.
-    pub const fn needs_no_machine(self) -> bool {
-        matches!(
-            self,
-            Self::JobRequest | Self::Flavors | Self::Orphans | Self::Words | Self::PutFailed
-        )
+    /// For lists that lag, for what is not asked for again at once, or for a job that takes its
+    /// time: such cells take long, and little else.
+    pub const fn waits(self) -> bool {
+        matches!(self, Creation | List | Instances | Look)
     }
 
     /// The status that goes with an object that it should be.
     pub const fn success(self) -> u16 {
         match self {
-            Self::JobRequest => 201,
+            JobRequest => 201,
             _ => 200,
         }
     }
@@ -194,7 +201,7 @@ impl Endpoint {
     /// Of the right shape at first sight.
     pub const fn wrong_types(self) -> &'static str {
         match self {
-            Self::Flavors | Self::Instances | Self::List | Self::Orphans => {
+            Flavors | Instances | List | Orphans => {
                 r#"[5, {"name": 7, "id": {}, "version": [], "memory": "much", "deployment": 1}]"#
             }
             _ => r#"{"id": [], "token": 5, "status": {}, "name": 7, "deployment": "x"}"#,

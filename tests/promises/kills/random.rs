@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use sandbox::{Action, JobId, JobStatus, JobView};
 
-use super::town_of_kills;
-use crate::afterwards::{assert_no_secret, await_nothing_tracked};
-use crate::town::{Town, assert_started_once};
+use super::scene_of_kills;
+use crate::scene::Scene;
 
 const KILLS: u32 = 100;
 const JOBS: u32 = 30;
@@ -38,31 +37,31 @@ impl Chance {
 
 #[test]
 fn a_hundred_kills_under_load_lose_and_repeat_nothing() {
-    let mut town = town_of_kills();
-    town.global = "paas_max_concurrent_provisioning = 40".to_owned();
+    let mut scene = scene_of_kills();
+    scene.global = "paas_max_concurrent_provisioning = 40".to_owned();
     let mut chance = Chance(SEED);
     let mut logs = String::new();
     let mut jobs: Vec<JobId> = Vec::new();
     for kill in 0..KILLS {
         while jobs.len() < (JOBS * (kill + 1)).div_ceil(KILLS) as usize {
             let script = format!("sleep 0.{}", chance.below(10));
-            jobs.push(town.submit(&format!("job {}", jobs.len()), &script));
+            jobs.push(scene.submit(&format!("job {}", jobs.len()), &script));
         }
-        let service = town.start();
+        let service = scene.start();
         // Not to wait for anything: the moment is the test.
         thread::sleep(chance.lifetime());
         logs += &service.kill();
     }
-    let service = town.start();
+    let service = scene.start();
     let mut ended = Vec::new();
     for job in jobs {
-        let job = town.await_status(job, |status| status != JobStatus::Pending);
-        if !is_lost(&town, &job) {
-            ended.push(town.await_end(job.id));
+        let job = scene.await_status(job, |status| status != JobStatus::Pending);
+        if !is_lost(&scene, &job) {
+            ended.push(scene.await_end(job.id));
         }
     }
-    town.await_no_machines();
-    await_nothing_tracked(&town, "after the last kill");
+    scene.await_no_machines();
+    scene.await_nothing_tracked("after the last kill");
     let (exit, log) = service.stop();
     assert!(exit.success(), "{log}");
     logs += &log;
@@ -71,34 +70,34 @@ fn a_hundred_kills_under_load_lose_and_repeat_nothing() {
     for job in &ended {
         assert_eq!(job.status, JobStatus::Success, "{:?}\n{logs}", job.calls);
         assert_eq!(job.verdicts().len(), 1, "{:?}", job.calls);
-        assert_started_once(&town, job.id);
+        scene.assert_started_once(job.id);
     }
-    assert_no_secret(&town, &ended, &logs);
-    town.check_manners_of_the_killed();
+    scene.assert_no_secret(&ended, &logs);
+    scene.assert_no_complaints_but_of_kills();
 }
 
 /// The coordinator gave it out, and the process was killed before it was written down: the one loss
 /// that cannot be avoided. Whoever writes a job down says next that it has it, also after a restart.
-fn is_lost(town: &Town, job: &JobView) -> bool {
+fn is_lost(scene: &Scene, job: &JobView) -> bool {
     let is_ours = |job: &JobView| {
         job.calls
             .iter()
             .any(|call| matches!(&call.action, Action::Update { state, .. } if state == "running"))
     };
     let tracked = || {
-        let state = town.state().to_string();
+        let state = scene.state().to_string();
         state.contains(&format!("\"job_id\":{}", job.id))
     };
-    let known = || is_ours(&town.coordinator.job(job.id)) || tracked();
+    let known = || is_ours(&scene.coordinator.job(job.id)) || tracked();
     if known() {
         return false;
     }
     // It may have been granted to the last process a moment ago.
-    let again = town.journal.wait_until(Duration::from_secs(2), known);
+    let again = scene.journal.wait_until(Duration::from_secs(2), known);
     if !again {
-        let untouched = town.coordinator.job(job.id);
+        let untouched = scene.coordinator.job(job.id);
         assert!(untouched.calls.is_empty(), "{:?}", untouched.calls);
-        assert!(town.machine(job.id).is_none());
+        assert!(scene.machine(job.id).is_none());
     }
     !again
 }

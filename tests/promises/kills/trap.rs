@@ -8,9 +8,8 @@ use sandbox::{Fault, Gate, JobId, Rule};
 use serde_json::Value;
 
 use super::{Moment, Server, Side, Written};
-use crate::afterwards::eventually;
+use crate::scene::{PATIENCE, Scene, eventually};
 use crate::service::Service;
-use crate::town::{PATIENCE, Town};
 
 pub enum Trap {
     Gate(Gate),
@@ -20,48 +19,44 @@ pub enum Trap {
 }
 
 impl Trap {
-    pub fn set(town: &mut Town, moment: Moment) -> Self {
+    pub fn set(scene: &mut Scene, moment: Moment) -> Self {
         match moment {
             Moment::Request {
                 server,
                 method,
                 path,
+                skipped,
                 side,
             } => {
                 let gate = Gate::new();
-                let (path, skip) = if path == "second" {
-                    ("*/jobs/*", 1)
-                } else {
-                    (path, 0)
-                };
                 let fault = match side {
                     Side::Before => Fault::HoldBefore(gate.clone()),
                     Side::After => Fault::HoldAfter(gate.clone()),
                 };
-                let rule = Rule::on(method, path).after(skip).with(fault);
+                let rule = Rule::on(method, path).after(skipped).with(fault);
                 match server {
-                    Server::Coordinator => town.coordinator.faults().inject(rule),
-                    Server::Api => town.clever.faults().inject(rule),
-                    Server::Git => town.clever.git_faults().inject(rule),
+                    Server::Coordinator => scene.coordinator.faults().inject(rule),
+                    Server::Api => scene.clever.faults().inject(rule),
+                    Server::Git => scene.clever.git_faults().inject(rule),
                 }
                 Self::Gate(gate)
             }
-            Moment::Git(step, side) => Self::Git(wrap_git(town, step, side)),
+            Moment::Git(step, side) => Self::Git(wrap_git(scene, step, side)),
             Moment::Line(_) | Moment::File(_) | Moment::Machine(_) => Self::Unneeded,
         }
     }
 
     /// Waits until the moment has come. False when it never does.
-    pub fn wait(&self, moment: Moment, town: &Town, service: &Service, job: JobId) -> bool {
+    pub fn wait(&self, moment: Moment, scene: &Scene, service: &Service, job: JobId) -> bool {
         match (self, moment) {
             (Self::Gate(gate), _) => gate.wait_reached(PATIENCE),
             (Self::Git(folder), _) => eventually(|| folder.join("reached").exists()),
             (Self::Unneeded, Moment::Line(text)) => service.find_log(text, PATIENCE).is_some(),
             (Self::Unneeded, Moment::File(wanted)) => {
-                eventually(|| written(town, job).is_some_and(|shown| shown >= wanted))
+                eventually(|| written(scene, job).is_some_and(|shown| shown >= wanted))
             }
             (Self::Unneeded, Moment::Machine(phase)) => {
-                town.await_phase(job, phase);
+                scene.await_phase(job, phase);
                 true
             }
             (Self::Unneeded, Moment::Request { .. } | Moment::Git(..)) => false,
@@ -79,8 +74,8 @@ impl Trap {
 }
 
 /// Puts a program named `git` before the real one, which stops once, before or after `step`.
-fn wrap_git(town: &mut Town, step: &str, side: Side) -> PathBuf {
-    let folder = town.folder.path().join("git");
+fn wrap_git(scene: &mut Scene, step: &str, side: Side) -> PathBuf {
+    let folder = scene.folder.path().join("git");
     fs::create_dir(&folder).unwrap();
     let path = std::env::var("PATH").unwrap();
     let (before, after) = match side {
@@ -106,13 +101,13 @@ exit $code
     fs::write(folder.join("git"), script).unwrap();
     fs::set_permissions(folder.join("git"), Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:{path}", folder.display());
-    town.environment.push(("PATH".to_owned(), path));
+    scene.environment.push(("PATH".to_owned(), path));
     folder
 }
 
 /// How far the job is, as far as the state file knows.
-fn written(town: &Town, job: JobId) -> Option<Written> {
-    let text = fs::read(town.state_path()).ok()?;
+fn written(scene: &Scene, job: JobId) -> Option<Written> {
+    let text = fs::read(scene.state_path()).ok()?;
     let state: Value = serde_json::from_slice(&text).unwrap();
     let pending = state["pending"].as_array().unwrap();
     if let Some(pair) = pending.iter().find(|pair| pair[0]["job_id"] == job) {
@@ -133,6 +128,6 @@ fn written(town: &Town, job: JobId) -> Option<Written> {
     if holds(&state["heptapod_paas_runner"]["jobs"]) {
         return Some(Written::Ended);
     }
-    let was_there = town.coordinator.job(job).status.is_over();
+    let was_there = scene.coordinator.job(job).status.is_over();
     was_there.then_some(Written::Finished)
 }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use crate::scene::Scene;
 use crate::service::Service;
-use crate::town::Town;
 
 const PACKAGE: &str = "heptapod-paas-runner==1.1.1";
 const FOLDER: &str = "python-runner-1.1.1";
@@ -26,9 +26,9 @@ pub fn program() -> Option<PathBuf> {
 }
 
 /// Starts it with the very configuration that ours gets.
-pub fn start(town: &Town, program: &Path) -> Service {
-    fs::write(town.config_path(), town.configuration()).unwrap();
-    let arguments = [town.config_path().display().to_string()];
+pub fn start(scene: &Scene, program: &Path) -> Service {
+    scene.write_configuration();
+    let arguments = [scene.config_path().display().to_string()];
     // Servers on loopback are reached without a proxy, whatever the computer's settings are.
     let direct = ("NO_PROXY".to_owned(), "*".to_owned());
     Service::start_program(program, &arguments, &[direct])

@@ -6,10 +6,10 @@ use sandbox::JobStatus;
 use serde_json::{Value, json};
 
 use super::stages::Stage::{Created, Failed, Granted, Launched, Over, Pushed};
-use super::stages::{Jobs, MESSAGE, Stage, await_empty_state, plant, write_log};
+use super::stages::{Jobs, MESSAGE, Stage, plant, write_log};
+use crate::scene::{PATIENCE, Scene};
 use crate::service::Service;
 use crate::tenants;
-use crate::town::{PATIENCE, Town, assert_started_once};
 
 const BEFORE_PROVISIONING: &str = include_str!("../python_states/pending-before-provisioning.json");
 const NOT_PUSHED: &str = include_str!("../python_states/pending-resource-not-pushed.json");
@@ -23,15 +23,15 @@ const ALL_OF_0_5_1: &str = include_str!("../python_states/all-stages-0.5.1.json"
 
 /// Starts with the recording, and expects every job to end well on one machine, and nothing to be
 /// left of any.
-fn goes_on(town: &Town, recording: &str, stages: &[(u64, Stage)]) -> Service {
-    let jobs = Jobs::prepare(town, stages);
-    let state = jobs.adapt(town, recording);
-    fs::write(town.state_path(), state.to_string()).unwrap();
-    let service = town.start();
+fn goes_on(scene: &Scene, recording: &str, stages: &[(u64, Stage)]) -> Service {
+    let jobs = Jobs::prepare(scene, stages);
+    let state = jobs.adapt(scene, recording);
+    fs::write(scene.state_path(), state.to_string()).unwrap();
+    let service = scene.start();
     service.await_log("going on with");
     jobs.release();
     for (recorded, stage, job) in &jobs.all {
-        let ended = town.await_end(*job);
+        let ended = scene.await_end(*job);
         if *stage == Failed {
             assert_eq!(ended.status, JobStatus::Failed, "job {recorded}");
             assert_eq!(ended.log(), MESSAGE, "job {recorded}");
@@ -44,24 +44,24 @@ fn goes_on(town: &Town, recording: &str, stages: &[(u64, Stage)]) -> Service {
                 service.whole_log()
             );
             assert_eq!(ended.verdicts().len(), 1, "job {recorded}, {stage:?}");
-            assert_started_once(town, *job);
+            scene.assert_started_once(*job);
         }
-        let name = town.machine_name(*job);
-        let created = town.clever.ever_created();
+        let name = scene.machine_name(*job);
+        let created = scene.clever.ever_created();
         let created = created.iter().filter(|app| app.name == name).count();
         assert_eq!(created, 1, "applications of job {recorded}, {stage:?}");
     }
-    town.await_no_machines();
+    scene.await_no_machines();
     service
 }
 
 fn goes_on_until_nothing_is_left(recording: &str, stages: &[(u64, Stage)]) {
-    let town = Town::new();
-    let service = goes_on(&town, recording, stages);
-    await_empty_state(&town);
+    let scene = Scene::new();
+    let service = goes_on(&scene, recording, stages);
+    scene.await_nothing_tracked("at the end");
     let (exit, log) = service.stop();
     assert!(exit.success(), "{log}");
-    town.check_manners();
+    scene.assert_no_complaints();
 }
 
 #[test]
@@ -91,11 +91,11 @@ fn a_job_that_was_pushed_is_watched() {
 
 #[test]
 fn a_definition_that_was_rewritten_for_the_dependency_proxy_is_not_rewritten_again() {
-    let town = Town::with(|coordinator| coordinator.dependency_proxy = true, |_| {});
+    let scene = Scene::with(|coordinator| coordinator.dependency_proxy = true, |_| {});
     let not_pushed = PUSHED.replace("\"launched\": true", "\"launched\": false");
-    let service = goes_on(&town, &not_pushed, &[(103, Created)]);
+    let service = goes_on(&scene, &not_pushed, &[(103, Created)]);
     let recorded: Value = serde_json::from_str(PUSHED).unwrap();
-    let files = &town.clever.ever_created()[0].files;
+    let files = &scene.clever.ever_created()[0].files;
     let pushed: Value = serde_json::from_slice(&files["job.json"]).unwrap();
     for key in ["image", "services"] {
         assert_eq!(pushed[key], recorded["pending"][0][1][key]);
@@ -120,21 +120,21 @@ fn machines_that_could_not_be_deleted_are() {
 
 #[test]
 fn a_tenants_job_goes_on_in_its_own_organization() {
-    let town = tenants::two_tenants();
-    let jobs = Jobs::prepare(&town, &[(301, Granted)]);
+    let scene = tenants::two_tenants();
+    let jobs = Jobs::prepare(&scene, &[(301, Granted)]);
     let job = jobs.all[0].2;
-    plant(&town, "orga_acme", job);
-    let state = jobs.adapt(&town, OF_A_TENANT);
-    fs::write(town.state_path(), state.to_string()).unwrap();
-    let service = tenants::start(&town);
-    assert_eq!(town.await_end(job).status, JobStatus::Success);
-    town.await_no_machines();
-    await_empty_state(&town);
+    plant(&scene, "orga_acme", job);
+    let state = jobs.adapt(&scene, OF_A_TENANT);
+    fs::write(scene.state_path(), state.to_string()).unwrap();
+    let service = tenants::start(&scene);
+    assert_eq!(scene.await_end(job).status, JobStatus::Success);
+    scene.await_no_machines();
+    scene.await_nothing_tracked("at the end");
     let (exit, log) = service.stop();
     assert!(exit.success(), "{log}");
-    assert_eq!(town.clever.ever_created().len(), 1);
-    assert_eq!(town.machine(job).unwrap().organization, "orga_acme");
-    town.check_manners();
+    assert_eq!(scene.clever.ever_created().len(), 1);
+    assert_eq!(scene.machine(job).unwrap().organization, "orga_acme");
+    scene.assert_no_complaints();
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn all_stages_of_0_5_1_which_wrote_neither_weights_nor_what_was_pushed() {
 
 #[test]
 fn all_stages_of_1_1_1_and_what_is_not_ours_is_kept() {
-    let town = Town::new();
+    let scene = Scene::new();
     let stages = [
         (1, Granted),
         (2, Created),
@@ -173,7 +173,7 @@ fn all_stages_of_1_1_1_and_what_is_not_ours_is_kept() {
         (6, Over),
         (7, Over),
     ];
-    let service = goes_on(&town, ALL_OF_1_1_1, &stages);
+    let service = goes_on(&scene, ALL_OF_1_1_1, &stages);
     service.await_log("this runner is not in the configuration any more");
     let recorded: Value = serde_json::from_str(ALL_OF_1_1_1).unwrap();
     let foreign = &recorded["to_decommission"][2];
@@ -186,44 +186,40 @@ fn all_stages_of_1_1_1_and_what_is_not_ours_is_kept() {
             && kept["paas_resource"] == foreign["paas_resource"]
     };
     assert!(
-        town.journal.wait_until(PATIENCE, || {
-            let state = town.state();
+        scene.journal.wait_until(PATIENCE, || {
+            let state = scene.state();
             kept(&state) && state["launched"] == json!([]) && state["pending"] == json!([])
         }),
         "{:#}",
-        town.state()
+        scene.state()
     );
     assert_eq!(
-        town.state()["standby_resources"],
+        scene.state()["standby_resources"],
         recorded["standby_resources"]
     );
     service.stop();
-    assert!(kept(&town.state()));
-    town.check_manners();
+    assert!(kept(&scene.state()));
+    scene.assert_no_complaints();
 }
 
 /// The Python runner had told the user of a failure, and not yet the coordinator.
 #[test]
 fn a_failure_that_was_only_half_told_is_told_to_its_end() {
-    let town = Town::new();
-    let jobs = Jobs::prepare(&town, &[(4, Created)]);
+    let scene = Scene::new();
+    let jobs = Jobs::prepare(&scene, &[(4, Created)]);
     let job = jobs.all[0].2;
-    write_log(&town, job, MESSAGE);
-    let mut state = jobs.adapt(&town, ALL_OF_1_1_1);
+    write_log(&scene, job, MESSAGE);
+    let mut state = jobs.adapt(&scene, ALL_OF_1_1_1);
     state["launched"] = json!([]);
     state["to_decommission"] = json!([]);
     let pending = state["pending"].as_array_mut().unwrap();
     pending.retain(|entry| entry[0]["job_id"] == job);
     assert_eq!(pending[0][0]["trace_offset"], MESSAGE.len());
-    fs::write(town.state_path(), state.to_string()).unwrap();
-    let short = town
-        .configuration()
-        .replace("timeout_seconds = 30", "timeout_seconds = 1");
-    fs::write(town.config_path(), short).unwrap();
-    let _service = Service::start(&[town.config_path().display().to_string()], &[]);
-    let ended = town.await_end(job);
+    fs::write(scene.state_path(), state.to_string()).unwrap();
+    let _service = scene.start_changed(&[("timeout_seconds = 30", "timeout_seconds = 1")]);
+    let ended = scene.await_end(job);
     assert_eq!(ended.status, JobStatus::Failed);
     assert!(ended.log().starts_with(MESSAGE), "{}", ended.log());
-    town.await_no_machines();
-    await_empty_state(&town);
+    scene.await_no_machines();
+    scene.await_nothing_tracked("at the end");
 }

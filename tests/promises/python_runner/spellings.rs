@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use heptapod_paas_runner::config::{Config, ExecutorSettings, Tenancy};
 
-use crate::town::Town;
+use crate::scene::Scene;
 
 fn load(text: &str) -> Config {
     let folder = tempfile::tempdir().unwrap();
@@ -247,22 +247,19 @@ fn secrets_may_stand_in_a_file_wherever_the_python_runner_looks_for_them() {
 
 #[test]
 fn a_configuration_in_the_other_spellings_starts_without_a_warning() {
-    let mut town = Town::new();
-    town.global = "concurrency = 5\npass_decommision_launched_failures = true".to_owned();
-    let text = town
-        .configuration()
-        .replace("job_progress_poll_interval", "job_progress_interval")
-        .replace("paas_job_trace_watch", "job_trace_watch")
-        .replace("timeout_seconds", "timout_seconds");
-    fs::write(town.config_path(), text).unwrap();
-    let arguments = [town.config_path().display().to_string()];
-    let service = crate::service::Service::start(&arguments, &[]);
+    let mut scene = Scene::new();
+    scene.global = "concurrency = 5\npass_decommision_launched_failures = true".to_owned();
+    let service = scene.start_changed(&[
+        ("job_progress_poll_interval", "job_progress_interval"),
+        ("paas_job_trace_watch", "job_trace_watch"),
+        ("timeout_seconds", "timout_seconds"),
+    ]);
     service.await_log("the quota is");
-    let job = town.submit("usual", "true");
-    town.await_end(job);
-    town.await_no_machines();
+    let job = scene.submit("usual", "true");
+    scene.await_end(job);
+    scene.await_no_machines();
     let (exit, log) = service.stop();
     assert!(exit.success(), "{log}");
     assert!(!log.contains("unknown key"), "{log}");
-    town.check_manners();
+    scene.assert_no_complaints();
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use sandbox::{AppPhase, Fault, Gate, JobId, JobSpec, JobStatus, MachineBehaviour, Rule};
 use serde_json::{Value, json};
 
-use crate::town::{ORGANIZATION, PATIENCE, RUNNER_NAME, RUNNER_TOKEN, Town};
+use crate::scene::{ORGANIZATION, PATIENCE, RUNNER_NAME, RUNNER_TOKEN, Scene};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
@@ -39,22 +39,22 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    pub fn prepare(town: &Town, stages: &[(u64, Stage)]) -> Self {
+    pub fn prepare(scene: &Scene, stages: &[(u64, Stage)]) -> Self {
         let mut jobs = Self {
             all: Vec::new(),
             gate: Gate::new(),
-            flag: town.folder.path().join("may-end"),
+            flag: scene.folder.path().join("may-end"),
         };
-        jobs.prepare_machines(town, stages);
+        jobs.prepare_machines(scene, stages);
         for (recorded, stage) in stages {
             match stage {
-                Stage::Granted => jobs.all.push((*recorded, *stage, grant(town))),
+                Stage::Granted => jobs.all.push((*recorded, *stage, grant(scene))),
                 Stage::Created | Stage::Failed => {
-                    let job = grant(town);
-                    plant(town, ORGANIZATION, job);
+                    let job = grant(scene);
+                    plant(scene, ORGANIZATION, job);
                     if *stage == Stage::Failed {
-                        write_log(town, job, MESSAGE);
-                        fail(town, job);
+                        write_log(scene, job, MESSAGE);
+                        fail(scene, job);
                     }
                     jobs.all.push((*recorded, *stage, job));
                 }
@@ -65,18 +65,18 @@ impl Jobs {
     }
 
     /// Brings some jobs to their machines, and dies.
-    fn prepare_machines(&mut self, town: &Town, stages: &[(u64, Stage)]) {
+    fn prepare_machines(&mut self, scene: &Scene, stages: &[(u64, Stage)]) {
         let keep = Rule::on("DELETE", "*").always().with(Fault::status(500));
-        town.clever.faults().inject(keep);
+        scene.clever.faults().inject(keep);
         for (recorded, stage) in stages {
             let script = match stage {
                 Stage::Pushed | Stage::Over => "true".to_owned(),
                 Stage::Launched => self.waiting_script(),
                 Stage::Granted | Stage::Created | Stage::Failed => continue,
             };
-            let job = town.submit(&format!("{stage:?}"), &script);
+            let job = scene.submit(&format!("{stage:?}"), &script);
             if *stage == Stage::Pushed {
-                town.clever.set_machine_behaviour_of(
+                scene.clever.set_machine_behaviour_of(
                     &format!("-{job}"),
                     MachineBehaviour::HeldBeforeJob(self.gate.clone()),
                 );
@@ -84,20 +84,20 @@ impl Jobs {
             self.all.push((*recorded, *stage, job));
         }
         if !self.all.is_empty() {
-            let service = town.start();
+            let service = scene.start();
             for (_, stage, job) in &self.all {
                 match stage {
-                    Stage::Pushed => town.await_phase(*job, AppPhase::Running),
-                    Stage::Launched => await_log_of(town, *job),
+                    Stage::Pushed => scene.await_phase(*job, AppPhase::Running),
+                    Stage::Launched => await_log_of(scene, *job),
                     _ => {
-                        town.await_end(*job);
-                        town.await_phase(*job, AppPhase::Exited);
+                        scene.await_end(*job);
+                        scene.await_phase(*job, AppPhase::Exited);
                     }
                 }
             }
             service.kill();
         }
-        town.clever.faults().clear();
+        scene.clever.faults().clear();
     }
 
     pub fn waiting_script(&self) -> String {
@@ -114,7 +114,7 @@ impl Jobs {
     }
 
     /// The recording as it would be, had it been made here.
-    pub fn adapt(&self, town: &Town, recording: &str) -> Value {
+    pub fn adapt(&self, scene: &Scene, recording: &str) -> Value {
         let mut state: Value = serde_json::from_str(recording).unwrap();
         for list in ["launched", "to_decommission", "standby_resources"] {
             for handle in state
@@ -123,12 +123,12 @@ impl Jobs {
                 .into_iter()
                 .flatten()
             {
-                self.adapt_handle(town, handle);
+                self.adapt_handle(scene, handle);
             }
         }
         for pending in state["pending"].as_array_mut().unwrap() {
-            if let Some(job) = self.adapt_handle(town, &mut pending[0]) {
-                let mut payload = town.coordinator.job(job).payload.unwrap();
+            if let Some(job) = self.adapt_handle(scene, &mut pending[0]) {
+                let mut payload = scene.coordinator.job(job).payload.unwrap();
                 for key in ["image", "services"] {
                     if let Some(rewritten) = pending[1].get(key) {
                         payload[key] = rewritten.clone();
@@ -141,18 +141,18 @@ impl Jobs {
     }
 
     /// The job that the handle is for now, if it is one of these.
-    fn adapt_handle(&self, town: &Town, handle: &mut Value) -> Option<JobId> {
+    fn adapt_handle(&self, scene: &Scene, handle: &mut Value) -> Option<JobId> {
         let recorded = handle["job_id"].as_u64().unwrap();
         let (_, _, job) = self.all.iter().find(|(known, _, _)| *known == recorded)?;
         handle["runner_name"] = json!(RUNNER_NAME);
         handle["job_id"] = json!(job);
-        handle["token"] = json!(town.coordinator.job(*job).token);
+        handle["token"] = json!(scene.coordinator.job(*job).token);
         if let Some(resource) = handle.get_mut("paas_resource") {
-            let id = town.machine(*job).unwrap().id;
-            resource["deploy_url"] = json!(format!("{}/{id}.git", town.clever.git_url()));
+            let id = scene.machine(*job).unwrap().id;
+            resource["deploy_url"] = json!(format!("{}/{id}.git", scene.clever.git_url()));
             resource["id"] = json!(id);
             if resource["gitlab_namespace"].is_string() {
-                let project = town.coordinator.job(*job).project;
+                let project = scene.coordinator.job(*job).project;
                 resource["gitlab_namespace"] = json!(project.split('/').next());
             }
         }
@@ -160,30 +160,16 @@ impl Jobs {
     }
 }
 
-pub fn await_log_of(town: &Town, job: JobId) {
-    let begun = || !town.coordinator.job(job).trace.is_empty();
-    if !town.journal.wait_until(PATIENCE, begun) {
-        town.give_up(&format!("job {job} never began"));
-    }
-}
-
-/// Waits until the state file tells of no job any more.
-pub fn await_empty_state(town: &Town) {
-    let is_empty = |list: &Value| list.as_array().is_none_or(Vec::is_empty);
-    let done = || {
-        let state = town.state();
-        ["launched", "pending", "to_decommission"]
-            .iter()
-            .all(|list| is_empty(&state[*list]))
-    };
-    if !town.journal.wait_until(PATIENCE, done) {
-        town.give_up(&format!("left in the state file: {:#}", town.state()));
+pub fn await_log_of(scene: &Scene, job: JobId) {
+    let begun = || !scene.coordinator.job(job).trace.is_empty();
+    if !scene.journal.wait_until(PATIENCE, begun) {
+        scene.give_up(&format!("job {job} never began"));
     }
 }
 
 /// Asks for a job as a runner does.
-fn grant(town: &Town) -> JobId {
-    let job = town
+fn grant(scene: &Scene) -> JobId {
+    let job = scene
         .coordinator
         .submit(JobSpec::new("granted", ["true"]).flavor("XS"));
     let features: serde_json::Map<String, Value> = [
@@ -195,31 +181,31 @@ fn grant(town: &Town) -> JobId {
     .map(|name| (name.to_owned(), Value::Bool(true)))
     .collect();
     let granted = client()
-        .post(format!("{}/api/v4/jobs/request", town.coordinator.url()))
+        .post(format!("{}/api/v4/jobs/request", scene.coordinator.url()))
         .send_json(json!({"token": RUNNER_TOKEN, "system_id": "s_0123456789ab",
             "info": {"name": "python", "executor": "docker", "features": features}}))
         .unwrap();
     assert_eq!(granted.status().as_u16(), 201);
-    assert_eq!(town.coordinator.job(job).status, JobStatus::Running);
+    assert_eq!(scene.coordinator.job(job).status, JobStatus::Running);
     job
 }
 
-pub fn plant(town: &Town, organization: &str, job: JobId) {
-    let name = town.machine_name(job);
+pub fn plant(scene: &Scene, organization: &str, job: JobId) {
+    let name = scene.machine_name(job);
     let body = json!({"name": name, "description": name, "zone": "par", "deploy": "git",
         "instanceType": "docker", "instanceVersion": "20250211",
         "instanceVariant": "70d676a0-a775-4dc9-a43d-3121036e8515", "instanceLifetime": "TASK",
         "minInstances": 1, "maxInstances": 1, "minFlavor": "heptapod-runner-XS",
         "maxFlavor": "heptapod-runner-XS",
         "env": {"CC_MOUNT_DOCKER_SOCKET": "true", "CC_ENABLE_HEPTAPOD_RUNNER": "true"}});
-    let _ = town.clever.plant_application(organization, &body);
+    let _ = scene.clever.plant_application(organization, &body);
 }
 
-pub fn write_log(town: &Town, job: JobId, text: &str) {
-    let url = format!("{}/api/v4/jobs/{job}/trace", town.coordinator.url());
+pub fn write_log(scene: &Scene, job: JobId, text: &str) {
+    let url = format!("{}/api/v4/jobs/{job}/trace", scene.coordinator.url());
     let answer = client()
         .patch(url)
-        .header("JOB-TOKEN", town.coordinator.job(job).token)
+        .header("JOB-TOKEN", scene.coordinator.job(job).token)
         .header("Content-Type", "text/plain")
         .header("Content-Range", format!("0-{}", text.len() - 1))
         .send(text)
@@ -227,13 +213,13 @@ pub fn write_log(town: &Town, job: JobId, text: &str) {
     assert_eq!(answer.status().as_u16(), 202);
 }
 
-fn fail(town: &Town, job: JobId) {
-    let url = format!("{}/api/v4/jobs/{job}", town.coordinator.url());
-    let token = town.coordinator.job(job).token;
+fn fail(scene: &Scene, job: JobId) {
+    let url = format!("{}/api/v4/jobs/{job}", scene.coordinator.url());
+    let token = scene.coordinator.job(job).token;
     let failed = json!({"token": token, "state": "failed", "failure_reason": "script_failure",
         "exit_code": 103});
     client().put(url).send_json(failed).unwrap();
-    assert_eq!(town.coordinator.job(job).status, JobStatus::Failed);
+    assert_eq!(scene.coordinator.job(job).status, JobStatus::Failed);
 }
 
 fn client() -> ureq::Agent {

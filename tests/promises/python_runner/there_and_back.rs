@@ -6,30 +6,27 @@ use sandbox::{AppPhase, Fault, Gate, JobId, JobStatus, MachineBehaviour, Rule};
 use serde_json::{Value, json};
 
 use super::peer;
-use super::stages::{Jobs, await_empty_state, await_log_of};
+use super::stages::{Jobs, await_log_of};
+use crate::scene::{PATIENCE, RUNNER_NAME, Scene};
 use crate::service::Service;
-use crate::town::{PATIENCE, RUNNER_NAME, Town, assert_started_once};
 
 /// Starts the Python runner and waits until it has taken the state file and goes its rounds.
-fn start_python(town: &Town, python: &Path) -> Service {
-    let asked = || {
-        town.journal
-            .count_requests("POST", |path| path.ends_with("/jobs/request"))
-    };
+fn start_python(scene: &Scene, python: &Path) -> Service {
+    let asked = || scene.count_job_requests();
     let before = asked();
-    let peer = peer::start(town, python);
-    if !town.journal.wait_until(PATIENCE, || asked() > before) {
-        town.give_up(&format!("it does not poll: {}", peer.whole_log()));
+    let peer = peer::start(scene, python);
+    if !scene.journal.wait_until(PATIENCE, || asked() > before) {
+        scene.give_up(&format!("it does not poll: {}", peer.whole_log()));
     }
-    assert!(!town.state_path().exists(), "it deletes what it has read");
+    assert!(!scene.state_path().exists(), "it deletes what it has read");
     peer
 }
 
-fn stop_python(town: &Town, peer: Service) -> Value {
+fn stop_python(scene: &Scene, peer: Service) -> Value {
     let (exit, log) = peer.stop();
     assert!(exit.success(), "{log}");
     assert!(!log.contains("Traceback"), "{log}");
-    town.state()
+    scene.state()
 }
 
 fn await_decommissioned(peer: &Service, job: JobId) {
@@ -39,22 +36,23 @@ fn await_decommissioned(peer: &Service, job: JobId) {
 }
 
 /// Waits until the peer asks for the progress of a job.
-fn has_looked(town: &Town) {
+fn has_looked(scene: &Scene) {
     let looks = || {
-        town.journal
+        scene
+            .journal
             .count_requests("GET", |path| path.starts_with("/api/v4/job"))
     };
     let before = looks();
-    assert!(town.journal.wait_until(PATIENCE, || looks() > before));
+    assert!(scene.journal.wait_until(PATIENCE, || looks() > before));
 }
 
 /// The usual: a new job, from the beginning to the end, and nothing left.
-fn a_usual_job_ends_well(town: &Town) {
-    let service = town.start();
-    let job = town.submit("usual", "true");
-    assert_eq!(town.await_end(job).status, JobStatus::Success);
-    town.await_no_machines();
-    await_empty_state(town);
+fn a_usual_job_ends_well(scene: &Scene) {
+    let service = scene.start();
+    let job = scene.submit("usual", "true");
+    assert_eq!(scene.await_end(job).status, JobStatus::Success);
+    scene.await_no_machines();
+    scene.await_nothing_tracked("at the end");
     let (exit, log) = service.stop();
     assert!(exit.success(), "{log}");
 }
@@ -64,58 +62,59 @@ fn python_cleans_up_after_jobs_that_we_started_in_every_phase_and_we_go_on() {
     let Some(python) = peer::program() else {
         return;
     };
-    let town = Town::new();
-    let jobs = Jobs::prepare(&town, &[]);
+    let scene = Scene::new();
+    let jobs = Jobs::prepare(&scene, &[]);
     let gate = Gate::new();
-    let held = town.submit("held", "true");
-    town.clever.set_machine_behaviour_of(
+    let held = scene.submit("held", "true");
+    scene.clever.set_machine_behaviour_of(
         &format!("-{held}"),
         MachineBehaviour::HeldBeforeJob(gate.clone()),
     );
-    let over = town.submit("over", "true");
-    let runs = town.submit("runs", &jobs.waiting_script());
-    town.clever
+    let over = scene.submit("over", "true");
+    let runs = scene.submit("runs", &jobs.waiting_script());
+    scene
+        .clever
         .faults()
         .inject(Rule::on("DELETE", "*").always().with(Fault::status(500)));
-    let service = town.start();
-    town.await_phase(held, AppPhase::Running);
-    town.await_end(over);
-    await_log_of(&town, runs);
+    let service = scene.start();
+    scene.await_phase(held, AppPhase::Running);
+    scene.await_end(over);
+    await_log_of(&scene, runs);
     let listed = |list: &str, job| {
-        let state = town.state();
+        let state = scene.state();
         let jobs = state[list].as_array().unwrap().iter();
         jobs.map(|entry| entry.get(0).unwrap_or(entry))
             .any(|handle| handle["job_id"] == json!(job))
     };
-    assert!(town.journal.wait_until(PATIENCE, || {
-        let pushed = &town.state()["pending"][0][0]["paas_resource"]["launched"];
+    assert!(scene.journal.wait_until(PATIENCE, || {
+        let pushed = &scene.state()["pending"][0][0]["paas_resource"]["launched"];
         listed("to_decommission", over) && listed("launched", runs) && *pushed == json!(true)
     }));
     let (exit, log) = service.stop();
     assert!(exit.success(), "{log}");
-    assert!(town.state()["heptapod_paas_runner"].is_object());
-    town.clever.faults().clear();
+    assert!(scene.state()["heptapod_paas_runner"].is_object());
+    scene.clever.faults().clear();
 
-    let peer = start_python(&town, &python);
+    let peer = start_python(&scene, &python);
     peer.await_log("Successfully launched");
     await_decommissioned(&peer, over);
-    assert!(town.machine(over).unwrap().is_deleted());
+    assert!(scene.machine(over).unwrap().is_deleted());
     gate.open();
     jobs.release();
     for job in [held, runs] {
-        assert_eq!(town.await_end(job).status, JobStatus::Success);
+        assert_eq!(scene.await_end(job).status, JobStatus::Success);
         await_decommissioned(&peer, job);
     }
-    town.await_no_machines();
-    let state = stop_python(&town, peer);
+    scene.await_no_machines();
+    let state = stop_python(&scene, peer);
     assert_eq!(
         state,
         json!({"launched": [], "to_decommission": [], "standby_resources": [], "pending": []})
     );
     for job in [held, over, runs] {
-        assert_started_once(&town, job);
+        scene.assert_started_once(job);
     }
-    a_usual_job_ends_well(&town);
+    a_usual_job_ends_well(&scene);
 }
 
 #[test]
@@ -123,36 +122,36 @@ fn we_go_on_with_jobs_that_python_took_over_from_us_while_they_run() {
     let Some(python) = peer::program() else {
         return;
     };
-    let town = Town::new();
-    let jobs = Jobs::prepare(&town, &[]);
-    let service = town.start();
+    let scene = Scene::new();
+    let jobs = Jobs::prepare(&scene, &[]);
+    let service = scene.start();
     let script = jobs.waiting_script();
     let running: Vec<_> = (0..2)
-        .map(|n| town.submit(&format!("job {n}"), &script))
+        .map(|n| scene.submit(&format!("job {n}"), &script))
         .collect();
     for job in &running {
-        await_log_of(&town, *job);
+        await_log_of(&scene, *job);
     }
-    assert!(town.journal.wait_until(PATIENCE, || {
-        town.state()["launched"].as_array().unwrap().len() == 2
+    assert!(scene.journal.wait_until(PATIENCE, || {
+        scene.state()["launched"].as_array().unwrap().len() == 2
     }));
     service.kill();
 
-    let peer = start_python(&town, &python);
-    has_looked(&town);
-    let state = stop_python(&town, peer);
+    let peer = start_python(&scene, &python);
+    has_looked(&scene);
+    let state = stop_python(&scene, peer);
     assert_eq!(state["launched"].as_array().unwrap().len(), 2, "{state:#}");
     assert_eq!(state.get("heptapod_paas_runner"), None);
 
-    let service = town.start();
+    let service = scene.start();
     service.await_log("going on with 2 jobs");
     jobs.release();
     for job in &running {
-        assert_eq!(town.await_end(*job).status, JobStatus::Success);
-        assert_started_once(&town, *job);
+        assert_eq!(scene.await_end(*job).status, JobStatus::Success);
+        scene.assert_started_once(*job);
     }
-    town.await_no_machines();
-    await_empty_state(&town);
+    scene.await_no_machines();
+    scene.await_nothing_tracked("at the end");
     let (exit, log) = service.stop();
     assert!(exit.success(), "{log}");
 }
@@ -162,27 +161,27 @@ fn python_is_stopped(hold: &str, rule: impl FnOnce(Gate) -> Rule) {
     let Some(python) = peer::program() else {
         return;
     };
-    let town = Town::new();
+    let scene = Scene::new();
     let gate = Gate::new();
-    town.clever.faults().inject(rule(gate.clone()));
-    let peer = start_python(&town, &python);
-    let job = town.submit("interrupted", "true");
+    scene.clever.faults().inject(rule(gate.clone()));
+    let peer = start_python(&scene, &python);
+    let job = scene.submit("interrupted", "true");
     assert!(gate.wait_reached(PATIENCE), "{hold}: {}", peer.whole_log());
-    let state = stop_python(&town, peer);
+    let state = stop_python(&scene, peer);
     let pending = state["pending"].as_array().unwrap();
     assert_eq!(pending.len(), 1, "{hold}: {state:#}");
     assert_eq!(pending[0][0]["job_id"], job, "{hold}");
     gate.open();
 
-    let service = town.start();
-    let ended = town.await_end(job);
+    let service = scene.start();
+    let ended = scene.await_end(job);
     assert_eq!(ended.status, JobStatus::Success, "{hold}: {}", ended.log());
-    town.await_no_machines();
-    assert_started_once(&town, job);
-    await_empty_state(&town);
+    scene.await_no_machines();
+    scene.assert_started_once(job);
+    scene.await_nothing_tracked("at the end");
     let (exit, log) = service.stop();
     assert!(exit.success(), "{hold}: {log}");
-    assert_eq!(town.clever.ever_created().len(), 1, "{hold}: {log}");
+    assert_eq!(scene.clever.ever_created().len(), 1, "{hold}: {log}");
 }
 
 #[test]

@@ -65,6 +65,8 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AppPhase {
     Created,
+    /// Its git repository is there.
+    Prepared,
     Pushed,
     Booting,
     Running,

@@ -211,10 +211,7 @@ impl World {
             application.repository = RepositoryState::Created;
             application.spec.name.clone()
         };
-        self.journal.note(
-            Source::Clever,
-            format!("application {name}: repository created"),
-        );
+        self.phase(Source::Clever, &name, AppPhase::Prepared);
     }
 
     /// Marks an application for deletion and stops its machine. It is not found any more after

@@ -1,5 +1,5 @@
-//! The real program: finding its binary or having it built, running it, and making sure that it
-//! ends with the demo, however that ends.
+//! The real program: having it built, running it, and making sure that it ends with whoever started
+//! it, however that ends.
 
 use std::env;
 use std::ffi::OsString;
@@ -8,14 +8,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::show;
+
 const NAME: &str = "heptapod-paas-runner";
+const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
+const TARGET: &str = env!("TARGET");
 /// A stop takes seconds, unless something is under way that must not be cut.
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
-/// The demo is over, one way or the other: somebody waits for their prompt.
+/// It is all over, one way or the other: somebody waits for their prompt.
 const SHORT_PATIENCE: Duration = Duration::from_secs(5);
 /// The sandbox is on loopback, where no proxy leads.
 const PROXIES: [&str; 6] = [
@@ -35,23 +39,28 @@ pub struct Program {
 }
 
 impl Program {
+    /// Its configuration and its log are files in `folder`.
+    ///
     /// # Errors
     /// In words, when it can't be started.
     pub fn start(
         binary: &Path,
-        configuration: &Path,
-        search_path: &OsString,
-        log: PathBuf,
+        configuration: &str,
+        search_path: Option<OsString>,
+        folder: &Path,
     ) -> Result<Self, String> {
+        let log = folder.join("program.log");
         let start = || -> io::Result<Child> {
+            let path = folder.join("paas-runner.toml");
+            fs::write(&path, configuration)?;
             let output = File::create(&log)?;
             let mut command = Command::new(binary);
             for proxy in PROXIES {
                 command.env_remove(proxy);
             }
             command
-                .arg(configuration)
-                .env("PATH", search_path)
+                .arg(path)
+                .envs(search_path.map(|path| ("PATH", path)))
                 .stdin(Stdio::null())
                 .stdout(output.try_clone()?)
                 .stderr(output)
@@ -61,6 +70,7 @@ impl Program {
         Ok(Self { child, log })
     }
 
+    #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -89,11 +99,17 @@ impl Program {
         }
     }
 
-    /// What it complained about.
-    pub fn warnings(&self) -> Vec<String> {
+    /// Shows what it said when something went wrong.
+    pub fn show_warnings(&self) {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         let is_loud = |line: &&str| !line.contains(" INFO ") && !line.contains(" DEBUG ");
-        log.lines().filter(is_loud).map(str::to_owned).collect()
+        let mut warnings = log.lines().filter(is_loud).take(40).peekable();
+        if warnings.peek().is_some() {
+            show::print("\nThe program's own warnings:");
+        }
+        for line in warnings {
+            show::print(&format!("  {line}"));
+        }
     }
 
     fn terminate(&mut self, patience: Duration) -> Option<ExitStatus> {
@@ -121,35 +137,33 @@ impl Drop for Program {
     }
 }
 
-/// The binary beside this example. Cargo builds no binaries for an example: when it is missing, or
-/// older than its sources, it is built first, and `announce` hears of it.
+/// Has the program built, with the profile and for the target that this example was built with:
+/// cargo builds no binaries for an example. Where it is up to date, that is a line of cargo's.
 ///
 /// # Errors
-/// In words, when there is none in the end.
-pub fn find_or_build(announce: impl Fn(&str)) -> Result<PathBuf, String> {
-    let example = env::current_exe().map_err(|error| format!("where is this demo? {error}"))?;
+/// In words, when there is no program in the end.
+pub fn build() -> Result<PathBuf, String> {
+    let example = env::current_exe().map_err(|error| format!("where is this example? {error}"))?;
     let profile = example.parent().and_then(Path::parent);
-    let profile = profile.ok_or("this demo is not in a folder that cargo made")?;
-    let binary = profile.join(NAME);
-    if is_fresh(&binary) {
-        return Ok(binary);
-    }
-    let arguments = build_arguments(profile)?;
-    announce("Building the program first.");
+    let profile = profile.ok_or("this example is not in a folder that cargo made")?;
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args(&arguments)
-        .arg("--quiet")
-        .arg("--manifest-path")
-        .arg(source_folder().join("Cargo.toml"))
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("cannot start cargo: {error}"))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("the program was not built:\n{}", said.trim_end()));
+    let mut command = Command::new(cargo);
+    // What `cargo run` says of this package would look to build scripts like another world, and
+    // they would run anew each time.
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
     }
-    if binary.is_file() {
+    let status = command
+        .args(build_arguments(profile)?)
+        .args(["--manifest-path", MANIFEST])
+        .stdin(Stdio::null())
+        .status()
+        .map_err(|error| format!("cannot start cargo: {error}"))?;
+    let binary = profile.join(NAME);
+    if status.success() && binary.is_file() {
         Ok(binary)
     } else {
         Err(format!("cargo built no {}", shown(&binary)))
@@ -170,42 +184,13 @@ fn build_arguments(profile_folder: &Path) -> Result<Vec<String>, String> {
         profile => arguments.extend(["--profile".to_owned(), profile.to_owned()]),
     }
     let mut target_folder = profile_folder.parent().ok_or_else(unclear)?;
-    // Cargo marks its target folder; with `--target` there is a folder between.
-    if !target_folder.join("CACHEDIR.TAG").is_file() {
-        let triple = name(target_folder).ok_or_else(unclear)?;
-        arguments.extend(["--target".to_owned(), triple]);
+    // With `--target` there is a folder of that name between.
+    if name(target_folder).is_some_and(|name| name == TARGET) {
+        arguments.extend(["--target".to_owned(), TARGET.to_owned()]);
         target_folder = target_folder.parent().ok_or_else(unclear)?;
     }
     arguments.extend(["--target-dir".to_owned(), shown(target_folder)]);
     Ok(arguments)
-}
-
-fn is_fresh(binary: &Path) -> bool {
-    let modified = |path: &Path| fs::metadata(path).and_then(|it| it.modified());
-    let Ok(built) = modified(binary) else {
-        return false;
-    };
-    let sources = source_folder();
-    let newest = newest(&sources.join("src")).max(modified(&sources.join("Cargo.toml")).ok());
-    newest.is_none_or(|newest| newest <= built)
-}
-
-/// When anything in a folder was last changed.
-fn newest(folder: &Path) -> Option<SystemTime> {
-    let entries = fs::read_dir(folder).ok()?;
-    let times = entries.flatten().filter_map(|entry| {
-        let metadata = entry.metadata().ok()?;
-        if metadata.is_dir() {
-            newest(&entry.path())
-        } else {
-            metadata.modified().ok()
-        }
-    });
-    times.max()
-}
-
-fn source_folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
 fn shown(path: &Path) -> String {

@@ -25,6 +25,7 @@ pub enum Colour {
 }
 
 impl Show {
+    #[must_use]
     pub fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         let longest = names.into_iter().map(|name| name.chars().count()).max();
         Self {
@@ -34,6 +35,7 @@ impl Show {
         }
     }
 
+    #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
@@ -51,18 +53,21 @@ impl Show {
         self.tell("", Colour::Plain, text);
     }
 
-    /// A line of a job's log, unless there is nothing to see in it.
+    /// A line of what somebody else said of a job.
     pub fn quote(&self, job: &str, line: &str) {
         let bar = self.paint(Colour::Dim, "│");
         let (clock, width) = (" ".repeat(6), self.width);
         let job = self.paint(Colour::Dim, &format!("{job:width$}"));
-        let line = printable(line, self.has_colours);
-        if printable(&line, false).trim().is_empty() {
-            return;
-        }
         print(&format!("{clock}  {job}  {bar} {line}"));
     }
 
+    /// Whether this is a terminal that wants them.
+    #[must_use]
+    pub fn has_colours(&self) -> bool {
+        self.has_colours
+    }
+
+    #[must_use]
     pub fn paint(&self, colour: Colour, text: &str) -> String {
         let code = match colour {
             Colour::Plain => return text.to_owned(),
@@ -89,31 +94,4 @@ fn wants_colours() -> bool {
     let said_no = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
     io::stdout().is_terminal() && !said_no && !is_dumb
-}
-
-/// A log may hold anything: of what a terminal would obey only colours are left.
-fn printable(line: &str, keeps_colours: bool) -> String {
-    let mut shown = String::with_capacity(line.len());
-    let mut rest = line;
-    while let Some(c) = rest.chars().next() {
-        rest = &rest[c.len_utf8()..];
-        if c == '\x1b' {
-            let body = rest.strip_prefix('[').unwrap_or(rest);
-            let is_parameter = |c: char| c.is_ascii_digit() || c == ';';
-            let end = body.find(|c| !is_parameter(c)).unwrap_or(body.len());
-            let is_colour = body[end..].starts_with('m');
-            if is_colour && keeps_colours {
-                shown.push_str("\x1b[");
-                shown.push_str(&body[..=end]);
-            }
-            let last = body[end..].chars().next().map_or(0, char::len_utf8);
-            rest = &body[end + last..];
-        } else if !c.is_control() || c == '\t' {
-            shown.push(c);
-        }
-    }
-    if shown.contains('\x1b') {
-        shown.push_str("\x1b[0m");
-    }
-    shown
 }
