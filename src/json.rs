@@ -1,6 +1,6 @@
 //! Reading the little we need of foreign JSON.
 //!
-//! Answers and payloads are large, grow new keys, and hold what nobody announced. So they are not
+//! Answers and payloads are large, grow new keys, and hold what was never announced. So they are not
 //! turned into trees or strict structs: an object is read as its [`Fields`], and each field that
 //! is asked for by itself. A strange one is as good as none, and the others still count.
 

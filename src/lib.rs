@@ -8,7 +8,7 @@
 //! ```text
 //! cli             arguments in, exit code out
 //! dispatcher      the main loop: polls, admits, spawns, applies events, saves
-//! orphans         machines without a job         status    how everything stands, for whoever shows it
+//! orphans         machines without a job         status    how everything stands, to be shown
 //! state           what is on disk                runner    one section of the configuration at work
 //! job             one job's life                 register  the second program
 //! executor        where jobs run: a Machine, and what makes one

@@ -15,7 +15,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text itself, for the one line that hands it to whoever must have it.
+    /// The text itself, for the one line that hands it on.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded, select};
 
-/// Whoever holds this keeps the service going; dropping it stops all waiting.
+/// The service goes on as long as this lives; dropping it stops all waiting.
 pub struct Stopper {
     _open: Sender<Infallible>,
 }

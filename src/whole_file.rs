@@ -19,7 +19,7 @@ pub struct Replacement {
 }
 
 impl Replacement {
-    /// Nobody else may be replacing the same file.
+    /// Only one at a time may be replacing the same file.
     ///
     /// # Errors
     /// When nothing can be written beside it.

@@ -45,7 +45,7 @@ pub struct Catalogue {
 /// A fetched value with its age.
 struct Kept<T> {
     value: Mutex<Option<Fetched<T>>>,
-    /// Why it could not be fetched of late. Held by whoever fetches.
+    /// Why it could not be fetched of late. Held by the thread that fetches.
     failed: Mutex<Option<(String, Instant)>>,
 }
 
@@ -78,7 +78,7 @@ impl Catalogue {
         self.flavors.get(|| self.fetch_flavors())
     }
 
-    /// The same as far as they are known, maybe old ones: nobody is asked.
+    /// The same as far as they are known, maybe old ones: no request is made.
     pub fn known_flavors(&self) -> Option<Vec<Flavor>> {
         self.flavors.known()
     }

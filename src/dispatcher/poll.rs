@@ -3,7 +3,7 @@
 //! The design card has the main thread poll. A thread for each runner runs the same function
 //! instead, for one runner as for ten, because a request for a job may be held for minutes and may
 //! not be cut: meanwhile the main thread writes the state file, answers signals, and a coordinator
-//! that is slow or down holds up nobody else.
+//! that is slow or down holds up no other.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;

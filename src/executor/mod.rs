@@ -2,7 +2,7 @@
 //!
 //! An executor turns a granted job into a machine of its own and makes that machine go away again.
 //! It knows nothing of coordinators' queues, of quotas or of the state file. Whatever it starts
-//! bears the job's [`MachineName`], so that it can be found again by whoever comes after a crash.
+//! bears the job's [`MachineName`], so that it can be found again after a crash.
 
 pub mod clever;
 pub mod local_docker;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::{Content, State, Tracked};
 use crate::whole_file::{MODE, Replacement, beside};
 
-/// The file and its lock. Nobody else uses the file as long as this lives.
+/// The file and its lock: no other process of ours uses the file as long as this lives.
 pub struct StateFile {
     path: PathBuf,
     _lock: File,
@@ -58,7 +58,7 @@ impl StateFile {
         Self::read(&self.path)
     }
 
-    /// As [`StateFile::load`], beside whoever has the file.
+    /// As [`StateFile::load`], beside the process that has the file.
     ///
     /// # Errors
     /// As there.

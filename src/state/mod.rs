@@ -93,7 +93,7 @@ pub struct Content<'a, T> {
     pub system_id: &'a str,
 }
 
-/// For jobs of which nobody wrote down how long they may take.
+/// For jobs without a word on how long they may take.
 const UNKNOWN_AGE: Duration = Duration::from_secs(24 * 3600);
 const OUR_KEY: &str = "heptapod_paas_runner";
 

@@ -1,4 +1,4 @@
-//! How everything stands at one moment, as plain data, for whoever shows it.
+//! How everything stands at one moment, as plain data, to be shown in any form.
 //!
 //! A [`Snapshot`] is taken from what the main thread tracks, or from the state file; nothing here
 //! knows how it came to be, and no secret is in it.

@@ -123,7 +123,7 @@ impl CleverDocker {
         Ok(None)
     }
 
-    /// Goes on with an application whose creation nobody saw finished. The Python runner sends the
+    /// Goes on with an application whose creation was not seen finished. The Python runner sends the
     /// environment after the creation, so it may lack one.
     fn take_over(&self, machine: &Machine, found: Application) -> Result<Application, Trouble> {
         let (name, id) = (&machine.name, &found.id);

@@ -249,7 +249,7 @@ impl Executor for CleverDocker {
             match self.machines_of(runner, tenant.as_deref()) {
                 Ok(found) => inventory.machines.extend(found),
                 // A group that had an account once, or a user: there is no account to ask with.
-                Err(Trouble::Nobody(failure)) => {
+                Err(Trouble::NoAccount(failure)) => {
                     log::info!("not looking for machines: {}", failure.admin);
                 }
                 Err(error) => inventory
@@ -278,7 +278,7 @@ impl Executor for CleverDocker {
             });
         match deleted {
             // Without an account nothing can be created, unless it had one a moment ago.
-            Err(Trouble::Nobody(failure)) if known.is_none() => {
+            Err(Trouble::NoAccount(failure)) if known.is_none() => {
                 log::warn!("machine {name} can't be looked for: {}", failure.admin);
                 Ok(())
             }

@@ -10,7 +10,7 @@ use crate::executor::{Machine, Resource};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Remembered {
     pub id: String,
-    /// Who owns it, whoever pays for the group's new ones by now.
+    /// The one that owns it; the group's new ones may belong to another by now.
     #[serde(default)]
     pub organization: Option<String>,
     /// For the Python runner, which has no other place for the machine's tenant.

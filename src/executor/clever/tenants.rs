@@ -88,7 +88,7 @@ impl Tenants {
         };
         let group = group.ok_or_else(|| {
             let why = "the job does not say which group it belongs to (CI_PROJECT_ROOT_NAMESPACE)";
-            Trouble::Nobody(no_account(why))
+            Trouble::NoAccount(no_account(why))
         })?;
         if let Some(account) = self.recall(group) {
             return Ok(account);
@@ -141,7 +141,7 @@ impl Tenants {
             }
             Err(NoAttributes::NoSuchGroup) => {
                 let why = format!("{group} is not a group, so it has no Clever Cloud organization");
-                return Err(Trouble::Nobody(no_account(&why)));
+                return Err(Trouble::NoAccount(no_account(&why)));
             }
             Err(NoAttributes::Refused(why)) => {
                 return Err(Trouble::Final(Failure {
@@ -177,7 +177,7 @@ impl Tenants {
 
 fn lacks(group: &str, key: &str) -> Trouble {
     let why = format!("group {group} has no usable custom attribute `{key}`");
-    Trouble::Nobody(no_account(&why))
+    Trouble::NoAccount(no_account(&why))
 }
 
 fn no_account(why: &str) -> Failure {

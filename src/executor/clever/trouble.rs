@@ -20,7 +20,7 @@ pub enum Trouble {
     /// The call was not made, and never will be.
     Final(Failure),
     /// So with this one, because no organization pays for the group's machines.
-    Nobody(Failure),
+    NoAccount(Failure),
 }
 
 impl From<ApiError> for Trouble {
@@ -35,7 +35,7 @@ impl fmt::Display for Trouble {
             Self::Api(error) => error.fmt(f),
             Self::Unprepared(why) => f.write_str(why),
             Self::StillThere => f.write_str("the application is still there after its deletion"),
-            Self::Final(failure) | Self::Nobody(failure) => f.write_str(&failure.admin),
+            Self::Final(failure) | Self::NoAccount(failure) => f.write_str(&failure.admin),
         }
     }
 }
@@ -51,7 +51,7 @@ impl Trouble {
         match self {
             Self::Api(error) => error.may_pass(),
             Self::Unprepared(_) | Self::StillThere => true,
-            Self::Final(_) | Self::Nobody(_) => false,
+            Self::Final(_) | Self::NoAccount(_) => false,
         }
     }
 

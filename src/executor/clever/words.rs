@@ -10,7 +10,7 @@ use crate::names::MachineName;
 /// Clever Cloud would not create an application.
 pub fn not_created(what: &str, error: &Trouble) -> Failure {
     let (user, hint) = match error {
-        Trouble::Final(failure) | Trouble::Nobody(failure) => return failure.clone(),
+        Trouble::Final(failure) | Trouble::NoAccount(failure) => return failure.clone(),
         error if error.is_refused_credentials() => (
             "Clever Cloud refused this runner's credentials. Please tell its administrator.",
             "; check the organization and its token",

@@ -3,8 +3,8 @@
 //!
 //! A job gets the same three files as at Clever Cloud, as an image of its own, and a container of
 //! it that may use the engine. Image and container have the same name, which is unique at an
-//! engine: so there is never a doubt what belongs to a job, whoever made it, and whatever step a
-//! crash came after. A container that exists is never made again, and one that was started is
+//! engine: so what belongs to a job is never in question, whichever process made it, and whatever
+//! step a crash came after. A container that exists is never made again, and one that was started is
 //! never started again.
 //!
 //! The trap: the inner runner's own containers are beside it, not in it. It is asked to end before

@@ -9,13 +9,16 @@
 //! Runners wait for room in a queue: one that needs much is not starved by others that need little.
 //! Runners are known here by the [`Share`] that each holds, and jobs not at all.
 
-use std::collections::{BTreeMap, VecDeque};
+mod books;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, bounded};
 
+pub use self::books::Usage;
+use self::books::{Books, Claimant, Entry, ShareId};
 use crate::thread::lock;
 use crate::weight::Weight;
 
@@ -32,48 +35,6 @@ pub struct Quota {
     weight: AtomicU64,
     books: Mutex<Books>,
 }
-
-struct Books {
-    /// Nothing, until the reference flavor's weight is known.
-    limit: Weight,
-    /// While it is closed no job is taken.
-    is_open: bool,
-    reservations: BTreeMap<u64, Entry>,
-    runners: BTreeMap<ShareId, Claimant>,
-    /// Runners that wait for room that all share, with what they need.
-    queue: VecDeque<(ShareId, Weight)>,
-    next_id: u64,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct ShareId(u64);
-
-/// A runner, as far as it matters here.
-struct Claimant {
-    /// The heaviest job that it may be granted, as it said when it last asked for room.
-    heaviest: Option<Weight>,
-    wake: Sender<()>,
-}
-
-struct Entry {
-    share: ShareId,
-    weight: Weight,
-    is_launching: bool,
-    /// Set while the coordinator has not said yet whether there is a job.
-    asking_since: Option<Instant>,
-}
-
-impl Entry {
-    /// A coordinator that does not answer must not keep the others from their jobs. Should it grant
-    /// one at last, there is one too many for a while.
-    fn is_lent(&self) -> bool {
-        self.asking_since
-            .is_some_and(|since| since.elapsed() >= LENT_AFTER)
-    }
-}
-
-/// Longer than any coordinator holds a request that it means to answer.
-const LENT_AFTER: Duration = Duration::from_secs(60);
 
 /// What a runner that finds no room may expect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,13 +74,6 @@ pub struct Reservation {
     id: u64,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    pub weight: Weight,
-    pub jobs: usize,
-    pub launching: usize,
-}
-
 /// Limits and what is in use of them, at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Snapshot {
@@ -140,14 +94,7 @@ impl Quota {
         Arc::new(Self {
             limits,
             weight: AtomicU64::default(),
-            books: Mutex::new(Books {
-                limit: Weight::ZERO,
-                is_open: true,
-                reservations: BTreeMap::new(),
-                runners: BTreeMap::new(),
-                queue: VecDeque::new(),
-                next_id: 0,
-            }),
+            books: Mutex::new(Books::open()),
         })
     }
 
@@ -215,39 +162,6 @@ impl Quota {
         Reservation {
             quota: self.clone(),
             id,
-        }
-    }
-}
-
-impl Books {
-    fn next_id(&mut self) -> u64 {
-        self.next_id += 1;
-        self.next_id
-    }
-
-    fn usage(&self, counts: impl Fn(&Entry) -> bool) -> Usage {
-        let entries = || self.reservations.values().filter(|entry| counts(entry));
-        Usage {
-            weight: entries().map(|entry| entry.weight).sum(),
-            jobs: entries().count(),
-            launching: entries().filter(|entry| entry.is_launching).count(),
-        }
-    }
-
-    /// Runners in the queue before this one, with what they need.
-    fn ahead_of(&self, share: ShareId) -> impl Iterator<Item = Weight> {
-        let before = self.queue.iter().take_while(move |(it, _)| *it != share);
-        before.map(|(_, weight)| *weight)
-    }
-
-    fn leave_queue(&mut self, share: ShareId) {
-        self.queue.retain(|(it, _)| *it != share);
-    }
-
-    fn wake_all(&self) {
-        for runner in self.runners.values() {
-            // Full means that it has been woken already.
-            let _ = runner.wake.try_send(());
         }
     }
 }
