@@ -17,8 +17,11 @@ const CREATION_TIMEOUT: Duration = Duration::from_secs(60);
 const LOOK_TIMEOUT: Duration = Duration::from_secs(8);
 /// Each application in a list repeats every flavor: several KiB each, hundreds of them.
 const LIST_LIMIT: u64 = 64 << 20;
-/// "The specified instance does not exist": a stale version, or a wrong variant.
+/// "The specified instance does not exist": a stale version, or a wrong variant. These are of 3.10.
 const NO_SUCH_INSTANCE: i64 = 9017;
+const NO_SUCH_APPLICATION: i64 = 4004;
+/// Not at this organization; with 403 or 404, and not a matter of credentials.
+const NOT_YOURS: i64 = 4002;
 
 /// The organization that pays, and the token that may create and delete its applications.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,16 +64,40 @@ pub struct Wanted<'a> {
 #[derive(Debug)]
 pub enum ApiError {
     Silence(NoAnswer),
-    /// A status that is not a success; `id` is Clever Cloud's own number for the reason.
+    /// A status that is not a success.
     Status {
         status: u16,
-        id: Option<i64>,
-        is_json: bool,
+        /// Who says so.
+        speaker: Speaker,
         text: String,
         retry_after: Option<Duration>,
     },
     /// A success without the object that belongs to it.
     Garbled,
+}
+
+/// Between us and Clever Cloud stand proxies, balancers and gateways, which answer by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaker {
+    /// Its own error has `type` and `message`, and nearly always a number for the reason (Clever
+    /// page, body conventions).
+    CleverCloud { id: Option<i64> },
+    /// Anything else. It knows nothing of applications: what it says is trouble, and never final.
+    InBetween,
+}
+
+impl Speaker {
+    fn of(body: &[u8]) -> Self {
+        let Ok(body) = Fields::read(body) else {
+            return Self::InBetween;
+        };
+        let is_error = body.text("type").as_deref() == Some("error");
+        if is_error && body.text("message").is_some() {
+            Self::CleverCloud { id: body.get("id") }
+        } else {
+            Self::InBetween
+        }
+    }
 }
 
 impl fmt::Display for ApiError {
@@ -84,58 +111,55 @@ impl fmt::Display for ApiError {
 }
 
 impl ApiError {
-    /// Whether what was asked for may have been done all the same. Clever page, 3.11.
+    /// Whether what was asked for may have been done all the same. Clever page, 3.11. An answer from
+    /// in between does not say what happened behind it.
     pub const fn may_have_been_done(&self) -> bool {
         match self {
             Self::Silence(error) => error.may_have_been_done,
-            Self::Status { status, .. } => *status >= 500 || *status == 408,
+            Self::Status {
+                status, speaker, ..
+            } => *status >= 500 || *status == 408 || matches!(speaker, Speaker::InBetween),
             Self::Garbled => true,
         }
     }
 
     /// Whether the same call may work later.
     pub const fn may_pass(&self) -> bool {
-        match self {
-            Self::Silence(_) | Self::Garbled => true,
-            Self::Status { status, .. } => matches!(status, 408 | 409 | 425 | 429 | 500..=599),
+        match self.own_word() {
+            None => true,
+            Some((status, _)) => matches!(status, 408 | 409 | 425 | 429 | 500..=599),
         }
     }
 
     pub const fn is_refused_credentials(&self) -> bool {
-        matches!(
-            self,
-            Self::Status {
-                status: 401 | 403,
-                ..
-            }
-        )
+        matches!(self.own_word(), Some((401 | 403, id)) if !matches!(id, Some(NOT_YOURS)))
     }
 
     pub const fn is_bad_request(&self) -> bool {
         matches!(
-            self,
-            Self::Status { status: 400, .. }
-                | Self::Status {
-                    id: Some(NO_SUCH_INSTANCE),
-                    ..
-                }
+            self.own_word(),
+            Some((400, _) | (_, Some(NO_SUCH_INSTANCE)))
         )
     }
 
-    /// No such application, or none at this organization (ids 4004 and 4002). Clever Cloud's own
-    /// answers are JSON: the 404 of a proxy says nothing.
+    /// No such application, or none at this organization.
     pub const fn is_not_there(&self) -> bool {
         matches!(
-            self,
-            Self::Status {
-                status: 404,
-                is_json: true,
-                ..
-            } | Self::Status {
-                id: Some(4004 | 4002),
-                ..
-            }
+            self.own_word(),
+            Some((_, Some(NO_SUCH_APPLICATION | NOT_YOURS)))
         )
+    }
+
+    /// Status and reason of Clever Cloud's own refusal.
+    const fn own_word(&self) -> Option<(u16, Option<i64>)> {
+        match self {
+            Self::Status {
+                status,
+                speaker: Speaker::CleverCloud { id },
+                ..
+            } => Some((*status, *id)),
+            _ => None,
+        }
     }
 
     pub const fn retry_after(&self) -> Option<Duration> {
@@ -337,11 +361,9 @@ impl Api {
         if answer.is_success() {
             return Ok(answer);
         }
-        let body = Fields::read(&answer.body).ok();
         Err(ApiError::Status {
             status: answer.status,
-            is_json: body.is_some(),
-            id: body.and_then(|body| body.get("id")),
+            speaker: Speaker::of(&answer.body),
             text: answer.describe(&call),
             retry_after: answer.retry_after(),
         })

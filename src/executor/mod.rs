@@ -117,15 +117,13 @@ pub trait Executor: Send + Sync {
         patience: &dyn Patience,
     ) -> Result<(), Halt>;
 
-    /// Whether the machine has ended by itself after its job was handed over. Only a certain yes
-    /// is one: a machine that is not there yet has not ended.
+    /// Whether the job that was handed over to the machine can't come to a result any more, in
+    /// words: the machine has ended by itself, or somebody has deleted it. Only a certain yes is
+    /// one: a machine that is not there yet is not lost.
     ///
     /// # Errors
     /// A text for the operator when it can't be found out.
-    fn has_ended(&self, machine: &Machine) -> Result<bool, String>;
-
-    /// What is told of a machine that has ended before its job had a result.
-    fn ended_too_early(&self, machine: &Machine) -> Failure;
+    fn is_lost(&self, machine: &Machine) -> Result<Option<Failure>, String>;
 
     /// All machines of this runner's jobs that can be found. Where each top-level group has an
     /// account of its own, those of these `tenants` are searched.

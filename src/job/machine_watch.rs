@@ -18,7 +18,7 @@ pub(super) struct MachineWatch<'a> {
     machine: &'a Machine,
     context: &'a JobContext<'a>,
     next: Instant,
-    had_ended: bool,
+    was_lost: bool,
 }
 
 impl<'a> MachineWatch<'a> {
@@ -27,31 +27,30 @@ impl<'a> MachineWatch<'a> {
             machine,
             context,
             next: Instant::now() + EVERY,
-            had_ended: false,
+            was_lost: false,
         }
     }
 
     /// To be called whenever the coordinator says that the job goes on.
     ///
     /// # Errors
-    /// [`Halt`] when the machine has ended, and had so the last time.
+    /// [`Halt`] when the machine is lost, and was so the last time.
     pub(super) fn check(&mut self) -> Result<(), Halt> {
         if Instant::now() < self.next {
             return Ok(());
         }
-        let (machine, executor) = (self.machine, self.context.executor);
-        let has_ended = executor.has_ended(machine).unwrap_or_else(|why| {
-            log::debug!(
-                "looking whether machine {} is still there: {why}",
-                machine.name
-            );
-            false
+        let machine = self.machine;
+        let lost = self.context.executor.is_lost(machine);
+        let lost = lost.unwrap_or_else(|why| {
+            let name = &machine.name;
+            log::debug!("looking whether machine {name} is still there: {why}");
+            None
         });
-        if has_ended && self.had_ended {
-            return Err(executor.ended_too_early(machine).into());
+        let was_lost = std::mem::replace(&mut self.was_lost, lost.is_some());
+        self.next = Instant::now() + if lost.is_some() { LAST_WORDS } else { EVERY };
+        match lost {
+            Some(failure) if was_lost => Err(failure.into()),
+            Some(_) | None => Ok(()),
         }
-        self.had_ended = has_ended;
-        self.next = Instant::now() + if has_ended { LAST_WORDS } else { EVERY };
-        Ok(())
     }
 }

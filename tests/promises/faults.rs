@@ -14,6 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use sandbox::{Fault, Faults, Gate, JobId, JobStatus, JobView, Kind, Response, Rule};
+use serde_json::json;
 
 use self::table::{
     Endpoint, FAULTS, Job, NO_FLAVOR, Outcome, QUICKLY_IMPATIENT, SLOW_FAULTS, Server, What,
@@ -119,6 +120,7 @@ fn inject(scene: &Scene, at: Endpoint, what: What, elsewhere: &TcpListener) -> O
     }
     let gate = Gate::new();
     let fault = match what {
+        What::Refusal(code) => refusal(at.server(), code),
         What::Status(code) => Fault::status(code),
         What::TooMany(seconds) => Fault::too_many(seconds),
         What::Html(code) => Fault::html(code),
@@ -148,6 +150,16 @@ fn inject(scene: &Scene, at: Endpoint, what: What, elsewhere: &TcpListener) -> O
     let rule = Rule::on(method, path).after(at.skipped()).with(fault);
     faults(scene, at).inject(rule);
     matches!(what, What::Refused).then_some(gate)
+}
+
+/// As the service itself says it.
+fn refusal(server: Server, code: u16) -> Fault {
+    match server {
+        Server::Coordinator => Fault::json(code, &json!({"message": format!("{code} Refused")})),
+        Server::Api if code == 404 => Fault::clever(code, 4004),
+        Server::Api => Fault::clever(code, code.into()),
+        Server::Git => Fault::status(code),
+    }
 }
 
 fn faults(scene: &Scene, at: Endpoint) -> Faults {

@@ -211,8 +211,8 @@ fn after_a_panic_a_job_goes_on_from_what_is_known() {
             (Call::Launch, Side::Before, 1),
             (Call::Launch, Side::After, 1),
             (Call::Launch, Side::After, 2),
-            (Call::HasEnded, Side::Before, 1),
-            (Call::HasEnded, Side::After, 1),
+            (Call::IsLost, Side::Before, 1),
+            (Call::IsLost, Side::After, 1),
             (Call::Decommission, Side::Before, 1),
             (Call::Decommission, Side::After, 1),
             // Giving the job up is no way to get rid of its machine.

@@ -18,6 +18,7 @@ mod offers;
 mod orphans;
 mod outages;
 mod output;
+mod own_word;
 mod patience;
 mod proxies;
 mod python_runner;

@@ -247,7 +247,7 @@ fn a_groups_old_organization_is_spoken_to_with_its_old_token() {
     scene
         .clever
         .faults()
-        .inject(refused.with(Fault::status(401)));
+        .inject(refused.with(Fault::clever(401, 2001)));
     scene.let_end();
     assert_eq!(scene.await_end(job).status, JobStatus::Success);
     scene.await_no_machines();

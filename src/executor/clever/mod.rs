@@ -157,6 +157,31 @@ impl CleverDocker {
         self.tenants.account_at(organization, today)
     }
 
+    /// What has happened to an application whose job was handed over, if that is certain. A list of
+    /// machines that can't be found is an empty one; what exists is told by the application itself.
+    fn loss_of(
+        &self,
+        name: &MachineName,
+        owner: &Account,
+        id: &str,
+    ) -> Result<Option<Failure>, Trouble> {
+        let machines = match self.api.instances(owner, id) {
+            Ok(0) => Some(0),
+            Ok(_) => return Ok(None),
+            Err(error) if error.is_not_there() => None,
+            Err(error) => return Err(error.into()),
+        };
+        match self.api.get(owner, id) {
+            Ok(application) if application.is_going() => Ok(Some(words::deleted_by_hand(name))),
+            Err(error) if error.is_not_there() => Ok(Some(words::deleted_by_hand(name))),
+            Err(error) => Err(error.into()),
+            Ok(_) => {
+                let has_ended = machines.is_some() && self.api.deployment_is_over(owner, id)?;
+                Ok(has_ended.then(|| words::ended_too_early(name)))
+            }
+        }
+    }
+
     /// Deletes one application and makes sure that it is gone.
     fn delete(&self, account: &Account, id: &str) -> Result<(), Trouble> {
         self.api.delete(account, id)?;
@@ -226,21 +251,16 @@ impl Executor for CleverDocker {
         Ok(())
     }
 
-    fn has_ended(&self, machine: &Machine) -> Result<bool, String> {
+    fn is_lost(&self, machine: &Machine) -> Result<Option<Failure>, String> {
         let Some(application) = Remembered::of(machine)? else {
-            return Ok(false);
+            return Ok(None);
         };
         let tenant = machine.tenant.as_deref();
-        let ended = self.tenants.with_account(tenant, |account| {
+        let lost = self.tenants.with_account(tenant, |account| {
             let owner = self.owner_of(&application, account);
-            Ok(self.api.instances(&owner, &application.id)? == 0
-                && self.api.deployment_is_over(&owner, &application.id)?)
+            self.loss_of(&machine.name, &owner, &application.id)
         });
-        ended.map_err(|error| format!("{}: {error}", self.settings.api_url))
-    }
-
-    fn ended_too_early(&self, machine: &Machine) -> Failure {
-        words::ended_too_early(&machine.name)
+        lost.map_err(|error| format!("{}: {error}", self.settings.api_url))
     }
 
     fn machines(&self, runner: &RunnerName, tenants: &BTreeSet<String>) -> Inventory {

@@ -99,3 +99,17 @@ pub fn ended_too_early(name: &MachineName) -> Failure {
         ),
     }
 }
+
+/// The application is not there any more, and we did not delete it.
+pub fn deleted_by_hand(name: &MachineName) -> Failure {
+    Failure {
+        user:
+            "The job's machine was deleted while the job ran. Please retry the job, and tell the \
+               runner's administrator if that does not help."
+                .to_owned(),
+        admin: format!(
+            "application {name} does not exist any more, and was not deleted by this program: in the \
+             console, perhaps"
+        ),
+    }
+}

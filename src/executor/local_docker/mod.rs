@@ -151,23 +151,11 @@ impl Executor for LocalDocker {
         }
     }
 
-    fn has_ended(&self, machine: &Machine) -> Result<bool, String> {
+    fn is_lost(&self, machine: &Machine) -> Result<Option<Failure>, String> {
         let name = Name::known_or_own(machine)?;
         let container = self.engine.container(&name.0)?;
-        Ok(matches!(container, Some(Container::Ended)))
-    }
-
-    fn ended_too_early(&self, machine: &Machine) -> Failure {
-        Failure {
-            user: "The job's container stopped without a result. It may have been out of memory: \
-                   please retry the job, and tell the runner's administrator if that does not help."
-                .to_owned(),
-            admin: format!(
-                "its container {} has ended and the coordinator has no result; the engine's events and \
-                 this computer's kernel log may say why",
-                Name::of(&machine.name).0
-            ),
-        }
+        let has_ended = matches!(container, Some(Container::Ended));
+        Ok(has_ended.then(|| ended_too_early(&name)))
     }
 
     /// This engine is a developer's own, who sees its containers.
@@ -247,6 +235,19 @@ fn not_started(name: &MachineName, why: &str) -> Failure {
                the runner's administrator if that does not help."
             .to_owned(),
         admin: format!("starting {name} in a local container: {why}"),
+    }
+}
+
+fn ended_too_early(name: &Name) -> Failure {
+    Failure {
+        user: "The job's container stopped without a result. It may have been out of memory: \
+               please retry the job, and tell the runner's administrator if that does not help."
+            .to_owned(),
+        admin: format!(
+            "its container {} has ended and the coordinator has no result; the engine's events and \
+             this computer's kernel log may say why",
+            name.0
+        ),
     }
 }
 

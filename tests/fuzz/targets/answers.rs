@@ -168,7 +168,7 @@ fn ask_clever(call: &str) -> Option<String> {
             let found = clever().machines(&runner(), &BTreeSet::new());
             Some(found.not_searched.concat())
         }
-        "ended" => clever().has_ended(&machine()).err(),
+        "ended" => clever().is_lost(&machine()).err(),
         "remove" => clever().decommission(&machine()).err(),
         "heaviest" => clever().heaviest().err(),
         _ => None,

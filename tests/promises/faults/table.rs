@@ -8,13 +8,16 @@ use self::Job::{Cheap, Long, Lost, Usual};
 use self::Outcome::{Fails, FailsInSilence, Succeeds, Untold};
 use self::Server::{Api, Coordinator, Git};
 use self::What::{
-    CutAfter, CutBefore, Garbage, Hang, Html, Redirect, Refused, Status, TooMany, TooMuch, Trickle,
-    Truncated, WrongTypes,
+    CutAfter, CutBefore, Garbage, Hang, Html, Redirect, Refusal, Refused, Status, TooMany, TooMuch,
+    Trickle, Truncated, WrongTypes,
 };
 
 /// What one request meets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
+    /// The service itself, in its own words.
+    Refusal(u16),
+    /// A status and nothing else.
     Status(u16),
     /// 429 that says for how many seconds.
     TooMany(u64),
@@ -35,9 +38,10 @@ pub enum What {
 }
 
 #[rustfmt::skip]
-pub const FAULTS: [What; 20] = [
-    Status(400), Status(401), Status(403), Status(404), Status(409), Status(410), Status(416),
-    Status(429), TooMany(1), Status(500), Html(502), Status(503),
+pub const FAULTS: [What; 22] = [
+    Refusal(400), Refusal(401), Refusal(403), Refusal(404), Refusal(409), Refusal(410), Refusal(416),
+    Html(401), Status(403), Html(404),
+    TooMany(1), Status(500), Html(502), Refusal(503),
     Refused, CutBefore, CutAfter, Truncated,
     Garbage, WrongTypes, TooMuch, Redirect,
 ];
@@ -109,14 +113,14 @@ const NO_PUSH: &str = "could not be handed over";
 pub fn outcome(at: Endpoint, what: What) -> Outcome {
     match (at, what) {
         // What refuses us will refuse us again, and an administrator must do something.
-        (Creation | List, Status(401 | 403))                  => Fails(NO_CREDENTIALS),
+        (Creation | List, Refusal(401 | 403))                 => Fails(NO_CREDENTIALS),
         // What is wrong with the request will be wrong again; 400 may be a stale version, though.
-        (Creation | List, Status(404 | 410 | 416) | Redirect) => Fails(NO_MACHINE),
-        (Refs | Pack,     Status(401 | 403))                  => Fails(NO_PUSH),
+        (Creation | List, Refusal(404 | 410 | 416))           => Fails(NO_MACHINE),
+        (Refs | Pack,     Refusal(401 | 403))                 => Fails(NO_PUSH),
         // The job takes no verdict, or none from us: GitLab page, section 4.2.
-        (PutFailed,       Status(400 | 403))                  => Untold,
+        (PutFailed,       Refusal(400 | 403))                 => Untold,
         // Its log takes nothing more.
-        (Words,           Status(400 | 403))                  => FailsInSilence,
+        (Words,           Refusal(400 | 403))                 => FailsInSilence,
         _ => match at.job() {
             Lost | Cheap => Fails(NO_FLAVOR),
             Usual | Long => Succeeds,

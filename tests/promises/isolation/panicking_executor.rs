@@ -20,7 +20,7 @@ use sandbox::Gate;
 pub enum Call {
     Provision,
     Launch,
-    HasEnded,
+    IsLost,
     Decommission,
 }
 
@@ -133,12 +133,8 @@ impl Executor for PanickingExecutor<'_> {
         })
     }
 
-    fn has_ended(&self, machine: &Machine) -> Result<bool, String> {
-        self.around(Call::HasEnded, || self.real.has_ended(machine))
-    }
-
-    fn ended_too_early(&self, machine: &Machine) -> Failure {
-        self.real.ended_too_early(machine)
+    fn is_lost(&self, machine: &Machine) -> Result<Option<Failure>, String> {
+        self.around(Call::IsLost, || self.real.is_lost(machine))
     }
 
     fn machines(&self, runner: &RunnerName, tenants: &BTreeSet<String>) -> Inventory {

@@ -53,7 +53,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// A refusal as a service's own code gives it.
+    /// A refusal without a word on who gives it.
     #[must_use]
     pub fn status(code: u16) -> Self {
         Self::Status {
@@ -61,6 +61,24 @@ impl Fault {
             headers: Vec::new(),
             body: Vec::new(),
         }
+    }
+
+    /// A refusal in a service's own JSON.
+    #[must_use]
+    pub fn json(code: u16, body: &serde_json::Value) -> Self {
+        Self::Status {
+            code,
+            headers: vec![("Content-Type".to_owned(), "application/json".to_owned())],
+            body: body.to_string().into_bytes(),
+        }
+    }
+
+    /// A refusal in the words of version 2 of Clever Cloud's API (Clever page, body conventions);
+    /// `id` is its own number for the reason.
+    #[must_use]
+    pub fn clever(code: u16, id: i64) -> Self {
+        let body = serde_json::json!({"id": id, "message": "Refused", "type": "error"});
+        Self::json(code, &body)
     }
 
     /// A refusal as the balancer in front of a service gives it.
