@@ -116,7 +116,8 @@ pub fn outcome(at: Endpoint, what: What) -> Outcome {
         (Creation | List, Refusal(401 | 403))                 => Fails(NO_CREDENTIALS),
         // What is wrong with the request will be wrong again; 400 may be a stale version, though.
         (Creation | List, Refusal(404 | 410 | 416))           => Fails(NO_MACHINE),
-        (Refs | Pack,     Refusal(401 | 403))                 => Fails(NO_PUSH),
+        // Git does not tell who refuses.
+        (Refs | Pack,     Refusal(401 | 403) | Html(401) | Status(403)) => Fails(NO_PUSH),
         // The job takes no verdict, or none from us: GitLab page, section 4.2.
         (PutFailed,       Refusal(400 | 403))                 => Untold,
         // Its log takes nothing more.
