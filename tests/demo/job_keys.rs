@@ -1,12 +1,14 @@
 //! The keys of one job in a `.gitlab-ci.yml`, and those that `default` gives to all.
 
+use std::slice;
+
 use sandbox::Variable;
 use sandbox::coordinator::JobSpec;
 use saphyr::Yaml;
 use serde_json::Value;
 
 use crate::pipeline::{Ending, Plan};
-use crate::yaml::{Remarks, entries, script, string, strings, variables};
+use crate::yaml::{Remarks, entries, parts, script, string, strings, text, variables};
 
 /// What every job has unless it says otherwise.
 #[derive(Default)]
@@ -161,23 +163,14 @@ impl Draft {
 impl Need {
     /// A job's name, or a mapping with it.
     fn read(label: &str, value: &Yaml<'_>, remarks: &mut Remarks) -> Result<Self, String> {
-        let mut need = Self {
-            job: value.as_str().unwrap_or_default().to_owned(),
-            is_optional: false,
-        };
-        for (key, value) in entries(value).into_iter().flatten() {
-            match key.as_str() {
-                "job" => need.job = string(label, value)?,
-                "optional" => need.is_optional = value.as_bool().unwrap_or(false),
-                // There are no artifacts here that could be wanted or not.
-                "artifacts" => {}
-                other => remarks.ignored(&format!("{label}.{other}")),
-            }
-        }
-        if need.job.is_empty() {
-            return Err(format!("`{label}`: a need without a job"));
-        }
-        Ok(need)
+        // There are no artifacts here that could be wanted or not.
+        let known = ["optional", "artifacts"];
+        let parts = parts(label, value, "job", &known, remarks);
+        let is_optional = parts.get("optional").and_then(|it| it.as_bool());
+        Ok(Self {
+            job: text(label, &parts, "job")?,
+            is_optional: is_optional == Some(true),
+        })
     }
 }
 
@@ -190,36 +183,19 @@ fn allowed(label: &str, value: &Yaml<'_>, remarks: &mut Remarks) -> Result<Endin
             Ending::Success
         });
     }
-    let wrong = || format!("`{label}` must be true, false, or have `exit_codes`");
-    let mut codes = Vec::new();
-    for (key, value) in entries(value).ok_or_else(wrong)? {
-        if key == "exit_codes" {
-            let list = value.as_sequence();
-            let list = list.map_or(std::slice::from_ref(value), Vec::as_slice);
-            codes.extend(list.iter().filter_map(Yaml::as_integer));
-        } else {
-            remarks.ignored(&format!("{label}.{key}"));
-        }
-    }
-    if codes.is_empty() {
-        return Err(wrong());
-    }
-    Ok(Ending::MayFail(codes))
+    let parts = parts(label, value, "exit_codes", &[], remarks);
+    let codes = parts.get("exit_codes").filter(|_| value.is_mapping());
+    let list = codes.map(|it| it.as_sequence().map_or(slice::from_ref(*it), Vec::as_slice));
+    let codes = list.and_then(|list| list.iter().map(Yaml::as_integer).collect());
+    codes
+        .filter(|codes: &Vec<_>| !codes.is_empty())
+        .map(Ending::MayFail)
+        .ok_or_else(|| format!("`{label}` must be true, false, or have `exit_codes`"))
 }
 
 /// A name, or a mapping with a name.
 fn image(label: &str, value: &Yaml<'_>, remarks: &mut Remarks) -> Result<String, String> {
-    if let Some(name) = value.as_str() {
-        return Ok(name.to_owned());
-    }
-    let mut image = None;
-    for (key, value) in entries(value).ok_or_else(|| format!("`{label}` must be an image"))? {
-        match key.as_str() {
-            "name" => image = Some(string(label, value)?),
-            other => remarks.ignored(&format!("{label}.{other}")),
-        }
-    }
-    image.ok_or_else(|| format!("`{label}` has no `name`"))
+    text(label, &parts(label, value, "name", &[], remarks), "name")
 }
 
 fn services(label: &str, value: &Yaml<'_>, remarks: &mut Remarks) -> Result<Vec<Value>, String> {
@@ -227,22 +203,9 @@ fn services(label: &str, value: &Yaml<'_>, remarks: &mut Remarks) -> Result<Vec<
     let list = list.ok_or_else(|| format!("`{label}` must be a list of services"))?;
     let mut spec = JobSpec::new("", Vec::<String>::new());
     for service in list {
-        let mut alias = None;
-        let name = if let Some(name) = service.as_str() {
-            name.to_owned()
-        } else {
-            let keys = entries(service).ok_or_else(|| format!("`{label}`: no service"))?;
-            let mut name = None;
-            for (key, value) in keys {
-                match key.as_str() {
-                    "name" => name = Some(string(label, value)?),
-                    "alias" => alias = Some(string(label, value)?),
-                    other => remarks.ignored(&format!("{label}.{other}")),
-                }
-            }
-            name.ok_or_else(|| format!("`{label}`: a service without `name`"))?
-        };
-        spec = spec.service(name, alias.as_deref());
+        let parts = parts(label, service, "name", &["alias"], remarks);
+        let alias = parts.get("alias").map(|alias| string(label, alias));
+        spec = spec.service(text(label, &parts, "name")?, alias.transpose()?.as_deref());
     }
     Ok(spec.services)
 }

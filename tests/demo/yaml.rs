@@ -1,6 +1,8 @@
 //! YAML values as a `.gitlab-ci.yml` uses them: lists that may be a single string, strings that may
 //! be numbers, merged mappings; and the remarks about what was left out.
 
+use std::collections::HashMap;
+
 use sandbox::Variable;
 use saphyr::{Scalar, Yaml};
 
@@ -102,6 +104,40 @@ pub fn script(label: &str, value: &Yaml<'_>, remarks: &mut Remarks) -> Result<Ve
     Ok(lines)
 }
 
+/// The parts of something, by their keys.
+pub type Parts<'a, 'y> = HashMap<String, &'a Yaml<'y>>;
+
+/// What may be written short, as one value, or as a mapping in which that one is called `main`.
+/// Other parts than that and those that are `known` are named in a remark and left out.
+pub fn parts<'a, 'y>(
+    label: &str,
+    value: &'a Yaml<'y>,
+    main: &str,
+    known: &[&str],
+    remarks: &mut Remarks,
+) -> Parts<'a, 'y> {
+    let short = || vec![(main.to_owned(), value)];
+    let mut parts = Parts::new();
+    for (key, value) in entries(value).unwrap_or_else(short) {
+        if key == main || known.contains(&key.as_str()) {
+            parts.insert(key, value);
+        } else {
+            remarks.ignored(&format!("{label}.{key}"));
+        }
+    }
+    parts
+}
+
+/// # Errors
+/// When the part is not there, or no string.
+pub fn text(label: &str, parts: &Parts<'_, '_>, key: &str) -> Result<String, String> {
+    let part = parts.get(key);
+    string(
+        label,
+        part.ok_or_else(|| format!("`{label}` has no `{key}`"))?,
+    )
+}
+
 /// # Errors
 /// When it is no mapping of names to values.
 pub fn variables(
@@ -112,22 +148,13 @@ pub fn variables(
     let written = entries(value).ok_or_else(|| format!("`{label}` must map names to values"))?;
     let mut variables = Vec::new();
     for (name, value) in written {
-        if let Some(text) = scalar(value) {
-            variables.push(Variable::user(name, text));
-            continue;
-        }
-        let details = entries(value);
-        let details = details.ok_or_else(|| format!("`{label}.{name}` must have a value"))?;
-        let mut variable = Variable::user(name.as_str(), "");
-        for (key, value) in details {
-            match key.as_str() {
-                "value" => variable.value = scalar(value).unwrap_or_default(),
-                "expand" => variable.raw = value.as_bool() == Some(false),
-                // For people.
-                "description" => {}
-                other => remarks.ignored(&format!("{label}.{name}.{other}")),
-            }
-        }
+        let label = format!("{label}.{name}");
+        // The description is for people.
+        let parts = parts(&label, value, "value", &["expand", "description"], remarks);
+        let text = (parts.get("value")).map_or(Some(String::new()), |it| scalar(it));
+        let text = text.ok_or_else(|| format!("`{label}` must have a value"))?;
+        let mut variable = Variable::user(name, text);
+        variable.raw = parts.get("expand").and_then(|it| it.as_bool()) == Some(false);
         variables.push(variable);
     }
     Ok(variables)

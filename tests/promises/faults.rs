@@ -85,6 +85,7 @@ fn check(at: Endpoint, what: What) {
         Some(gate) => refuse_connections(&scene, at, &service, &gate),
         None => await_requests(&scene, at, at.skipped() + 1),
     }
+    scene.let_end();
     let first = first.unwrap_or_else(|| scene.submit_cheap("asked for again"));
     let neighbor = scene.submit_cheap("neighbor");
     let neighbor = scene.await_end(neighbor);
@@ -179,8 +180,7 @@ fn submit_first(scene: &Scene, at: Endpoint) -> Option<JobId> {
     Some(match at.job() {
         Job::Lost => return None,
         Job::Cheap => scene.submit_cheap("first"),
-        // So long that it is certainly seen running, even on a busy computer.
-        Job::Long => scene.submit("first", "sleep 5"),
+        Job::Long => scene.submit_lasting("first"),
         Job::Usual => scene.submit("first", "sleep 0.3"),
     })
 }

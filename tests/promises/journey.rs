@@ -127,11 +127,14 @@ fn a_configured_token_watches_the_log_and_one_that_is_refused_is_no_obstacle() {
         }
         let watch = format!("poll_step = 0.1\ntoken = \"{token}\"");
         let _service = scene.start_changed(&[("poll_step = 0.1", &watch)]);
-        let job = scene.submit("watched", "sleep 1");
-        assert_eq!(scene.await_end(job).status, JobStatus::Success);
-        scene.await_no_machines();
+        let job = scene.submit_lasting("watched");
         let trace = format!("/jobs/{job}/trace");
         let read = |path: &str| path.starts_with("/api/v4/projects/") && path.ends_with(&trace);
-        assert!(scene.journal.count_requests("GET", read) > 0, "{token}");
+        scene.await_that(&format!("the log is not read with {token}"), || {
+            scene.journal.count_requests("GET", read) > 0
+        });
+        scene.let_end();
+        assert_eq!(scene.await_end(job).status, JobStatus::Success);
+        scene.await_no_machines();
     }
 }

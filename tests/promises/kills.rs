@@ -65,7 +65,7 @@ enum Course {
     Usual,
     /// It is queued only after the kill: before, its grant could be under way in that very moment.
     Later,
-    /// It runs for so long that it is certainly seen running.
+    /// It goes on until after the kill, so that it is certainly seen running.
     Long,
     /// It asks for what nobody offers: a failure without a machine.
     NoFlavor,
@@ -140,11 +140,11 @@ fn killed_at(point: &Point) {
         "XS"
     };
     let script = if course == Course::Long {
-        "sleep 5"
+        scene.lasting_script()
     } else {
-        "sleep 0.3"
+        "sleep 0.3".to_owned()
     };
-    let submit = || scene.submit_for(name, script, flavor);
+    let submit = || scene.submit_for(name, &script, flavor);
     let early = (course != Course::Later).then(submit);
     assert!(
         trap.wait(moment, &scene, &service, early.unwrap_or_default()),
@@ -153,6 +153,7 @@ fn killed_at(point: &Point) {
     );
     let first_log = service.kill();
     trap.release();
+    scene.let_end();
     let service = scene.start();
     let job = early.unwrap_or_else(submit);
     let ended = scene.await_end(job);

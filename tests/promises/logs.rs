@@ -8,7 +8,9 @@ use crate::scene::Scene;
 /// The log of one job, from start to stop.
 fn log_of_a_job(scene: &Scene, options: &[&str]) -> (u64, String) {
     let service = scene.start_with(options);
-    let job = scene.submit("logged", "sleep 1");
+    let job = scene.submit_lasting("logged");
+    service.await_log("running, seen");
+    scene.let_end();
     scene.await_end(job);
     service.await_log("is gone, after");
     (job, service.stop().1)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sandbox::{AppPhase, Fault, JobStatus, Rule};
+use sandbox::{Fault, JobStatus, Rule};
 
 use crate::scene::{PATIENCE, Scene};
 
@@ -47,16 +47,14 @@ fn a_coordinator_that_never_answers_holds_up_nobody() {
 #[test]
 fn jobs_go_on_while_their_coordinator_is_away() {
     let scene = Scene::new();
-    let _service = scene.start();
-    let job = scene.submit("survivor", "sleep 1; echo done");
-    scene.await_phase(job, AppPhase::Running);
+    let service = scene.start();
+    let job = scene.submit_lasting("survivor");
+    service.await_log("running, seen");
     scene.coordinator.suspend();
-    assert!(scene.journal.wait_until(PATIENCE, || {
-        scene
-            .machine(job)
-            .is_some_and(|machine| machine.has_machine())
-    }));
+    service.await_log("looking whether the job has ended: ");
+    assert!(scene.machine(job).unwrap().has_machine());
     scene.coordinator.resume();
+    scene.let_end();
     assert_eq!(scene.await_end(job).status, JobStatus::Success);
     scene.await_no_machines();
     scene.assert_started_once(job);
@@ -182,8 +180,10 @@ fn retry_after_is_obeyed() {
 #[test]
 fn a_lagging_replica_ends_no_job() {
     let scene = Scene::with(|coordinator| coordinator.lagging_looks = 1, |_| {});
-    let _service = scene.start();
-    let job = scene.submit("lagging", "sleep 1");
+    let service = scene.start();
+    let job = scene.submit_lasting("lagging");
+    service.await_log("running, seen");
+    scene.let_end();
     assert_eq!(scene.await_end(job).status, JobStatus::Success);
     scene.await_no_machines();
     scene.assert_started_once(job);

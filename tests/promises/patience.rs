@@ -17,7 +17,8 @@ fn requests(scene: &Scene, wanted: &str, end: &str) -> Vec<Instant> {
     wanted.map(|entry| entry.at).collect()
 }
 
-/// How long `count` requests took, after the first `skip`. A busy computer only makes it longer.
+/// How long `count` requests took, after the first `skip`. A busy computer makes it longer; or a
+/// little shorter, when the first is recorded late.
 fn await_requests(scene: &Scene, skip: usize, count: usize, method: &str, end: &str) -> Duration {
     let enough = || requests(scene, method, end).len() >= skip + count;
     if !scene.journal.wait_until(PATIENCE, enough) {
@@ -38,7 +39,7 @@ fn a_coordinator_that_wants_to_be_asked_again_at_once_is_not() {
     let service = scene.start();
     // The pauses are 0.1, 0.2, 0.4 and 0.8 s, or a quarter less.
     let took = await_requests(&scene, 0, 5, "POST", "/jobs/request");
-    assert!(took >= Duration::from_millis(1100), "{took:?}");
+    assert!(took >= Duration::from_millis(900), "{took:?}");
     scene.coordinator.faults().clear();
     let job = scene.submit("patient", "true");
     assert_eq!(scene.await_end(job).status, JobStatus::Success);
@@ -54,7 +55,7 @@ fn an_api_that_wants_to_be_asked_again_at_once_is_not() {
     let job = scene.submit("patient", "true");
     // The pauses are one and two seconds, or a quarter less.
     let took = await_requests(&scene, 0, 3, "POST", "/applications");
-    assert!(took >= Duration::from_millis(2200), "{took:?}");
+    assert!(took >= Duration::from_millis(1800), "{took:?}");
     scene.clever.faults().clear();
     assert_eq!(scene.await_end(job).status, JobStatus::Success);
     scene.await_no_machines();
@@ -74,7 +75,7 @@ fn a_coordinator_that_grants_the_same_job_again_and_again_is_left_alone() {
     scene.coordinator.faults().inject(always.with(again));
     // The first of these may have been under way before.
     let took = await_requests(&scene, before + 1, 5, "POST", "/jobs/request");
-    assert!(took >= Duration::from_millis(1100), "{took:?}");
+    assert!(took >= Duration::from_millis(900), "{took:?}");
     scene.coordinator.faults().clear();
     scene.let_end();
     assert_eq!(scene.await_end(job).status, JobStatus::Success);

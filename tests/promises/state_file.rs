@@ -118,11 +118,12 @@ fn jobs_of_a_runner_that_is_gone_from_the_configuration_are_kept() {
 fn while_it_can_not_be_written_no_job_is_taken_and_those_that_run_go_on() {
     let scene = Scene::new();
     let service = scene.start();
-    let running = scene.submit("running", "sleep 1");
+    let running = scene.submit_lasting("running");
     scene.await_phase(running, AppPhase::Running);
     // A folder where the new content would grow: nothing can be written any more.
     let obstacle = scene.folder.path().join("state.json.new");
     fs::create_dir(&obstacle).unwrap();
+    scene.let_end();
     assert_eq!(scene.await_end(running).status, JobStatus::Success);
     scene.await_no_machines();
     service.await_log("taking no new jobs until it can be written");

@@ -86,7 +86,7 @@ pub enum Job {
     /// It gets no machine in any case.
     Cheap,
     Usual,
-    /// It is certainly seen running.
+    /// It goes on until the fault has been met.
     Long,
 }
 

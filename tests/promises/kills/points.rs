@@ -112,7 +112,7 @@ pub const TO_CLEVER_CLOUD: &[Point] = &[
 pub const AROUND_THE_STATE_FILE: &[Point] = &[
     at("provisioned, unwritten", Usual,    Line("is provisioned")),
     at("pushed, unwritten",      Usual,    Line("handed over; waiting")),
-    at("running, unwritten",     Usual,    Line("running, seen after")),
+    at("running, unwritten",     Long,     Line("running, seen after")),
     at("over, unwritten",        Usual,    Line("over: ")),
     at("gone, unwritten",        Usual,    Line("is gone, after")),
     at("failed, unwritten",      NoFlavor, Line("failed to launch")),
@@ -120,7 +120,7 @@ pub const AROUND_THE_STATE_FILE: &[Point] = &[
     at("granted, written",       Usual,    File(Written::Granted)),
     at("provisioned, written",   Usual,    File(Written::Provisioned)),
     at("pushed, written",        Usual,    File(Written::Pushed)),
-    at("running, written",       Usual,    File(Written::Running)),
+    at("running, written",       Long,     File(Written::Running)),
     at("over, written",          Usual,    File(Written::Ended)),
     at("finished, written",      Usual,    File(Written::Finished)),
 ];

@@ -53,13 +53,18 @@ fn a_hundred_kills_under_load_lose_and_repeat_nothing() {
         logs += &service.kill();
     }
     let service = scene.start();
-    let mut ended = Vec::new();
-    for job in jobs {
-        let job = scene.await_status(job, |status| status != JobStatus::Pending);
-        if !is_lost(&scene, &job) {
-            ended.push(scene.await_end(job.id));
-        }
-    }
+    let granted: Vec<_> = jobs
+        .into_iter()
+        .map(|job| scene.await_status(job, |status| status != JobStatus::Pending))
+        .collect();
+    // The last of them a moment ago, perhaps: then it is heard of by now.
+    scene.await_that("it asks for no more jobs", {
+        let before = scene.count_job_requests();
+        let scene = &scene;
+        move || scene.count_job_requests() >= before + 10
+    });
+    let ours = granted.iter().filter(|job| !is_lost(&scene, job));
+    let ended: Vec<_> = ours.map(|job| scene.await_end(job.id)).collect();
     scene.await_no_machines();
     scene.await_nothing_tracked("after the last kill");
     let (exit, log) = service.stop();
@@ -88,16 +93,11 @@ fn is_lost(scene: &Scene, job: &JobView) -> bool {
         let state = scene.state().to_string();
         state.contains(&format!("\"job_id\":{}", job.id))
     };
-    let known = || is_ours(&scene.coordinator.job(job.id)) || tracked();
-    if known() {
-        return false;
-    }
-    // It may have been granted to the last process a moment ago.
-    let again = scene.journal.wait_until(Duration::from_secs(2), known);
-    if !again {
+    let is_lost = !is_ours(&scene.coordinator.job(job.id)) && !tracked();
+    if is_lost {
         let untouched = scene.coordinator.job(job.id);
         assert!(untouched.calls.is_empty(), "{:?}", untouched.calls);
         assert!(scene.machine(job.id).is_none());
     }
-    !again
+    is_lost
 }

@@ -6,6 +6,7 @@
 
 mod answer;
 mod message;
+mod port;
 mod server;
 #[cfg(test)]
 mod tests;

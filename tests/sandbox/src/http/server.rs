@@ -4,16 +4,15 @@
 
 use std::collections::HashMap;
 use std::io::{self, BufReader, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
 
+use super::port::Port;
 use super::wire::{NoRequest, has_left, read_request};
 use super::{Request, Response, answer};
 use crate::fault::{Fault, Faults};
-use crate::ids;
 use crate::journal::{Journal, Kind, Source};
 use crate::stop::{Stop, StopOwner, Stopped};
 
@@ -38,7 +37,7 @@ pub enum Passage {
 
 pub struct Server {
     inner: Arc<Inner>,
-    address: SocketAddr,
+    port: Port,
     /// `None` while suspended.
     open: Mutex<Option<Open>>,
 }
@@ -69,8 +68,7 @@ impl Server {
     /// # Errors
     /// When there is no such port.
     pub fn start(service: Arc<dyn Service>, faults: Faults, journal: Journal) -> io::Result<Self> {
-        let listener = bind_somewhere()?;
-        let address = listener.local_addr()?;
+        let (port, listener) = Port::take()?;
         let inner = Arc::new(Inner {
             service,
             faults,
@@ -81,14 +79,14 @@ impl Server {
         let open = Open::start(listener, &inner)?;
         Ok(Self {
             inner,
-            address,
+            port,
             open: Mutex::new(Some(open)),
         })
     }
 
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
-        self.address
+        self.port.address()
     }
 
     /// From now on connections are refused, and those that exist are closed. What is being carried
@@ -99,7 +97,7 @@ impl Server {
         };
         drop(stop);
         // Wakes the thread that accepts. A refusal means that it is gone already.
-        let _ = TcpStream::connect(self.address);
+        let _ = TcpStream::connect(self.address());
         let _ = acceptor.join();
         for stream in lock(&self.inner.connections).streams.values() {
             let _ = stream.shutdown(Shutdown::Both);
@@ -113,37 +111,11 @@ impl Server {
     pub fn resume(&self) {
         let mut open = lock(&self.open);
         if open.is_none() {
-            let listener = bind_again(self.address).expect("the port should still be free");
+            let listener = self
+                .port
+                .listen_again()
+                .expect("the port should be free again");
             *open = Some(Open::start(listener, &self.inner).expect("a thread should start"));
-        }
-    }
-}
-
-/// A suspended server must find its port free again. So it takes one from below those that the
-/// system gives to outgoing connections, where only the like of it look for one.
-fn bind_somewhere() -> io::Result<TcpListener> {
-    const PORTS: std::ops::Range<u64> = 12_000..32_000;
-    const TRIES: usize = 100;
-    let random = || PORTS.start + ids::random() % (PORTS.end - PORTS.start);
-    let ports = (0..TRIES).filter_map(|_| u16::try_from(random()).ok());
-    ports
-        .map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)))
-        .find(Result::is_ok)
-        .unwrap_or_else(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
-}
-
-/// A process that is being started elsewhere in this one holds copies of all sockets for a moment.
-fn bind_again(address: SocketAddr) -> io::Result<TcpListener> {
-    const PATIENCE: Duration = Duration::from_secs(10);
-    let since = Instant::now();
-    loop {
-        match TcpListener::bind(address) {
-            Err(error)
-                if error.kind() == io::ErrorKind::AddrInUse && since.elapsed() < PATIENCE =>
-            {
-                thread::sleep(Duration::from_millis(5));
-            }
-            result => return result,
         }
     }
 }
