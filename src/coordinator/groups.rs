@@ -1,5 +1,6 @@
 //! What a coordinator knows of a group, beyond its jobs. GitLab page, section 6.2.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde::Deserialize;
 
 use super::Coordinator;
@@ -36,7 +37,8 @@ impl Coordinator {
         group: &str,
         token: &Secret,
     ) -> Result<Attributes, NoAttributes> {
-        let url = format!("{}/groups/{}/custom_attributes", self.api, escape(group));
+        let group = segment(group);
+        let url = format!("{}/groups/{group}/custom_attributes", self.api);
         let call = Call::get(&url).secret_header("PRIVATE-TOKEN", "", token);
         let answer = self
             .http
@@ -56,23 +58,25 @@ impl Coordinator {
     }
 }
 
-/// One segment of a path: a `/` in it would be a segment's end.
-fn escape(segment: &str) -> String {
-    segment.bytes().fold(String::new(), |escaped, byte| {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            escaped + &char::from(byte).to_string()
-        } else {
-            escaped + &format!("%{byte:02X}")
-        }
-    })
+/// A path within one segment of an address: a `/` would be the segment's end.
+fn segment(path: &str) -> PercentEncode<'_> {
+    const ESCAPED: AsciiSet = NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'_')
+        .remove(b'.')
+        .remove(b'~');
+    utf8_percent_encode(path, &ESCAPED)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::escape;
+    use super::segment;
 
     #[test]
     fn a_path_stays_one_segment() {
-        assert_eq!(escape("acme/space é"), "acme%2Fspace%20%C3%A9");
+        assert_eq!(
+            segment("acme/a-b_c.d~ é").to_string(),
+            "acme%2Fa-b_c.d~%20%C3%A9"
+        );
     }
 }
