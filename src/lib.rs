@@ -13,7 +13,7 @@
 //! deploy          the push                coordinator   what we say to GitLab
 //! payload         what a coordinator sent
 //! config          what the operator wrote
-//! http, json, foreign, trust, process, process_limits, secret, weight, semaphore, shutdown, spacing, backoff, logger, whole_file
+//! http, json, digest, foreign, trust, process, process_limits, secret, weight, semaphore, shutdown, spacing, backoff, logger, whole_file
 //! ```
 
 pub mod backoff;
@@ -21,6 +21,7 @@ pub mod cli;
 pub mod config;
 pub mod coordinator;
 pub mod deploy;
+pub mod digest;
 pub mod dispatcher;
 pub mod executor;
 pub mod foreign;
