@@ -3,6 +3,7 @@
 //! With a real engine, and an inner runner that does real requests from a real container. Where
 //! there is no engine, the tests that need one say that they were skipped.
 
+mod late_start;
 mod yard;
 
 use std::thread;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use sandbox::JobStatus;
 
 use crate::town::PATIENCE;
+use late_start::{Late, LateStart};
 use yard::Yard;
 
 fn await_running(yard: &Yard, job: sandbox::JobId, service: &crate::service::Service) {
@@ -99,6 +101,37 @@ fn a_job_is_started_once_however_often_the_program_is_killed() {
     let ended = yard.await_end(job, &service);
     assert_eq!(ended.status, JobStatus::Success, "{}", service.whole_log());
     yard.await_nothing_left(job);
+    assert_eq!(yard.starts(job), 1, "{}", service.whole_log());
+    service.stop();
+}
+
+#[test]
+fn a_start_of_a_dead_process_that_comes_after_a_look_is_the_only_one() {
+    start_late(Late::AfterALook);
+}
+
+#[test]
+fn a_start_of_a_dead_process_that_comes_before_the_next_ones_starts_nothing_twice() {
+    start_late(Late::BeforeTheNext);
+}
+
+#[test]
+fn a_start_of_a_dead_process_that_comes_after_the_job_ended_starts_nothing_twice() {
+    start_late(Late::AfterTheNextHasEnded);
+}
+
+fn start_late(late: Late) {
+    let Some(yard) = Yard::open() else { return };
+    let late_start = LateStart::new(late);
+    let service = yard.start_with(&late_start.environment());
+    let job = yard.submit("true");
+    late_start.await_first();
+    service.kill();
+    let service = yard.start_with(&late_start.environment());
+    let ended = yard.await_end(job, &service);
+    assert_eq!(ended.status, JobStatus::Success, "{}", service.whole_log());
+    yard.await_nothing_left(job);
+    assert!(late_start.first_is_over(), "{}", service.whole_log());
     assert_eq!(yard.starts(job), 1, "{}", service.whole_log());
     service.stop();
 }

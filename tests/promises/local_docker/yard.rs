@@ -94,6 +94,11 @@ impl Yard {
     }
 
     pub fn start(&self) -> Service {
+        self.start_with(&[])
+    }
+
+    /// With more variables in its environment.
+    pub fn start_with(&self, environment: &[(String, String)]) -> Service {
         let path = self.folder.path().join("paas-runner.toml");
         let configuration = format!(
             r#"state_file = "{state}"
@@ -124,7 +129,7 @@ image = "debian:stable-slim"
             image = self.image,
         );
         fs::write(&path, configuration).unwrap();
-        Service::start(&[path.display().to_string()], &[])
+        Service::start(&[path.display().to_string()], environment)
     }
 
     pub fn submit(&self, script: &str) -> JobId {
@@ -149,23 +154,27 @@ image = "debian:stable-slim"
         serde_json::from_slice(&fs::read(self.state_path()).unwrap()).unwrap()
     }
 
-    /// What the job's image and container are called.
+    /// What the job's image is called, and how the names of its containers begin.
     pub fn name(&self, job: JobId) -> String {
         format!("hpd-job-{}-{job}", self.token[..8].to_lowercase())
     }
 
-    /// The id and the state of the container with the job's name.
+    /// How the engine finds what belongs to the job.
+    fn label(&self, job: JobId) -> String {
+        format!("--filter=label=heptapod-paas-runner.job={}", self.name(job))
+    }
+
+    /// The id and the state of a container of the job.
     pub fn container(&self, job: JobId) -> Option<(String, String)> {
-        let filter = format!("--filter=name=^/{}$", self.name(job));
-        let found = self.docker(&["ps", "--all", &filter, "--format={{.ID}} {{.State}}"]);
+        let label = self.label(job);
+        let found = self.docker(&["ps", "--all", &label, "--format={{.ID}} {{.State}}"]);
         let (id, state) = found.trim().split_once(' ')?;
         Some((id.to_owned(), state.to_owned()))
     }
 
     /// The job's image, and what builds that were cut short left of it.
     fn images(&self, job: JobId) -> Vec<String> {
-        let label = format!("--filter=label=heptapod-paas-runner.job={}", self.name(job));
-        let found = self.docker(&["images", "--all", "--quiet", &label]);
+        let found = self.docker(&["images", "--all", "--quiet", &self.label(job)]);
         found.lines().map(str::to_owned).collect()
     }
 
@@ -185,7 +194,7 @@ image = "debian:stable-slim"
         lists.iter().all(|list| state[list] == json!([]))
     }
 
-    /// How often a container with the job's name was started, by the engine's own account.
+    /// How often a container of the job was started, by the engine's own account.
     pub fn starts(&self, job: JobId) -> usize {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let events = self.docker(&[
@@ -193,7 +202,7 @@ image = "debian:stable-slim"
             &format!("--since={:.3}", self.opened),
             &format!("--until={:.3}", now.as_secs_f64()),
             "--filter=event=start",
-            &format!("--filter=container={}", self.name(job)),
+            &self.label(job),
         ]);
         events.lines().count()
     }
@@ -210,12 +219,12 @@ impl Drop for Yard {
             return;
         }
         for job in self.coordinator.jobs() {
-            let name = self.name(job.id);
-            let _ = docker(&self.host, &["rm", "--force", &name]);
-            let images = self.images(job.id);
-            let images = images.iter().map(String::as_str);
-            let remove: Vec<_> = ["rmi", "--force"].into_iter().chain(images).collect();
-            let _ = docker(&self.host, &remove);
+            while let Some((container, _)) = self.container(job.id) {
+                let _ = docker(&self.host, &["rm", "--force", &container]);
+            }
+            for image in self.images(job.id) {
+                let _ = docker(&self.host, &["rmi", "--force", &image]);
+            }
         }
         let _ = docker(&self.host, &["rmi", "--force", &self.image]);
     }
