@@ -12,6 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::config::LocalDockerSettings;
+use crate::digest::random_hex;
 use crate::process::{Task, Tool, ToolError};
 
 /// A first build pulls the inner runner's image, which may be big and far away.
@@ -39,8 +40,14 @@ const SOCKET_INSIDE: &str = "/var/run/docker.sock";
 pub struct Engine(LocalDockerSettings);
 
 /// A container that exists.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Container {
+    pub id: String,
+    pub state: State,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Container {
+pub enum State {
     /// It was never started.
     Created,
     Running,
@@ -63,17 +70,16 @@ impl Engine {
             .map_err(|error| self.unreachable(&error.to_string()))
     }
 
+    /// All containers of the job that is called `name`: older programs made one of just that name.
+    ///
     /// # Errors
     /// What docker said, on one line; so with the others.
-    pub fn container(&self, name: &str) -> Result<Option<Container>, String> {
+    pub fn containers(&self, name: &str) -> Result<Vec<Container>, String> {
         // The name as a whole: by itself a filter finds every name that contains it.
-        let filter = format!("--filter=name=^/{name}$");
-        let status = self.list(&["ps", "--all", &filter, "--format=found {{.Status}}"])?;
-        Ok(status.first().map(|status| match status.as_str() {
-            "Created" => Container::Created,
-            status if status.starts_with("Exited") || status == "Dead" => Container::Ended,
-            _ => Container::Running,
-        }))
+        let plain = name.replace('.', "\\.");
+        let filter = format!("--filter=name=^/{plain}(\\.[0-9a-f]+)?$");
+        let found = self.list(&["ps", "--all", &filter, "--format=found {{.ID}} {{.Status}}"])?;
+        Ok(found.iter().map(|line| Container::read(line)).collect())
     }
 
     /// Makes an image of the files in `folder`. Docker talks while it does: should we be killed, it
@@ -87,26 +93,45 @@ impl Engine {
         self.docker(build).map(drop)
     }
 
-    /// Makes a container of the image of the same name, which may use this engine.
-    pub fn create(&self, name: &str) -> Result<(), String> {
-        let called = format!("--name={name}");
+    /// Makes a container of the job's image, which may use this engine. Gives back what it is
+    /// called, as no other ever was or will be.
+    pub fn create(&self, name: &str) -> Result<String, String> {
+        let container = unique(name)?;
+        let called = format!("--name={container}");
         let volume = format!("--volume={}:{SOCKET_INSIDE}", self.0.socket);
         // An image of this name comes from us or not at all.
-        self.local(&["create", "--pull=never", &called, &volume, name])
+        self.local(&["create", "--pull=never", &called, &volume, name])?;
+        Ok(container)
     }
 
-    pub fn start(&self, name: &str) -> Result<(), String> {
-        self.local(&["start", name])
+    /// `called` is a container's name, not its id: then [`Engine::discard`] can keep it from starting.
+    pub fn start(&self, called: &str) -> Result<(), String> {
+        self.local(&["start", called])
+    }
+
+    /// Removes a container that was listed as `Created`, if it was never started; then it never will
+    /// be. False when it was started meanwhile; an error, too, may mean that.
+    pub fn discard(&self, container: &Container, name: &str) -> Result<bool, String> {
+        let id = container.id.as_str();
+        // A start that comes to the engine from now on does not find its name.
+        self.local(&["rename", id, &unique(name)?])?;
+        // The engine works on one that came before, and lists show that late. This look waits for it.
+        let format = "--format=found {{.State.Status}}";
+        if self.list(&["inspect", "--type=container", format, id])? != ["created"] {
+            return Ok(false);
+        }
+        // Without force what runs is not removed, and what is being removed can't be started.
+        self.local(&["rm", "--volumes", id]).map(|()| true)
     }
 
     /// Asks the container to end, and kills it if it doesn't.
-    pub fn stop(&self, name: &str) -> Result<(), String> {
-        self.local(&["stop", "-t", GRACE_SECONDS, name])
+    pub fn stop(&self, container: &Container) -> Result<(), String> {
+        self.local(&["stop", "-t", GRACE_SECONDS, &container.id])
     }
 
     /// Removes the container with what belongs to it alone.
-    pub fn remove(&self, name: &str) -> Result<(), String> {
-        self.local(&["rm", "--force", "--volumes", name])
+    pub fn remove(&self, container: &Container) -> Result<(), String> {
+        self.local(&["rm", "--force", "--volumes", &container.id])
     }
 
     /// What is called `name`, and what a build that was cut short left of it: all have [`label`].
@@ -161,6 +186,27 @@ impl Engine {
             self.0.host
         )
     }
+}
+
+impl Container {
+    fn read(line: &str) -> Self {
+        let (id, status) = line.split_once(' ').unwrap_or((line, ""));
+        let state = match status {
+            "Created" => State::Created,
+            status if status.starts_with("Exited") || status == "Dead" => State::Ended,
+            _ => State::Running,
+        };
+        Self {
+            id: id.to_owned(),
+            state,
+        }
+    }
+}
+
+/// A name for a container of the job that is called `name`, which nothing had before.
+fn unique(name: &str) -> Result<String, String> {
+    let chance = random_hex(8).map_err(|_| "the system gives no random numbers".to_owned())?;
+    Ok(format!("{name}.{chance}"))
 }
 
 /// What is written on all that is built for `name`, unfinished images included: the job's secrets

@@ -2,13 +2,16 @@
 //! who have one big machine and trust their users.
 //!
 //! A job gets the same three files as at Clever Cloud, as an image of its own, and a container of
-//! it that may use the engine. Image and container have the same name, which is unique at an
-//! engine: so what belongs to a job is never in question, whichever process made it, and whatever
-//! step a crash came after. A container that exists is never made again, and one that was started is
-//! never started again.
+//! it that may use the engine. The image is called by the job's name, and a container by that name
+//! and chance: so what belongs to a job is never in question, whichever process made it, and
+//! whatever step a crash came after. Once a container of the job was started none is ever started
+//! again.
 //!
-//! The trap: the inner runner's own containers are beside it, not in it. It is asked to end before
-//! it is killed, so that it can remove them.
+//! Two traps. A `docker start` outlives the process that wanted it, and may reach the engine at any
+//! later time, when the container has run and ended, too: then the engine runs it again. So a
+//! container is started by the process that made it and by no other, once, and the next one makes a
+//! new container when the old one is certain never to start. And the inner runner's own containers
+//! are beside it, not in it: it is asked to end before it is killed, so that it can remove them.
 
 mod engine;
 
@@ -17,7 +20,7 @@ use std::time::Duration;
 
 use serde_json::value::to_raw_value;
 
-use self::engine::{Container, Engine, label};
+use self::engine::{Engine, State, label};
 use super::{Executor, Failure, Halt, Inventory, Machine, NoWeight, Patience, Resource};
 use crate::backoff::Backoff;
 use crate::config::LocalDockerSettings;
@@ -58,39 +61,39 @@ impl LocalDocker {
 
     /// From wherever an earlier try left off, to a container that was started once.
     fn start(&self, name: &Name, payload: &Payload) -> Result<(), String> {
-        match self.engine.container(&name.0)? {
-            Some(Container::Running | Container::Ended) => {
-                log::warn!("container {} was started before", name.0);
+        let name = &name.0;
+        for container in self.engine.containers(name)? {
+            if container.state != State::Created || !self.engine.discard(&container, name)? {
+                log::warn!("a container of {name} was started before");
                 return Ok(());
             }
-            Some(Container::Created) => {}
-            None => {
-                let context = BuildContext::new(&self.inner, payload).labelled(&label(&name.0));
-                let folder = self
-                    .workshop
-                    .lay_out(&name.0, context)
-                    .map_err(|error| format!("cannot write the files for the image: {error}"))?;
-                self.engine.build(&name.0, folder.path())?;
-                drop(folder);
-                self.engine.create(&name.0)?;
-            }
         }
-        self.engine.start(&name.0)
+        let context = BuildContext::new(&self.inner, payload).labelled(&label(name));
+        let folder = self
+            .workshop
+            .lay_out(name, context)
+            .map_err(|error| format!("cannot write the files for the image: {error}"))?;
+        self.engine.build(name, folder.path())?;
+        drop(folder);
+        let container = self.engine.create(name)?;
+        self.engine.start(&container)
     }
 
     fn remove(&self, name: &Name) -> Result<(), String> {
         let name = &name.0;
         let mut said = Ok(());
-        if self.engine.container(name)?.is_some() {
-            // What can't be stopped is killed in the next step.
-            let _ = self.engine.stop(name);
-            said = self.engine.remove(name);
+        for container in self.engine.containers(name)? {
+            if container.state == State::Running {
+                // What can't be stopped is killed in the next step.
+                let _ = self.engine.stop(&container);
+            }
+            said = said.and(self.engine.remove(&container));
         }
         let images = self.engine.images(name)?;
         if !images.is_empty() {
             said = said.and(self.engine.remove_images(&images));
         }
-        if self.engine.container(name)?.is_some() || !self.engine.images(name)?.is_empty() {
+        if !self.engine.containers(name)?.is_empty() || !self.engine.images(name)?.is_empty() {
             said?;
             return Err(format!("{name} was removed, but something is still listed"));
         }
@@ -153,8 +156,9 @@ impl Executor for LocalDocker {
 
     fn is_lost(&self, machine: &Machine) -> Result<Option<Failure>, String> {
         let name = Name::known_or_own(machine)?;
-        let container = self.engine.container(&name.0)?;
-        let has_ended = matches!(container, Some(Container::Ended));
+        let containers = self.engine.containers(&name.0)?;
+        let any_is = |state| containers.iter().any(|it| it.state == state);
+        let has_ended = any_is(State::Ended) && !any_is(State::Running);
         Ok(has_ended.then(|| ended_too_early(&name)))
     }
 
@@ -181,7 +185,7 @@ impl Executor for LocalDocker {
     }
 }
 
-/// What a job's image and its container are called.
+/// What a job's image is called, and how the names of its containers begin.
 #[derive(Debug, PartialEq, Eq)]
 struct Name(String);
 

@@ -112,23 +112,27 @@ impl DockerScene {
         self.scene.coordinator.submit(spec)
     }
 
-    /// What the job's image and container are called.
+    /// What the job's image is called, and how the names of its containers begin.
     pub fn name(&self, job: JobId) -> String {
         format!("hpd-job-{}-{job}", self.token[..8].to_lowercase())
     }
 
-    /// The id and the state of the container with the job's name.
+    /// How the engine finds what belongs to the job.
+    fn label(&self, job: JobId) -> String {
+        format!("--filter=label=heptapod-paas-runner.job={}", self.name(job))
+    }
+
+    /// The id and the state of a container of the job.
     pub fn container(&self, job: JobId) -> Option<(String, String)> {
-        let filter = format!("--filter=name=^/{}$", self.name(job));
-        let found = self.docker(&["ps", "--all", &filter, "--format={{.ID}} {{.State}}"]);
+        let label = self.label(job);
+        let found = self.docker(&["ps", "--all", &label, "--format={{.ID}} {{.State}}"]);
         let (id, state) = found.trim().split_once(' ')?;
         Some((id.to_owned(), state.to_owned()))
     }
 
     /// The job's image, and what builds that were cut short left of it.
     fn images(&self, job: JobId) -> Vec<String> {
-        let label = format!("--filter=label=heptapod-paas-runner.job={}", self.name(job));
-        let found = self.docker(&["images", "--all", "--quiet", &label]);
+        let found = self.docker(&["images", "--all", "--quiet", &self.label(job)]);
         found.lines().map(str::to_owned).collect()
     }
 
@@ -138,7 +142,7 @@ impl DockerScene {
         assert_eq!((self.container(job), self.images(job)), (None, Vec::new()));
     }
 
-    /// How often a container with the job's name was started, by the engine's own account.
+    /// How often a container of the job was started, by the engine's own account.
     pub fn starts(&self, job: JobId) -> usize {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let events = self.docker(&[
@@ -146,7 +150,7 @@ impl DockerScene {
             &format!("--since={:.3}", self.opened),
             &format!("--until={:.3}", now.as_secs_f64()),
             "--filter=event=start",
-            &format!("--filter=container={}", self.name(job)),
+            &self.label(job),
         ]);
         events.lines().count()
     }
@@ -163,12 +167,12 @@ impl Drop for DockerScene {
             return;
         }
         for job in self.scene.coordinator.jobs() {
-            let name = self.name(job.id);
-            let _ = engine::docker(&self.host, &["rm", "--force", &name]);
-            let images = self.images(job.id);
-            let images = images.iter().map(String::as_str);
-            let remove: Vec<_> = ["rmi", "--force"].into_iter().chain(images).collect();
-            let _ = engine::docker(&self.host, &remove);
+            while let Some((container, _)) = self.container(job.id) {
+                let _ = engine::docker(&self.host, &["rm", "--force", &container]);
+            }
+            for image in self.images(job.id) {
+                let _ = engine::docker(&self.host, &["rmi", "--force", &image]);
+            }
         }
         let _ = engine::docker(&self.host, &["rmi", "--force", &self.image]);
     }

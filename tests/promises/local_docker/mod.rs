@@ -5,6 +5,7 @@
 
 mod docker_scene;
 mod engine;
+mod late_start;
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use sandbox::JobStatus;
 
 use self::docker_scene::DockerScene;
+use self::late_start::{Late, LateStart};
 use crate::scene::PATIENCE;
 
 fn await_running(docker: &DockerScene, job: sandbox::JobId, service: &crate::service::Service) {
@@ -110,6 +112,40 @@ fn a_job_is_started_once_however_often_the_program_is_killed() {
     let ended = docker.scene.await_end(job);
     assert_eq!(ended.status, JobStatus::Success, "{}", service.whole_log());
     docker.await_nothing_left(job);
+    assert_eq!(docker.starts(job), 1, "{}", service.whole_log());
+    service.stop();
+}
+
+#[test]
+fn a_start_of_a_dead_process_that_comes_after_a_look_is_the_only_one() {
+    start_late(Late::AfterALook);
+}
+
+#[test]
+fn a_start_of_a_dead_process_that_comes_before_the_next_ones_starts_nothing_twice() {
+    start_late(Late::BeforeTheNext);
+}
+
+#[test]
+fn a_start_of_a_dead_process_that_comes_after_the_job_ended_starts_nothing_twice() {
+    start_late(Late::AfterTheNextHasEnded);
+}
+
+fn start_late(late: Late) {
+    let Some(mut docker) = DockerScene::open() else {
+        return;
+    };
+    let late_start = LateStart::new(late);
+    docker.scene.environment = late_start.environment().into();
+    let service = docker.start();
+    let job = docker.submit("true");
+    late_start.await_first();
+    service.kill();
+    let service = docker.start();
+    let ended = docker.scene.await_end(job);
+    assert_eq!(ended.status, JobStatus::Success, "{}", service.whole_log());
+    docker.await_nothing_left(job);
+    assert!(late_start.first_is_over(), "{}", service.whole_log());
     assert_eq!(docker.starts(job), 1, "{}", service.whole_log());
     service.stop();
 }
