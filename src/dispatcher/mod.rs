@@ -173,7 +173,11 @@ impl Dispatcher {
             }
             recv(wakers.requests) -> request => Ok(match request {
                 Ok(Request::Status) => {
-                    status::log_tracked(&self.snapshot());
+                    if self.options.debug_signal {
+                        status::log_tracked(&self.snapshot());
+                    } else {
+                        log::warn!("SIGUSR1: start with --debug-signal to see what is tracked");
+                    }
                     Next::GoOn
                 }
                 Ok(Request::Stop) if deadline.is_some() => {

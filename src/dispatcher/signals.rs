@@ -13,11 +13,11 @@ pub enum Request {
     Status,
 }
 
-/// Every request arrives at the receiver; SIGUSR1 asks for the status only if that is wanted.
+/// Every request arrives at the receiver.
 ///
 /// # Errors
 /// When the handlers can't be installed.
-pub fn listen(status: bool) -> io::Result<Receiver<Request>> {
+pub fn listen() -> io::Result<Receiver<Request>> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1])?;
     let (requests, incoming) = unbounded();
     thread::Builder::new()
@@ -25,11 +25,7 @@ pub fn listen(status: bool) -> io::Result<Receiver<Request>> {
         .spawn(move || {
             for signal in signals.forever() {
                 let request = match signal {
-                    SIGUSR1 if status => Request::Status,
-                    SIGUSR1 => {
-                        log::warn!("SIGUSR1: start with --debug-signal to see what is tracked");
-                        continue;
-                    }
+                    SIGUSR1 => Request::Status,
                     SIGHUP => {
                         log::warn!(
                             "SIGHUP: the configuration is read at start only; restart to apply it"

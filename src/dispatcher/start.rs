@@ -40,8 +40,8 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
             "cannot prepare a folder beside the state file: {error}"
         ))
     })?;
-    let requests = signals::listen(options.debug_signal)
-        .map_err(|error| start(format!("cannot listen to signals: {error}")))?;
+    let requests =
+        signals::listen().map_err(|error| start(format!("cannot listen to signals: {error}")))?;
     let (stopper, stop) = shutdown::channel();
     let system_id = state.system_id.as_deref();
     let installation = Installation::of(

@@ -94,8 +94,11 @@ impl CleverDocker {
         let found = offered.iter().find(|flavor| flavor.name == wanted).cloned();
         found.ok_or_else(|| {
             let names: Vec<_> = offered.iter().map(|flavor| flavor.name.as_str()).collect();
-            let by_job = payload.flavor().is_some();
-            Trouble::Final(words::no_such_flavor(wanted, by_job, &names.join(", ")))
+            let offered = names.join(", ");
+            Trouble::Final(match payload.flavor() {
+                Some(wanted) => words::no_such_flavor(wanted, &offered),
+                None => words::no_default_flavor(wanted, &offered),
+            })
         })
     }
 

@@ -66,25 +66,26 @@ pub fn not_deleted(api_url: &str, owner: Option<&str>, error: &Trouble) -> Strin
     format!("{api_url}: {error}{hint}")
 }
 
-/// `asked_for`: by the job, not by our configuration.
-pub fn no_such_flavor(wanted: &str, asked_for: bool, offered: &str) -> Failure {
+/// The job asks for a flavor that is none.
+pub fn no_such_flavor(wanted: &str, offered: &str) -> Failure {
     let shown = one_line(wanted, Keep::Start(40));
-    if asked_for {
-        Failure {
-            user: format!(
-                "CI_CLEVER_CLOUD_FLAVOR is `{shown}`; this runner offers {offered}. Please change \
-                 the variable in the job's definition."
-            ),
-            admin: format!("the job asks for flavor {shown:?}; on offer are {offered}"),
-        }
-    } else {
-        Failure {
-            user: format!(
-                "This runner's default machine size is not on offer. Please tell its \
-                 administrator, or set the variable CI_CLEVER_CLOUD_FLAVOR to one of {offered}."
-            ),
-            admin: format!("cc_default_flavor is {shown:?}, but on offer are {offered}"),
-        }
+    Failure {
+        user: format!(
+            "CI_CLEVER_CLOUD_FLAVOR is `{shown}`; this runner offers {offered}. Please change the \
+             variable in the job's definition."
+        ),
+        admin: format!("the job asks for flavor {shown:?}; on offer are {offered}"),
+    }
+}
+
+/// The configuration's own flavor is none.
+pub fn no_default_flavor(default: &str, offered: &str) -> Failure {
+    Failure {
+        user: format!(
+            "This runner's default machine size is not on offer. Please tell its administrator, or \
+             set the variable CI_CLEVER_CLOUD_FLAVOR to one of {offered}."
+        ),
+        admin: format!("cc_default_flavor is {default:?}, but on offer are {offered}"),
     }
 }
 
