@@ -230,8 +230,8 @@ impl Http {
 
     /// An exchange needs several times the stack of a thread that waits for its job's end, and what a
     /// stack once touched stays in memory. So an exchange has a thread of its own while it lasts: a
-    /// running job costs 28 KiB in the static build instead of 50 KiB, and 50 instead of 65 with glibc
-    /// (the demo with `--jobs 200`, two or three runs each, within 3 KiB).
+    /// running job costs 29 KiB in the static build instead of 50 KiB, and 50 instead of 65 with glibc
+    /// (the bench with `--jobs 200`, two to five runs each, within 4 KiB).
     fn exchange_on_own_thread(&self, call: &Call<'_>) -> Result<Answer, NoAnswer> {
         let not_sent = |why: String| NoAnswer {
             why,

@@ -24,6 +24,7 @@ use std::time::Duration;
 use log::LevelFilter;
 use toml::de::DeTable;
 
+use crate::foreign::{Keep, one_line};
 use crate::logger::Format;
 pub use clever::{CleverSettings, Tenancy};
 pub use forward::InnerConfiguration;
@@ -111,7 +112,7 @@ impl fmt::Display for ConfigError {
                 column,
                 message,
             } => {
-                let message = message.trim().replace('\n', ", ");
+                let message = one_line(message, Keep::Start(200));
                 write!(
                     f,
                     "{}:{line}:{column}: not valid TOML: {message}",

@@ -19,6 +19,7 @@ use super::{Job, Phase};
 use crate::backoff::Backoff;
 use crate::coordinator::{Appended, Delivery};
 use crate::executor::{Failure, Halt, Machine};
+use crate::foreign::{Keep, one_line};
 use crate::shutdown::Stopped;
 
 /// Decommissioning is tried again and again, at least this often.
@@ -29,6 +30,8 @@ const LOUD_AFTER: u32 = 5;
 const PANICS: u32 = 3;
 /// A verdict without words is better than none, after so many tries.
 const WORDS_TRIES: u32 = 4;
+/// Names of flavors and groups are in the words, which others chose.
+const WORDS_AT_MOST: usize = 1000;
 /// The coordinator has given up on the job long before (GitLab page, section 11).
 const VERDICT_PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
@@ -196,6 +199,7 @@ fn tell_failure(
         return Ok(());
     };
     context.stop.check()?;
+    let text = one_line(text, Keep::Start(WORDS_AT_MOST));
     let red = format!("\x1b[31m{text}\x1b[0m\n");
     match context.coordinator.append_log(&job.credentials, &red) {
         Appended::Done => {}

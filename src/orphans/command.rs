@@ -8,6 +8,7 @@ use super::has_job;
 use crate::config::Config;
 use crate::deploy::git::Workshop;
 use crate::executor::Found;
+use crate::foreign::{Keep, one_line};
 use crate::quota::{Limits, Quota};
 use crate::runner::{self, Installation, Runner};
 use crate::shutdown;
@@ -78,7 +79,9 @@ fn describe(runner: &Runner, found: &Found) -> String {
         "somebody else, or an older program"
     };
     let tenant = found.machine.tenant.as_ref();
-    let tenant = tenant.map_or_else(String::new, |tenant| format!(" for {tenant}"));
-    let name = &found.machine.name;
+    let tenant = tenant.map_or_else(String::new, |tenant| {
+        format!(" for {}", one_line(tenant, Keep::All))
+    });
+    let name = one_line(found.machine.name.as_str(), Keep::All);
     format!("{name}{tenant}, runner {}, made by {maker}\n", runner.name)
 }
