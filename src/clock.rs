@@ -3,6 +3,7 @@
 //! What this program decides while it runs it decides by [`Instant`], which can't be set. A
 //! [`Timestamp`] can be wrong by as much as the clock is.
 
+use std::fmt;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,12 @@ impl Timestamp {
     pub fn moment(self) -> Instant {
         let rest = Duration::from_secs(self.0).saturating_sub(since_1970());
         Instant::now() + rest.min(FARTHEST)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

@@ -1,11 +1,13 @@
 //! Hashes and chance, as text: the one place that speaks to `ring`.
 //!
-//! All of it is written in lower-case hexadecimal digits, two for each byte. What is hashed, and
+//! It is written in lower-case hexadecimal digits, two for each byte, unless a name says otherwise. What is hashed, and
 //! whether it is a secret, is for the caller to know.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use ring::digest::{Context, SHA256};
 use ring::error::Unspecified;
-use ring::hmac::{HMAC_SHA256, Key, sign};
+use ring::hmac::{HMAC_SHA256, HMAC_SHA512, Key, sign};
 use ring::rand::{SecureRandom, SystemRandom};
 
 /// The first `bytes` bytes (at most 32) of the SHA-256 of `parts`, as if they were written one
@@ -26,6 +28,13 @@ pub fn hmac_sha256_hex(key: &[u8], message: &[u8], bytes: usize) -> String {
     hex(sign(&key, message).as_ref(), bytes)
 }
 
+/// The HMAC-SHA-512 of `message`, in base 64: as OAuth signs.
+#[must_use]
+pub fn hmac_sha512_base64(key: &[u8], message: &[u8]) -> String {
+    let key = Key::new(HMAC_SHA512, key);
+    BASE64_STANDARD.encode(sign(&key, message))
+}
+
 /// So many bytes of the system's chance.
 ///
 /// # Errors
@@ -43,7 +52,7 @@ fn hex(all: &[u8], bytes: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{hmac_sha256_hex, random_hex, sha256_hex};
+    use super::{hmac_sha256_hex, hmac_sha512_base64, random_hex, sha256_hex};
 
     /// FIPS 180-2, appendix B.1.
     #[test]
@@ -58,6 +67,8 @@ mod tests {
     fn an_hmac_is_that_of_the_standard() {
         let hmac = hmac_sha256_hex(b"Jefe", b"what do ya want for nothing?", 6);
         assert_eq!(hmac, "5bdcc146bf60");
+        let hmac = hmac_sha512_base64(b"Jefe", b"what do ya want for nothing?");
+        assert!(hmac.starts_with("FkunpUvX6p1Fq+ZEh2X6P3J1YJO"), "{hmac}");
     }
 
     #[test]

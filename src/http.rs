@@ -134,6 +134,16 @@ impl<'a> Call<'a> {
         self.header("Content-Type", "text/plain")
     }
 
+    #[must_use]
+    pub fn method(&self) -> &str {
+        self.method.as_str()
+    }
+
+    #[must_use]
+    pub const fn url(&self) -> &'a str {
+        self.url
+    }
+
     /// How long the whole exchange may take. The usual is 30 s.
     #[must_use]
     pub const fn within(mut self, timeout: Duration) -> Self {

@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use ureq::http::Method;
 
+use super::credential::Credential;
 use crate::http::{Answer, Call, Http, NoAnswer};
 use crate::json::{self, Fields};
-use crate::secret::Secret;
 
 /// Creations take longest; the balancer in front gives up after 180 s.
 const CREATION_TIMEOUT: Duration = Duration::from_secs(60);
@@ -23,11 +23,11 @@ const NO_SUCH_APPLICATION: i64 = 4004;
 /// Not at this organization; with 403 or 404, and not a matter of credentials.
 const NOT_YOURS: i64 = 4002;
 
-/// The organization that pays, and the token that may create and delete its applications.
+/// The organization that pays, and what may create and delete its applications.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     pub organization: String,
-    pub token: Secret,
+    pub credential: Credential,
 }
 
 /// An application as far as we look at it. Everything but the id may be missing in an answer.
@@ -202,18 +202,20 @@ pub fn is_plain(id: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
 }
 
-/// The API at one address.
+/// The API at one address, and its bridge.
 #[derive(Clone)]
 pub struct Api {
     http: Http,
     base: String,
+    bridge: String,
 }
 
 impl Api {
-    pub fn new(http: Http, base: &str) -> Self {
+    pub fn new(http: Http, base: &str, bridge: &str) -> Self {
         Self {
             http,
             base: base.to_owned(),
+            bridge: bridge.to_owned(),
         }
     }
 
@@ -342,10 +344,12 @@ impl Api {
     }
 
     fn applications(&self, account: &Account) -> String {
-        format!(
-            "{}/organisations/{}/applications",
-            self.base, account.organization
-        )
+        let base = if account.credential.needs_bridge() {
+            &self.bridge
+        } else {
+            &self.base
+        };
+        format!("{base}/organisations/{}/applications", account.organization)
     }
 
     /// A call that is answered with an application.
@@ -356,7 +360,7 @@ impl Api {
     }
 
     fn exchange<'a>(&self, account: &'a Account, call: Call<'a>) -> Result<Answer, ApiError> {
-        let call = call.secret_header("Authorization", "token ", &account.token);
+        let call = account.credential.authorize(call);
         let answer = self.http.send(&call).map_err(ApiError::Silence)?;
         if answer.is_success() {
             return Ok(answer);

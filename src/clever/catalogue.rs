@@ -1,4 +1,4 @@
-//! What Clever Cloud offers: machine sizes and the version of the machine type.
+//! What Clever Cloud offers: machine sizes, and version and variant of the machine type.
 //!
 //! Both lists are public (Clever page, 2): no credentials are sent, which some kinds of
 //! credentials would even be refused for. They are kept for an hour; old ones are better than
@@ -32,14 +32,38 @@ pub struct Flavor {
     pub is_available: bool,
 }
 
-/// Flavor and instance lists of one API, with the filter for our kind of machine.
+/// The type of machine that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MachineType {
+    /// Made for runners; not in the public list of types, and not open to every organization. Its
+    /// flavors have a list of their own, for this context.
+    HeptapodRunner { context: String, variant: String },
+    /// The public Docker type, with the flavors of any application (Clever page, 2.2).
+    Docker { variant: Option<String> },
+}
+
+/// What a creation must name of the type of machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    pub version: String,
+    pub variant: String,
+}
+
+/// A type in the list of types.
+#[derive(Clone)]
+struct Listed {
+    instance: Instance,
+    flavors: Vec<Flavor>,
+}
+
+/// Flavor and instance lists of one API, for one type of machine.
 pub struct Catalogue {
     http: Http,
-    flavors_url: String,
-    instances_url: String,
+    api: String,
+    machine_type: MachineType,
     prefix: String,
     flavors: Kept<Vec<Flavor>>,
-    version: Kept<String>,
+    listed: Kept<Listed>,
 }
 
 /// A fetched value with its age.
@@ -58,15 +82,16 @@ struct Fetched<T> {
 }
 
 impl Catalogue {
+    /// Names of flavors at Clever Cloud begin with `prefix`, which users don't say.
     #[must_use]
-    pub fn new(http: Http, api: &str, context: &str, prefix: &str) -> Self {
+    pub fn new(http: Http, api: &str, machine_type: MachineType, prefix: &str) -> Self {
         Self {
             http,
-            flavors_url: format!("{api}/products/flavors?context={context}"),
-            instances_url: format!("{api}/products/instances"),
+            api: api.to_owned(),
+            machine_type,
             prefix: prefix.to_owned(),
             flavors: Kept::empty(),
-            version: Kept::empty(),
+            listed: Kept::empty(),
         }
     }
 
@@ -75,52 +100,104 @@ impl Catalogue {
     /// # Errors
     /// A text that says what was tried and what came back.
     pub fn flavors(&self) -> Result<Vec<Flavor>, String> {
-        self.flavors.get(|| self.fetch_flavors())
+        match &self.machine_type {
+            MachineType::HeptapodRunner { context, .. } => {
+                self.flavors.get(|| self.fetch_flavors(context))
+            }
+            MachineType::Docker { .. } => Ok(self.listed()?.flavors),
+        }
     }
 
     /// The same as far as they are known, maybe old ones: no request is made.
     pub fn known_flavors(&self) -> Option<Vec<Flavor>> {
-        self.flavors.known()
+        match self.machine_type {
+            MachineType::HeptapodRunner { .. } => self.flavors.known(),
+            MachineType::Docker { .. } => Some(self.listed.known()?.flavors),
+        }
     }
 
-    /// The current version of the Docker machine type, which a creation must name.
+    /// What a creation must name now.
     ///
     /// # Errors
     /// As above.
-    pub fn instance_version(&self) -> Result<String, String> {
-        self.version.get(|| self.fetch_version())
+    pub fn instance(&self) -> Result<Instance, String> {
+        let listed = self.listed()?.instance;
+        let variant = match &self.machine_type {
+            MachineType::HeptapodRunner { variant, .. } => Some(variant.clone()),
+            MachineType::Docker { variant } => variant.clone(),
+        };
+        Ok(Instance {
+            variant: variant.unwrap_or(listed.variant),
+            ..listed
+        })
     }
 
     /// Clever Cloud refused what was taken from here: fetch it anew the next time.
     pub fn forget(&self) {
         self.flavors.forget();
-        self.version.forget();
+        self.listed.forget();
     }
 
-    fn fetch_flavors(&self) -> Result<Vec<Flavor>, String> {
-        let mut flavors: Vec<_> = fetch(&self.http, &self.flavors_url, |written| {
+    fn fetch_flavors(&self, context: &str) -> Result<Vec<Flavor>, String> {
+        let url = format!("{}/products/flavors?context={context}", self.api);
+        let flavors = fetch(&self.http, &url, |written| {
             Flavor::read(written, &self.prefix)
         })?;
+        self.check(flavors, &url)
+    }
+
+    fn check(&self, mut flavors: Vec<Flavor>, url: &str) -> Result<Vec<Flavor>, String> {
         if flavors.is_empty() {
-            let (url, prefix) = (&self.flavors_url, &self.prefix);
+            let prefix = &self.prefix;
             return Err(format!(
-                "{url} offers no flavor whose name begins with {prefix}"
+                "{url} offers no flavor whose name begins with {prefix:?}"
             ));
         }
         flavors.sort_by_key(|flavor| (flavor.memory_mib, flavor.name.clone()));
         Ok(flavors)
     }
 
-    /// The reference takes the version of the item named `Docker`; the newest one, if there are
-    /// several. Clever page, 2.2.
-    fn fetch_version(&self) -> Result<String, String> {
-        let versions = fetch(&self.http, &self.instances_url, |instance| {
-            let enabled = instance.get("enabled") != Some(false);
-            let is_docker = instance.text("name").as_deref() == Some("Docker");
-            instance.text("version").filter(|_| enabled && is_docker)
+    fn listed(&self) -> Result<Listed, String> {
+        self.listed.get(|| self.fetch_listed())
+    }
+
+    /// The type that is called `Docker`, as the reference takes it for its version; where its flavors
+    /// count, too, the one whose variant has the slug `docker`. The newest, if there are several.
+    /// Clever page, 2.2.
+    fn fetch_listed(&self) -> Result<Listed, String> {
+        let url = format!("{}/products/instances", self.api);
+        let types = fetch(&self.http, &url, |listed| {
+            let is_enabled = listed.get("enabled") != Some(false);
+            let variant = listed.object("variant");
+            let is_called = || listed.text("name").as_deref() == Some("Docker");
+            let is_docker = match (&self.machine_type, variant.text("slug")) {
+                (MachineType::Docker { .. }, Some(slug)) => slug == "docker",
+                _ => is_called(),
+            };
+            let instance = Instance {
+                version: listed.text("version")?,
+                variant: variant.text("id").unwrap_or_default(),
+            };
+            let of_runners = |flavor: &Fields<'_>| flavor.get("microservice") != Some(true);
+            let flavors = listed.list("flavors").into_iter();
+            let flavors = flavors
+                .filter_map(|flavor| Fields::of(flavor).ok())
+                .filter(of_runners)
+                .filter_map(|flavor| Flavor::read(&flavor, &self.prefix));
+            (is_enabled && is_docker).then(|| Listed {
+                instance,
+                flavors: flavors.collect(),
+            })
         })?;
-        let newest = versions.into_iter().max();
-        newest.ok_or_else(|| format!("{} lists no type named Docker", self.instances_url))
+        let newest = types
+            .into_iter()
+            .max_by(|a, b| a.instance.version.cmp(&b.instance.version));
+        let newest = newest.ok_or_else(|| format!("{url} lists no type named Docker"))?;
+        let flavors = match self.machine_type {
+            MachineType::HeptapodRunner { .. } => Vec::new(),
+            MachineType::Docker { .. } => self.check(newest.flavors, &url)?,
+        };
+        Ok(Listed { flavors, ..newest })
     }
 }
 

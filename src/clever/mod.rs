@@ -6,6 +6,8 @@
 
 mod api;
 mod catalogue;
+mod credential;
 
 pub(crate) use api::{Account, Api, ApiError, Application, Wanted, is_plain};
-pub use catalogue::{Catalogue, Flavor};
+pub use catalogue::{Catalogue, Flavor, MachineType};
+pub use credential::{Credential, Pair};

@@ -2,16 +2,20 @@
 
 use std::time::Duration;
 
-use super::keys;
+use ureq::http::Uri;
+
+use super::keys::{self, Key};
 use super::secrets::Secrets;
-use super::values::{self, flavor_prefix};
+use super::values::{self, AuthKind, flavor_prefix};
 use super::written::Section;
+use crate::clever::{Credential, MachineType, Pair};
 use crate::secret::Secret;
 
 #[derive(Debug)]
 pub struct CleverSettings {
-    /// The base of the API, without a trailing slash.
+    /// The base of the API, without a trailing slash, and of its bridge.
     pub api_url: String,
+    pub bridge_url: String,
     pub zone: String,
     pub default_flavor: String,
     /// The biggest flavor that a job may ask for; none: whatever is on offer.
@@ -19,63 +23,150 @@ pub struct CleverSettings {
     /// How long a new application's git repository may take, and how often it is asked for.
     pub repository_timeout: Duration,
     pub repository_step: Duration,
-    pub flavor_context: String,
+    pub machine_type: MachineType,
     pub flavor_prefix: String,
-    pub instance_variant: String,
-    /// The user name of the git push; with some kinds of credentials it is a secret.
-    pub git_user: Secret,
+    pub git_logins: GitLogins,
     /// The application's environment: names, and values of which some are secrets.
     pub environment: Vec<(String, Secret)>,
     pub tenancy: Tenancy,
+}
+
+/// With what pushes are made, where the API's credential does not say it all.
+#[derive(Clone, Debug)]
+pub struct GitLogins {
+    /// The user name beside a token.
+    pub user: Secret,
+    /// What stands in for an API token, which is not known to push.
+    pub pair: Option<Pair>,
 }
 
 /// Who pays.
 #[derive(Clone, Debug)]
 pub enum Tenancy {
     /// One organization for all jobs.
-    Single { organization: String, token: Secret },
+    Single {
+        organization: String,
+        credential: Credential,
+    },
     /// Each job's top-level group has an organization of its own, in its custom attributes.
     ByGroup {
         /// A token of the coordinator that may read the attributes of all groups.
         attributes_token: Secret,
-        organization_attribute: String,
-        token_attribute: String,
+        attributes: Attributes,
+        /// What a group's token is, unless the group says otherwise.
+        kind: AuthKind,
+        /// Of all groups' OAuth tokens.
+        consumer: Pair,
     },
+}
+
+/// The names of a group's custom attributes.
+#[derive(Clone, Debug)]
+pub struct Attributes {
+    pub organization: String,
+    pub token: String,
+    pub secret: String,
+    pub kind: String,
 }
 
 impl CleverSettings {
     pub(super) fn read(section: &Section<'_>, secrets: &Secrets) -> Self {
-        let family = section.text(&keys::CC_FLAVOR_CONTEXT);
-        let prefix = section.text(&keys::CC_FLAVOR_NAME_PREFIX);
-        Self {
+        let kind = section.parsed(&keys::CC_AUTH).unwrap_or(AuthKind::Token);
+        let machine_type = machine_type(section);
+        let settings = Self {
             api_url: section.address(&keys::CC_API_URL),
+            bridge_url: section.address(&keys::CC_BRIDGE_URL),
             zone: section.text(&keys::CC_ZONE),
             default_flavor: section.text(&keys::CC_DEFAULT_FLAVOR),
             max_flavor: section.written_text(&keys::CC_MAX_FLAVOR),
             repository_timeout: section.seconds(&keys::CC_DEPLOYMENT_REPO_TIMEOUT),
             repository_step: section.pause(&keys::CC_DEPLOYMENT_REPO_WAIT_STEP),
-            flavor_prefix: if prefix.is_empty() {
-                flavor_prefix(&family)
-            } else {
-                prefix
-            },
-            flavor_context: family,
-            instance_variant: section.text(&keys::CC_INSTANCE_VARIANT_UUID),
-            git_user: section.secret(&keys::CC_AUTH_USER, secrets),
+            flavor_prefix: section
+                .written_text(&keys::CC_FLAVOR_NAME_PREFIX)
+                .unwrap_or_else(|| usual_prefix(&machine_type)),
+            machine_type,
+            git_logins: GitLogins::read(section, secrets, kind),
             environment: environment(section),
-            tenancy: Tenancy::read(section, secrets),
+            tenancy: Tenancy::read(section, secrets, kind),
+        };
+        check_transport(section, &settings, kind);
+        settings
+    }
+}
+
+fn machine_type(section: &Section<'_>) -> MachineType {
+    let variant = section.written_text(&keys::CC_INSTANCE_VARIANT_UUID);
+    let variant = variant.filter(|variant| !variant.is_empty());
+    match section.text(&keys::CC_INSTANCE).as_str() {
+        "docker" => return MachineType::Docker { variant },
+        "heptapod-runner" => {}
+        other => section.problem_at(
+            &keys::CC_INSTANCE,
+            format!("`cc_instance` is {other:?}; there are heptapod-runner and docker"),
+        ),
+    }
+    MachineType::HeptapodRunner {
+        context: section.text(&keys::CC_FLAVOR_CONTEXT),
+        variant: variant.unwrap_or_else(|| values::HEPTAPOD_VARIANT.to_owned()),
+    }
+}
+
+/// Flavors of a family have its name before their own; those of applications are bare.
+fn usual_prefix(machine_type: &MachineType) -> String {
+    match machine_type {
+        MachineType::HeptapodRunner { context, .. } => flavor_prefix(context),
+        MachineType::Docker { .. } => String::new(),
+    }
+}
+
+/// A credential that travels as it is must not be read on the way.
+fn check_transport(section: &Section<'_>, settings: &CleverSettings, kind: AuthKind) {
+    let (key, url): (&Key, _) = match kind {
+        AuthKind::Token | AuthKind::ServiceToken => return,
+        AuthKind::OAuth => (&keys::CC_API_URL, &settings.api_url),
+        AuthKind::ApiToken => (&keys::CC_BRIDGE_URL, &settings.bridge_url),
+    };
+    let Ok(uri) = url.parse::<Uri>() else {
+        return;
+    };
+    let is_loopback = uri.host().is_some_and(values::is_loopback);
+    if uri.scheme_str() == Some("http") && !is_loopback {
+        let (name, kind) = (key.name(), kind.name());
+        let why = format!("`{name}` must be https where `cc_auth` is \"{kind}\"");
+        section.problem_at(key, why);
+    }
+}
+
+impl GitLogins {
+    fn read(section: &Section<'_>, secrets: &Secrets, kind: AuthKind) -> Self {
+        Self {
+            user: section.secret(&keys::CC_AUTH_USER, secrets),
+            pair: (kind == AuthKind::ApiToken).then(|| Pair {
+                key: section.secret(&keys::CC_GIT_USER, secrets),
+                secret: section.secret(&keys::CC_GIT_PASSWORD, secrets),
+            }),
         }
     }
 }
 
 impl Tenancy {
-    fn read(section: &Section<'_>, secrets: &Secrets) -> Self {
+    fn read(section: &Section<'_>, secrets: &Secrets, kind: AuthKind) -> Self {
+        let consumer = Pair {
+            key: section.secret(&keys::CC_CONSUMER_KEY, secrets),
+            secret: section.secret(&keys::CC_CONSUMER_SECRET, secrets),
+        };
         if section.flag(&keys::CC_MULTI_TENANT) {
             let token = &keys::CC_GITLAB_NAMESPACE_ATTRIBUTES_TOKEN;
             return Self::ByGroup {
                 attributes_token: section.secret(token, secrets),
-                organization_attribute: section.text(&keys::CC_ORGA_ID_ATTRIBUTE),
-                token_attribute: section.text(&keys::CC_ORGA_TOKEN_ATTRIBUTE),
+                attributes: Attributes {
+                    organization: section.text(&keys::CC_ORGA_ID_ATTRIBUTE),
+                    token: section.text(&keys::CC_ORGA_TOKEN_ATTRIBUTE),
+                    secret: section.text(&keys::CC_ORGA_SECRET_ATTRIBUTE),
+                    kind: section.text(&keys::CC_ORGA_AUTH_ATTRIBUTE),
+                },
+                kind,
+                consumer,
             };
         }
         let organization = section.text(&keys::CC_ORGA_ID);
@@ -84,10 +175,54 @@ impl Tenancy {
         {
             section.problem_at(&keys::CC_ORGA_ID, format!("`cc_orga_id` {why}"));
         }
+        if kind != AuthKind::OAuth && section.has(&keys::CC_SECRET) {
+            let why = format!(
+                "`cc_secret` is the other half of an OAuth token, but `cc_auth` is \"{}\"; for {}, \
+                 set cc_auth = \"oauth\"",
+                kind.name(),
+                AuthKind::OAuth.described()
+            );
+            section.problem_at(&keys::CC_SECRET, why);
+        }
+        let token = section.secret(&keys::CC_TOKEN, secrets);
+        let secret = (kind == AuthKind::OAuth).then(|| section.secret(&keys::CC_SECRET, secrets));
         Self::Single {
             organization,
-            token: section.secret(&keys::CC_TOKEN, secrets),
+            credential: credential(kind, token, secret, consumer),
         }
+    }
+}
+
+/// A credential of this kind. Only a pair has two halves.
+#[must_use]
+pub fn credential(
+    kind: AuthKind,
+    token: Secret,
+    secret: Option<Secret>,
+    consumer: Pair,
+) -> Credential {
+    match kind {
+        AuthKind::Token => Credential::Token(token),
+        AuthKind::ApiToken => Credential::ApiToken(token),
+        AuthKind::ServiceToken => Credential::ServiceToken(token),
+        AuthKind::OAuth => Credential::OAuth {
+            consumer,
+            user: Pair {
+                key: token,
+                secret: secret.unwrap_or_else(|| Secret::new("")),
+            },
+        },
+    }
+}
+
+/// What this credential is, as it is written.
+#[must_use]
+pub const fn kind_of(credential: &Credential) -> AuthKind {
+    match credential {
+        Credential::Token(_) => AuthKind::Token,
+        Credential::OAuth { .. } => AuthKind::OAuth,
+        Credential::ApiToken(_) => AuthKind::ApiToken,
+        Credential::ServiceToken(_) => AuthKind::ServiceToken,
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::str::FromStr;
 
-use super::values::{API_URL, ExecutorKind, FLAVOR_FAMILY};
+use super::values::{API_URL, BRIDGE_URL, CLI_CONSUMER, ExecutorKind, FLAVOR_FAMILY};
 
 /// A key of the configuration.
 #[derive(Debug)]
@@ -258,10 +258,24 @@ keys! {
 
     CC_ORGA_ID: CleverDocker Text Required ["cc_orga_id"]
         "the organization that pays for the machines, orga_... in the Clever Cloud console";
+    CC_AUTH: CleverDocker Text Value("token") ["cc_auth"]
+        "what cc_token is: token, oauth, api-token or service-token";
     CC_TOKEN: CleverDocker Secret Required ["cc_token"]
         "a token that may create and delete applications of that organization";
+    CC_SECRET: CleverDocker Secret Required ["cc_secret"]
+        "the other half of cc_token, where cc_auth is oauth";
+    CC_CONSUMER_KEY: CleverDocker Secret Value(CLI_CONSUMER.0) ["cc_consumer_key"]
+        "the program for which an oauth token was made; the program clever, unless it is said otherwise";
+    CC_CONSUMER_SECRET: CleverDocker Secret Value(CLI_CONSUMER.1) ["cc_consumer_secret"]
+        "the other half of cc_consumer_key";
+    CC_BRIDGE_URL: CleverDocker Text Value(BRIDGE_URL) ["cc_bridge_url"]
+        "the address of the API for api-tokens, which are good nowhere else";
+    CC_GIT_USER: CleverDocker Secret Required ["cc_git_user"]
+        "the user name of the git push, where cc_auth is api-token: an oauth token";
+    CC_GIT_PASSWORD: CleverDocker Secret Required ["cc_git_password"]
+        "the password of the git push, where cc_auth is api-token: its secret";
     CC_AUTH_USER: CleverDocker Secret Value("Jenkins") ["cc_auth_user"]
-        "the user name of the git push";
+        "the user name of the git push, where cc_auth is token";
     CC_DEFAULT_FLAVOR: CleverDocker Text Value("M") ["cc_default_flavor"]
         "the flavor of jobs that name none";
     CC_MAX_FLAVOR: CleverDocker Text Words("none") ["cc_max_flavor"]
@@ -278,11 +292,13 @@ keys! {
         "the address of Clever Cloud's API";
     CC_FLAVOR_CONTEXT: CleverDocker Text Value(FLAVOR_FAMILY) ["cc_flavor_context"]
         "the family of flavors that Clever Cloud is asked for";
-    CC_FLAVOR_NAME_PREFIX: CleverDocker Text Words("the context and a hyphen") ["cc_flavor_name_prefix"]
-        "how Clever Cloud's names of flavors begin";
-    CC_INSTANCE_VARIANT_UUID: CleverDocker Text Value("70d676a0-a775-4dc9-a43d-3121036e8515")
+    CC_FLAVOR_NAME_PREFIX: CleverDocker Text Words("the context and a hyphen; empty, where cc_instance is docker") ["cc_flavor_name_prefix"]
+        "how Clever Cloud's names of flavors begin; an empty text is taken as it is";
+    CC_INSTANCE: CleverDocker Text Value("heptapod-runner") ["cc_instance"]
+        "the type of machine: heptapod-runner, which is made for runners and not open to every organization, or docker, which is";
+    CC_INSTANCE_VARIANT_UUID: CleverDocker Text Words("70d676a0-a775-4dc9-a43d-3121036e8515, or the one that is listed, where cc_instance is docker")
         ["cc_instance_variant_uuid"]
-        "the kind of machine";
+        "the variant of this type";
     CC_MULTI_TENANT: CleverDocker Flag Value("false") ["cc_multi_tenant"]
         "whether each top-level group of the coordinator pays for its own machines";
     CC_GITLAB_NAMESPACE_ATTRIBUTES_TOKEN: CleverDocker Secret Required ["cc_gitlab_namespace_attributes_token"]
@@ -291,6 +307,10 @@ keys! {
         "the name of the custom attribute that has the organization";
     CC_ORGA_TOKEN_ATTRIBUTE: CleverDocker Text Value("cc_orga_token") ["cc_orga_token_attribute"]
         "the name of the custom attribute that has its token";
+    CC_ORGA_SECRET_ATTRIBUTE: CleverDocker Text Value("cc_orga_secret") ["cc_orga_secret_attribute"]
+        "the name of the custom attribute that has the other half of the token, where it is of the kind oauth";
+    CC_ORGA_AUTH_ATTRIBUTE: CleverDocker Text Value("cc_orga_auth") ["cc_orga_auth_attribute"]
+        "the name of the custom attribute that says what the group's token is, where that is not what cc_auth says";
 
     HOST: LocalDocker Text Words("the environment variable DOCKER_HOST, else unix:///var/run/docker.sock") ["host"]
         "the engine's address";

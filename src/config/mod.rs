@@ -26,7 +26,7 @@ use toml::de::DeTable;
 
 use crate::foreign::{Keep, one_line};
 use crate::logger::Format;
-pub use clever::{CleverSettings, Tenancy};
+pub use clever::{Attributes, CleverSettings, GitLogins, Tenancy, credential, kind_of};
 pub use forward::InnerConfiguration;
 use keys::{Key, Whose};
 pub use local_docker::LocalDockerSettings;

@@ -4,6 +4,7 @@
 //! caller to say which one is meant.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use log::LevelFilter;
@@ -11,10 +12,29 @@ use ureq::http::Uri;
 
 /// Clever Cloud's own API.
 pub const API_URL: &str = "https://api.clever-cloud.com/v2";
+/// Where API tokens are good.
+pub const BRIDGE_URL: &str = "https://api-bridge.clever-cloud.com/v2";
+/// The program `clever`, as Clever Cloud knows it: published in its source, and no secret (Clever page,
+/// 1.2).
+pub const CLI_CONSUMER: (&str, &str) = (
+    "T5nFjKeHH4AIlEveuGhB5S3xg8T19e",
+    "MgVMqTr6fWlf2M0tkC2MXOnhfqBWDT",
+);
 /// The family of machine sizes that is made for runners.
 pub const FLAVOR_FAMILY: &str = "heptapod-runner";
 /// The only size that `local-docker` knows: every container is of it.
 pub const LOCAL_DOCKER_FLAVOR: &str = "M";
+
+/// The type of machine that is made for Heptapod's runners; it is in no public list (Clever page, 2.2).
+pub const HEPTAPOD_VARIANT: &str = "70d676a0-a775-4dc9-a43d-3121036e8515";
+
+/// Whether a host of an address is this computer itself.
+#[must_use]
+pub fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    let address = address.parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
 
 /// How Clever Cloud's names of a family's flavors begin, unless it is said otherwise.
 #[must_use]
@@ -56,6 +76,55 @@ impl FromStr for ExecutorKind {
         found.ok_or_else(|| {
             let names = Self::ALL.map(Self::name).join(" and ");
             format!("unknown executor {name:?}; there are {names}")
+        })
+    }
+}
+
+/// What a credential of Clever Cloud is (Clever page, section 1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthKind {
+    Token,
+    OAuth,
+    ApiToken,
+    ServiceToken,
+}
+
+impl AuthKind {
+    pub const ALL: [Self; 4] = [Self::Token, Self::OAuth, Self::ApiToken, Self::ServiceToken];
+
+    /// As it is written.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::OAuth => "oauth",
+            Self::ApiToken => "api-token",
+            Self::ServiceToken => "service-token",
+        }
+    }
+
+    /// What it is, for somebody who has one and does not know its kind.
+    #[must_use]
+    pub const fn described(self) -> &'static str {
+        match self {
+            Self::Token => "a token that Clever Cloud gave to this organization for its runners",
+            Self::OAuth => {
+                "the token and the secret that `clever login` leaves (cc_token, cc_secret)"
+            }
+            Self::ApiToken => "a token that was made in the console or by `clever tokens create`",
+            Self::ServiceToken => "a service token of the organization",
+        }
+    }
+}
+
+impl FromStr for AuthKind {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|kind| kind.name() == name);
+        found.ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            format!("is {name:?}; there are {names}")
         })
     }
 }

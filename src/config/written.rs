@@ -148,6 +148,15 @@ impl<'a> Section<'a> {
         key.default().unwrap_or_default()
     }
 
+    /// A text that is one of a few; none, when it is something else, which is noted.
+    pub fn parsed<T: FromStr<Err = String>>(&self, key: &Key) -> Option<T> {
+        let parsed = self.text(key).parse();
+        if let Err(why) = &parsed {
+            self.problem_at(key, format!("`{}` {why}", key.name()));
+        }
+        parsed.ok()
+    }
+
     /// An address without its trailing slashes.
     pub fn address(&self, key: &Key) -> String {
         let written = self.text(key);

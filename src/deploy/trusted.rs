@@ -4,9 +4,9 @@
 //! whatever reason, must not carry the token elsewhere: it goes to Clever Cloud's own hosts over
 //! https, or to the host that the operator configured as the API.
 
-use std::net::IpAddr;
-
 use ureq::http::Uri;
+
+use crate::config::values::is_loopback;
 
 const CLEVER_HOSTS: &str = ".clever-cloud.com";
 
@@ -33,14 +33,6 @@ pub fn is_trusted(url: &str, api_url: &str) -> bool {
 #[must_use]
 pub fn host(url: &str) -> Option<String> {
     Some(url.parse::<Uri>().ok()?.host()?.to_owned())
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host
-        .trim_start_matches('[')
-        .trim_end_matches(']')
-        .parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 //!
 //! The API's list is a help and no condition: when it can't be had, whatever is typed has to do.
 
-use crate::clever::Catalogue;
 pub use crate::clever::Flavor;
-use crate::config::values::{FLAVOR_FAMILY, flavor_prefix};
+use crate::clever::{Catalogue, MachineType};
+use crate::config::values::{FLAVOR_FAMILY, HEPTAPOD_VARIANT, flavor_prefix};
 use crate::http::Http;
 
 /// The flavors on offer at `api`, smallest first.
@@ -13,7 +13,11 @@ use crate::http::Http;
 /// A text that says what was tried and what came back.
 pub fn fetch(http: &Http, api: &str) -> Result<Vec<Flavor>, String> {
     let prefix = flavor_prefix(FLAVOR_FAMILY);
-    Catalogue::new(http.clone(), api, FLAVOR_FAMILY, &prefix).flavors()
+    let machine_type = MachineType::HeptapodRunner {
+        context: FLAVOR_FAMILY.to_owned(),
+        variant: HEPTAPOD_VARIANT.to_owned(),
+    };
+    Catalogue::new(http.clone(), api, machine_type, &prefix).flavors()
 }
 
 /// The list as a person reads it.

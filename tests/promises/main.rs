@@ -3,6 +3,7 @@
 
 mod cancellation;
 mod configuration;
+mod credentials;
 mod dead_machines;
 mod failures;
 mod faults;

@@ -64,7 +64,8 @@ impl CleverDocker {
             let (name, api) = (&machine.name, &self.settings.api_url);
             let what = format!("creating application {name} at {api}");
             if !error.may_pass() || Instant::now() >= until {
-                return Err(words::not_created(&what, &error).into());
+                let (kind, machine_type) = (self.auth_kind(machine), &self.settings.machine_type);
+                return Err(words::not_created(&what, &error, kind, machine_type).into());
             }
             let pause = backoff.pause();
             let pause = error.retry_after().map_or(pause, |asked| asked.max(pause));
@@ -140,13 +141,13 @@ impl CleverDocker {
     fn create(&self, machine: &Machine, flavor: &Flavor) -> Result<(String, Application), Trouble> {
         let tenant = machine.tenant.as_deref();
         self.tenants.with_account(tenant, |account| {
-            let version = self.catalogue.instance_version();
-            let version = version.map_err(Trouble::Unprepared)?;
+            let instance = self.catalogue.instance();
+            let instance = instance.map_err(Trouble::Unprepared)?;
             let wanted = Wanted {
                 name: machine.name.as_str(),
                 zone: &self.settings.zone,
-                instance_version: &version,
-                instance_variant: &self.settings.instance_variant,
+                instance_version: &instance.version,
+                instance_variant: &instance.variant,
                 flavor: &format!("{}{}", self.settings.flavor_prefix, flavor.name),
                 environment: &self.environment,
             };

@@ -4,10 +4,12 @@ use std::time::{Duration, Instant};
 
 use super::{CleverDocker, PATIENCE, Remembered, words};
 use crate::backoff::Backoff;
+use crate::clever::{Account, Credential};
 use crate::deploy::git::{PushError, Pushed, Remote};
 use crate::deploy::{BuildContext, trusted};
 use crate::executor::{Failure, Halt, Machine, Patience};
 use crate::payload::Payload;
+use crate::secret::Secret;
 
 /// How long a push is tried again.
 const PUSH_PATIENCE: Duration = Duration::from_secs(60);
@@ -64,7 +66,8 @@ impl CleverDocker {
         }
         let host = trusted::host(&url).unwrap_or_default();
         let account = self.tenants.account(machine.tenant.as_deref());
-        let host = account.map_or_else(|_| String::new(), |account| account.token.scrub(&host));
+        let host =
+            account.map_or_else(|_| String::new(), |account| account.credential.scrub(&host));
         let why = format!(
             "its git repository is said to be at {host:?}, which is neither one of Clever Cloud's \
              over https nor where cc_api_url is; the token is not sent there"
@@ -116,6 +119,20 @@ impl CleverDocker {
         }
     }
 
+    /// User and password of the git remote (Clever page, 1.6): either may be the secret.
+    fn git_login(&self, account: &Account) -> (Secret, Secret) {
+        let logins = &self.settings.git_logins;
+        match (&account.credential, &logins.pair) {
+            (Credential::OAuth { user, .. }, _) => (user.key.clone(), user.secret.clone()),
+            (Credential::ServiceToken(token), _) => (token.clone(), Secret::new("")),
+            (Credential::ApiToken(_), Some(pair)) => (pair.key.clone(), pair.secret.clone()),
+            // An API token is not known to push; the remote says so.
+            (Credential::Token(token) | Credential::ApiToken(token), _) => {
+                (logins.user.clone(), token.clone())
+            }
+        }
+    }
+
     fn push_once(
         &self,
         machine: &Machine,
@@ -132,10 +149,11 @@ impl CleverDocker {
                 may_pass: error.may_pass(),
                 credentials_refused: false,
             })?;
+        let (user, password) = self.git_login(&account);
         let remote = Remote {
             url,
-            user: &self.settings.git_user,
-            password: &account.token,
+            user: &user,
+            password: &password,
         };
         let is_wanted = || patience.wait(Duration::ZERO).is_ok();
         self.workshop

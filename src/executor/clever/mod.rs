@@ -20,7 +20,8 @@ use self::tenants::Tenants;
 use self::trouble::Trouble;
 use super::{Executor, Failure, Found, Halt, Inventory, Machine, NoWeight, Patience};
 use crate::clever::{Account, Api, Catalogue, Flavor};
-use crate::config::CleverSettings;
+use crate::config::values::AuthKind;
+use crate::config::{CleverSettings, kind_of};
 use crate::coordinator::Coordinator;
 use crate::deploy::InnerRunner;
 use crate::deploy::git::Workshop;
@@ -71,11 +72,11 @@ impl CleverDocker {
         let catalogue = Catalogue::new(
             http.clone(),
             &settings.api_url,
-            &settings.flavor_context,
+            settings.machine_type.clone(),
             &settings.flavor_prefix,
         );
         Self {
-            api: Api::new(http, &settings.api_url),
+            api: Api::new(http, &settings.api_url, &settings.bridge_url),
             tenants: Tenants::new(settings.tenancy.clone(), coordinator),
             catalogue,
             workshop,
@@ -183,6 +184,12 @@ impl CleverDocker {
                 Ok(has_ended.then(|| words::ended_too_early(name)))
             }
         }
+    }
+
+    /// What the credential is with which a machine is spoken of.
+    fn auth_kind(&self, machine: &Machine) -> AuthKind {
+        let account = self.tenants.account(machine.tenant.as_deref());
+        account.map_or(AuthKind::Token, |account| kind_of(&account.credential))
     }
 
     /// Deletes one application and makes sure that it is gone.

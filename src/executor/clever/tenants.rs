@@ -9,11 +9,11 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::Trouble;
-use crate::clever::{Account, is_plain};
-use crate::config::Tenancy;
+use crate::clever::{Account, Credential, is_plain};
+use crate::config::values::AuthKind;
+use crate::config::{Tenancy, credential};
 use crate::coordinator::{Coordinator, NoAttributes};
 use crate::executor::Failure;
-use crate::secret::Secret;
 use crate::thread::lock;
 
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
@@ -22,8 +22,8 @@ pub struct Tenants {
     tenancy: Tenancy,
     coordinator: Coordinator,
     remembered: Mutex<HashMap<String, (Account, Instant)>>,
-    /// The latest token of every organization, since the start.
-    tokens: Mutex<HashMap<String, Secret>>,
+    /// The latest credential of every organization, since the start.
+    credentials: Mutex<HashMap<String, Credential>>,
 }
 
 impl Tenants {
@@ -32,7 +32,7 @@ impl Tenants {
             tenancy,
             coordinator,
             remembered: Mutex::default(),
-            tokens: Mutex::default(),
+            credentials: Mutex::default(),
         }
     }
 
@@ -70,22 +70,16 @@ impl Tenants {
     }
 
     pub fn account(&self, group: Option<&str>) -> Result<Account, Trouble> {
-        let (attributes_token, id_key, token_key) = match &self.tenancy {
-            Tenancy::Single {
-                organization,
-                token,
-            } => {
-                return Ok(Account {
-                    organization: organization.clone(),
-                    token: token.clone(),
-                });
-            }
-            Tenancy::ByGroup {
-                attributes_token,
-                organization_attribute,
-                token_attribute,
-            } => (attributes_token, organization_attribute, token_attribute),
-        };
+        if let Tenancy::Single {
+            organization,
+            credential,
+        } = &self.tenancy
+        {
+            return Ok(Account {
+                organization: organization.clone(),
+                credential: credential.clone(),
+            });
+        }
         let group = group.ok_or_else(|| {
             let why = "the job does not say which group it belongs to (CI_PROJECT_ROOT_NAMESPACE)";
             Trouble::NoAccount(no_account(why))
@@ -93,11 +87,11 @@ impl Tenants {
         if let Some(account) = self.recall(group) {
             return Ok(account);
         }
-        let account = self.look_up(group, attributes_token, id_key, token_key)?;
+        let account = self.look_up(group)?;
         let mut remembered = lock(&self.remembered);
         remembered.insert(group.to_owned(), (account.clone(), Instant::now()));
-        let mut tokens = lock(&self.tokens);
-        tokens.insert(account.organization.clone(), account.token.clone());
+        let mut credentials = lock(&self.credentials);
+        credentials.insert(account.organization.clone(), account.credential.clone());
         Ok(account)
     }
 
@@ -108,10 +102,11 @@ impl Tenants {
         else {
             return today.clone();
         };
-        let tokens = lock(&self.tokens);
+        let credentials = lock(&self.credentials);
+        let credential = credentials.get(owner).unwrap_or(&today.credential);
         Account {
             organization: owner.to_owned(),
-            token: tokens.get(owner).unwrap_or(&today.token).clone(),
+            credential: credential.clone(),
         }
     }
 
@@ -126,13 +121,16 @@ impl Tenants {
         remembered.get(group).map(|(account, _)| account.clone())
     }
 
-    fn look_up(
-        &self,
-        group: &str,
-        attributes_token: &Secret,
-        id_key: &str,
-        token_key: &str,
-    ) -> Result<Account, Trouble> {
+    fn look_up(&self, group: &str) -> Result<Account, Trouble> {
+        let Tenancy::ByGroup {
+            attributes_token,
+            attributes: names,
+            kind,
+            consumer,
+        } = &self.tenancy
+        else {
+            return Err(lacks(group, "of an organization"));
+        };
         let attributes = match self.coordinator.group_attributes(group, attributes_token) {
             Ok(attributes) => attributes,
             Err(NoAttributes::Trouble(why)) => {
@@ -161,16 +159,28 @@ impl Tenants {
                 .map(|(_, value)| value)
                 .filter(|value| !value.reveal().is_empty())
         };
-        let organization = find(id_key)
+        let organization = find(&names.organization)
             .map(|id| id.reveal().to_owned())
             .filter(|id| is_plain(id));
-        let organization = organization.ok_or_else(|| lacks(group, id_key))?;
-        let token = find(token_key)
-            .ok_or_else(|| lacks(group, token_key))?
-            .clone();
+        let organization = organization.ok_or_else(|| lacks(group, &names.organization))?;
+        let kind = match find(&names.kind) {
+            Some(kind) => kind.reveal().parse().map_err(|why: String| {
+                let why = format!(
+                    "the custom attribute `{}` of group {group} {why}",
+                    names.kind
+                );
+                Trouble::NoAccount(no_account(&why))
+            })?,
+            None => *kind,
+        };
+        let token = find(&names.token).ok_or_else(|| lacks(group, &names.token))?;
+        let secret = find(&names.secret).cloned();
+        if kind == AuthKind::OAuth && secret.is_none() {
+            return Err(lacks(group, &names.secret));
+        }
         Ok(Account {
             organization,
-            token,
+            credential: credential(kind, token.clone(), secret, consumer.clone()),
         })
     }
 }

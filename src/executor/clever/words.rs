@@ -2,33 +2,61 @@
 
 use super::Trouble;
 
+use crate::clever::MachineType;
+use crate::config::values::AuthKind;
 use crate::deploy::git::PushError;
 use crate::executor::Failure;
 use crate::foreign::{Keep, one_line};
 use crate::names::MachineName;
 
-/// Clever Cloud would not create an application.
-pub fn not_created(what: &str, error: &Trouble) -> Failure {
+/// Clever Cloud would not create an application of this machine type, with a credential of this kind.
+pub fn not_created(
+    what: &str,
+    error: &Trouble,
+    kind: AuthKind,
+    machine_type: &MachineType,
+) -> Failure {
     let (user, hint) = match error {
         Trouble::Final(failure) | Trouble::NoAccount(failure) => return failure.clone(),
         error if error.is_refused_credentials() => (
             "Clever Cloud refused this runner's credentials. Please tell its administrator.",
-            "; check the organization and its token",
+            credentials_hint(kind),
         ),
         error if error.may_pass() => (
             "Clever Cloud could not provide a machine for this job in time. Please retry it later.",
-            "",
+            String::new(),
         ),
-        _ => (
+        error => (
             "Clever Cloud refused to provide a machine for this job. Please tell the runner's \
              administrator.",
-            "",
+            match machine_type {
+                MachineType::HeptapodRunner { .. } if error.is_bad_request() => {
+                    "; the machine type that is made for runners is not open to every organization: \
+                     with cc_instance = \"docker\" machines are of the type that is"
+                }
+                _ => "",
+            }
+            .to_owned(),
         ),
     };
     Failure {
         user: user.to_owned(),
         admin: format!("{what}: {error}{hint}"),
     }
+}
+
+/// Which credential is asked for, and which other ones there are.
+fn credentials_hint(kind: AuthKind) -> String {
+    let others = AuthKind::ALL.into_iter().filter(|other| *other != kind);
+    let others: Vec<_> = others
+        .map(|other| format!("\"{}\" for {}", other.name(), other.described()))
+        .collect();
+    format!(
+        "; check the organization and its token. cc_auth is \"{}\", for {}; there are {}",
+        kind.name(),
+        kind.described(),
+        others.join(", ")
+    )
 }
 
 /// An application is there, but nothing can be pushed to it.

@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use fuzz::secrecy::{TOKEN, assert_untold, watch_log};
 use fuzz::service::{Service, answer};
-use heptapod_paas_runner::clever::Catalogue;
-use heptapod_paas_runner::config::{CleverSettings, InnerConfiguration, Tenancy};
+use heptapod_paas_runner::clever::{Catalogue, Credential, MachineType};
+use heptapod_paas_runner::config::{CleverSettings, GitLogins, InnerConfiguration, Tenancy};
 use heptapod_paas_runner::coordinator::{
     Appended, Coordinator, Delivery, Grant, LogProbe, NoAttributes, NotRegistered, RunnerIdentity,
     Standing,
@@ -59,7 +59,7 @@ fuzz_target!(|input: &[u8]| {
     match call {
         "push" => check_destination(&body),
         "flavors" => drop(catalogue().flavors()),
-        "version" => drop(catalogue().instance_version()),
+        "version" => drop(catalogue().instance()),
         call => {
             let said = ask_coordinator(call).or_else(|| ask_clever(call));
             assert_untold(&said.unwrap_or_default());
@@ -246,11 +246,18 @@ fn machine() -> Machine {
     machine
 }
 
+fn machine_type() -> MachineType {
+    MachineType::HeptapodRunner {
+        context: "heptapod-runner".to_owned(),
+        variant: "a variant".to_owned(),
+    }
+}
+
 fn catalogue() -> Catalogue {
     Catalogue::new(
         HTTP.clone(),
         &SERVICE.url,
-        "heptapod-runner",
+        machine_type(),
         "heptapod-runner-",
     )
 }
@@ -263,14 +270,17 @@ fn clever() -> CleverDocker {
         max_flavor: None,
         repository_timeout: Duration::ZERO,
         repository_step: Duration::ZERO,
-        flavor_context: "heptapod-runner".to_owned(),
+        bridge_url: SERVICE.url.clone(),
+        machine_type: machine_type(),
         flavor_prefix: "heptapod-runner-".to_owned(),
-        instance_variant: String::new(),
-        git_user: Secret::new("Jenkins"),
+        git_logins: GitLogins {
+            user: Secret::new("Jenkins"),
+            pair: None,
+        },
         environment: Vec::new(),
         tenancy: Tenancy::Single {
             organization: "orga_1".to_owned(),
-            token: Secret::new(TOKEN),
+            credential: Credential::Token(Secret::new(TOKEN)),
         },
     };
     let inner = InnerRunner {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
+use heptapod_paas_runner::clever::MachineType;
 use heptapod_paas_runner::config::{Config, ExecutorSettings, Tenancy};
 
 use crate::scene::Scene;
@@ -185,11 +186,11 @@ fn keys_with_one_spelling_have_their_effects() {
     assert_eq!(clever.repository_timeout, Duration::from_secs(25));
     assert_eq!(clever.repository_step, Duration::from_millis(1500));
     assert_eq!(clever.flavor_prefix, "other-");
-    assert_eq!(
-        clever.instance_variant,
-        "11111111-2222-3333-4444-555555555555"
-    );
-    assert_eq!(clever.git_user.reveal(), "Somebody");
+    let MachineType::HeptapodRunner { variant, .. } = &clever.machine_type else {
+        panic!("another type of machine");
+    };
+    assert_eq!(variant, "11111111-2222-3333-4444-555555555555");
+    assert_eq!(clever.git_logins.user.reveal(), "Somebody");
 }
 
 #[test]
@@ -209,15 +210,15 @@ fn the_multi_tenant_keys_have_their_effects() {
     };
     let Tenancy::ByGroup {
         attributes_token,
-        organization_attribute,
-        token_attribute,
+        attributes,
+        ..
     } = &clever.tenancy
     else {
         panic!("one tenant only");
     };
     assert_eq!(attributes_token.reveal(), "attrT0ken");
     assert_eq!(
-        (organization_attribute.as_str(), token_attribute.as_str()),
+        (attributes.organization.as_str(), attributes.token.as_str()),
         ("org", "tok")
     );
 }

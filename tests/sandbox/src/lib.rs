@@ -19,7 +19,7 @@ pub mod machine;
 pub mod stop;
 
 pub use clever::{
-    AppView, BillLine, Clever, CleverSettings, DeploymentView, Hook, InstanceView, Latencies,
+    AppView, BillLine, Clever, CleverSettings, DeploymentView, Hook, InstanceView, Key, Latencies,
     Quirks, Role,
 };
 pub use coordinator::{

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::model::Organization;
+use super::keys::{Door, Key};
 use super::render::message;
 use super::settings::Role;
 use super::world::World;
@@ -15,6 +15,7 @@ use crate::journal::Source;
 
 pub(super) struct Api {
     pub world: Arc<World>,
+    pub door: Door,
     /// When the request arrived that a connection carries now.
     pub arrivals: Mutex<HashMap<u64, Instant>>,
 }
@@ -100,22 +101,21 @@ impl Api {
     /// The caller's role in the organization.
     fn authorize(&self, request: &Request, organization: &str) -> Result<Role, Response> {
         let not_connected = || message(401, 2001, "Not connected");
-        let token = request
-            .header("Authorization")
-            .and_then(bearer)
-            .ok_or_else(not_connected)?;
-        let (known, role) = {
+        if request.header("Authorization").is_none() {
+            return Err(not_connected());
+        }
+        let opens = |key: &Key| key.opens(self.door, request);
+        let (is_known, role) = {
             let state = self.world.state();
-            let role = state
-                .organization(organization)
-                .and_then(|organization| organization.role_of(token));
-            let owner = |it: &Organization| it.role_of(token).is_some();
-            (state.organizations.iter().any(owner), role)
+            let organization = state.organization(organization);
+            let role = organization.and_then(|organization| organization.role_of(opens));
+            let mut all = state.organizations.iter();
+            (all.any(|it| it.role_of(opens).is_some()), role)
         };
         if let Some(role) = role {
             return Ok(role);
         }
-        if !known {
+        if !is_known {
             return Err(not_connected());
         }
         self.complain(format!(
@@ -151,15 +151,5 @@ impl Api {
 
     fn complain(&self, what: String) {
         self.world.complain(Source::Clever, what);
-    }
-}
-
-/// The token, whichever scheme carries it.
-fn bearer(header: &str) -> Option<&str> {
-    let (scheme, rest) = header.split_once(' ')?;
-    match scheme {
-        "token" | "Bearer" => Some(rest.trim()),
-        "OAuth" => rest.split("oauth_token=\"").nth(1)?.split('"').next(),
-        _ => None,
     }
 }

@@ -35,13 +35,12 @@ impl Hook {
 }
 
 impl World {
-    /// Anybody whose password is a token of the owner, or whose user name is.
+    /// Anybody with a key of the owner's that pushes.
     pub(crate) fn admit(&self, visitor: &Visitor<'_>) -> Admission {
         let may_push = |organization: &Organization| {
-            [visitor.password, visitor.user]
-                .iter()
-                .filter_map(|token| organization.role_of(token))
-                .any(|role| role != Role::Accounting)
+            organization
+                .role_of(|key| key.pushes(visitor.user, visitor.password))
+                .is_some_and(|role| role != Role::Accounting)
         };
         let mut state = self.state();
         let early_is_401 = state.quirks.early_push_unauthorized;

@@ -167,9 +167,10 @@ impl World {
     /// Whether a secret that could order machines is in there.
     pub(crate) fn holds_a_token(&self, content: &[u8]) -> bool {
         let state = self.state();
-        let mut tokens = state.organizations.iter().flat_map(|it| &it.tokens);
-        tokens.any(|(token, _)| {
-            let token = token.as_bytes();
+        let keys = state.organizations.iter().flat_map(|it| &it.keys);
+        let mut secrets = keys.flat_map(|(key, _)| key.secrets());
+        secrets.any(|secret| {
+            let token = secret.as_bytes();
             content
                 .windows(token.len().max(1))
                 .any(|window| window == token)

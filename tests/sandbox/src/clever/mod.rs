@@ -3,8 +3,8 @@
 //! A [`Clever`] owns it all; dropping it stops the machines, closes the servers and waits until
 //! everything has ended. Modules: [`api`] is the front door with `products`, `applications` and
 //! `deployments` behind it; `wanted` reads requests and `render` writes answers; `world` is the
-//! memory they share, `model` its contents, `hosting` what follows a push, `door` who may push. It
-//! may not know coordinators or jobs: those are the machines' business.
+//! memory they share, `model` its contents, `hosting` what follows a push, `keys` what a credential
+//! is, `door` who may push. It may not know coordinators or jobs: those are the machines' business.
 
 mod api;
 mod applications;
@@ -12,6 +12,7 @@ mod deployments;
 mod door;
 mod flavors;
 mod hosting;
+mod keys;
 mod model;
 mod products;
 mod render;
@@ -29,6 +30,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use self::api::Api;
+use self::keys::Door;
 use self::model::Organization;
 use crate::fault::Faults;
 use crate::git;
@@ -40,6 +42,7 @@ use crate::machine::MachineBehaviour;
 pub(crate) use self::door::{Admission, Visitor};
 pub use self::flavors::usual_flavors;
 pub(crate) use self::hosting::{Order, Outcome};
+pub use self::keys::Key;
 pub(crate) use self::model::InstanceState;
 pub use self::settings::{CleverSettings, Hook, Latencies, Quirks, Role};
 pub use self::views::{AppView, BillLine, DeploymentView, InstanceView};
@@ -47,14 +50,15 @@ pub(crate) use self::world::World;
 
 pub struct Clever {
     world: Arc<World>,
-    /// The API and the git remote; `None` once they are closed.
-    servers: Option<[Server; 2]>,
-    faults: [Faults; 2],
+    /// The API, the git remote and the bridge; `None` once they are closed.
+    servers: Option<[Server; 3]>,
+    faults: [Faults; 3],
     _folder: Option<TempDir>,
 }
 
 const API: usize = 0;
 const GIT: usize = 1;
+const BRIDGE: usize = 2;
 
 impl Clever {
     /// # Panics
@@ -70,13 +74,14 @@ impl Clever {
         let folder = settings.work_dir.clone().or(folder).unwrap_or_default();
         let world = World::new(settings, folder).expect("cannot prepare the work folder");
         let world = Arc::new(world);
-        let faults = [Faults::new(), Faults::new()];
+        let faults = [Faults::new(), Faults::new(), Faults::new()];
         let serve = |service: Arc<dyn Service>, faults: &Faults| {
             Server::start(service, faults.clone(), world.journal.clone())
                 .expect("cannot listen on loopback")
         };
-        let api = Api {
+        let api = |door| Api {
             world: Arc::clone(&world),
+            door,
             arrivals: Mutex::default(),
         };
         let git = GitRemote {
@@ -84,8 +89,9 @@ impl Clever {
             backend,
         };
         let servers = [
-            serve(Arc::new(api), &faults[API]),
+            serve(Arc::new(api(Door::Api)), &faults[API]),
             serve(Arc::new(git), &faults[GIT]),
+            serve(Arc::new(api(Door::Bridge)), &faults[BRIDGE]),
         ];
         let git_url = format!("http://{}", servers[GIT].address());
         let _ = world.git_url.set(git_url);
@@ -106,6 +112,12 @@ impl Clever {
     #[must_use]
     pub fn api_url(&self) -> String {
         format!("http://{}/v2", self.server(API).address())
+    }
+
+    /// What a client calls `cc_bridge_url`: where API tokens are good.
+    #[must_use]
+    pub fn bridge_url(&self) -> String {
+        format!("http://{}/v2", self.server(BRIDGE).address())
     }
 
     /// The beginning of every application's `httpUrl`.
@@ -150,23 +162,29 @@ impl Clever {
 
     /// An organization with a token; called again for the same id, another token.
     pub fn add_organization(&self, id: &str, token: &str, role: Role) {
-        let token = (token.to_owned(), role);
+        self.add_key(id, Key::Token(token.to_owned()), role);
+    }
+
+    /// An organization with a key of any kind; called again for the same id, another key.
+    pub fn add_key(&self, id: &str, key: Key, role: Role) {
         let mut state = self.world.state();
         let mut organizations = state.organizations.iter_mut();
         if let Some(organization) = organizations.find(|it| it.id == id) {
-            organization.tokens.push(token);
+            organization.keys.push((key, role));
         } else {
             state.organizations.push(Organization {
                 id: id.to_owned(),
-                tokens: vec![token],
+                keys: vec![(key, role)],
             });
         }
     }
 
-    /// From now on this token is refused.
+    /// From now on the key with this secret is refused.
     pub fn revoke_token(&self, token: &str) {
         for organization in &mut self.world.state().organizations {
-            organization.tokens.retain(|(own, _)| own != token);
+            organization
+                .keys
+                .retain(|(own, _)| !own.secrets().contains(&token));
         }
     }
 

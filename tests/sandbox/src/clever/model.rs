@@ -11,18 +11,20 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 use serde_json::Value;
 
+use super::keys::{Holder, Key};
 use super::settings::Role;
 use crate::stop::StopOwner;
 
 pub(super) struct Organization {
     pub id: String,
-    pub tokens: Vec<(String, Role)>,
+    pub keys: Vec<Holder>,
 }
 
 impl Organization {
-    pub fn role_of(&self, token: &str) -> Option<Role> {
-        let mut tokens = self.tokens.iter();
-        tokens.find(|(own, _)| own == token).map(|&(_, role)| role)
+    /// What the holder of a key may do, of one of which this is true.
+    pub fn role_of(&self, is_it: impl Fn(&Key) -> bool) -> Option<Role> {
+        let mut keys = self.keys.iter();
+        keys.find(|(key, _)| is_it(key)).map(|&(_, role)| role)
     }
 }
 

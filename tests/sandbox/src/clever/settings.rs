@@ -130,6 +130,8 @@ pub struct Quirks {
     pub early_push_unauthorized: bool,
     /// A running TASK's deployment shows `WIP` instead of `TASK_RUNNING`.
     pub tasks_show_wip: bool,
+    /// No organization may have the machine type that is made for runners.
+    pub without_heptapod_variant: bool,
     /// More creations than this at the same time are refused with 503 (about ten in reality).
     pub creations_at_once: Option<usize>,
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::flavors::on_offer;
+use super::flavors::{on_offer, regular_flavors};
 use super::model::Spec;
 use super::render::{DOCKER_VARIANT, HEPTAPOD_VARIANT, message};
 use super::world::State;
@@ -66,7 +66,10 @@ pub(super) fn new_application(body: &Value, state: &State) -> Read<Spec> {
     }
     let variant = fields.get("instanceVariant").and_then(Value::as_str);
     let variant = variant
-        .filter(|variant| [HEPTAPOD_VARIANT, DOCKER_VARIANT].contains(variant))
+        .filter(|variant| {
+            let is_entitled = !state.quirks.without_heptapod_variant;
+            *variant == DOCKER_VARIANT || *variant == HEPTAPOD_VARIANT && is_entitled
+        })
         .ok_or_else(no_such_instance)?;
     if text(fields, "deploy")? != "git" {
         return Err(invalid("deploy", "only git can be deployed here"));
@@ -84,8 +87,8 @@ pub(super) fn new_application(body: &Value, state: &State) -> Read<Spec> {
         instance_version: state.instance_version.clone(),
         instance_variant: variant.to_owned(),
         lifetime: lifetime(fields)?.unwrap_or("REGULAR").to_owned(),
-        min_flavor: flavor(fields, "minFlavor", state)?,
-        max_flavor: flavor(fields, "maxFlavor", state)?,
+        min_flavor: flavor(fields, "minFlavor", variant, state)?,
+        max_flavor: flavor(fields, "maxFlavor", variant, state)?,
         min_instances: count(fields, "minInstances")?,
         max_instances: count(fields, "maxInstances")?,
         env: fields
@@ -118,10 +121,10 @@ pub(super) fn changed_application(body: &Value, old: &Spec, state: &State) -> Re
         value.clone_into(&mut spec.lifetime);
     }
     if fields.contains_key("minFlavor") {
-        spec.min_flavor = flavor(fields, "minFlavor", state)?;
+        spec.min_flavor = flavor(fields, "minFlavor", &old.instance_variant, state)?;
     }
     if fields.contains_key("maxFlavor") {
-        spec.max_flavor = flavor(fields, "maxFlavor", state)?;
+        spec.max_flavor = flavor(fields, "maxFlavor", &old.instance_variant, state)?;
     }
     odd.extend(oddities(&spec));
     Ok((spec, odd))
@@ -232,8 +235,20 @@ fn lifetime(fields: &Map<String, Value>) -> Result<Option<&str>, Response> {
     }
 }
 
-fn flavor(fields: &Map<String, Value>, name: &str, state: &State) -> Result<Value, Response> {
-    on_offer(&state.flavors, text(fields, name)?)
+/// Each type has flavors of its own.
+fn flavor(
+    fields: &Map<String, Value>,
+    name: &str,
+    variant: &str,
+    state: &State,
+) -> Result<Value, Response> {
+    let regular = regular_flavors();
+    let offered = if variant == DOCKER_VARIANT {
+        &regular
+    } else {
+        &state.flavors
+    };
+    on_offer(offered, text(fields, name)?)
         .cloned()
         .ok_or_else(|| invalid(name, "no such flavor"))
 }
