@@ -156,7 +156,9 @@ impl<'a> Call<'a> {
         self
     }
 
-    fn scrub(&self, text: String) -> String {
+    /// `text` without the secrets of this call.
+    #[must_use]
+    pub fn scrub(&self, text: String) -> String {
         self.secrets
             .iter()
             .fold(text, |text, secret| secret.scrub(&text))
@@ -290,6 +292,20 @@ impl Http {
 }
 
 impl Answer {
+    /// One that no service gave.
+    #[cfg(test)]
+    pub fn made(status: u16, headers: &[(&'static str, &str)], body: &str) -> Self {
+        let headers = headers.iter().map(|(name, value)| {
+            let name: ureq::http::HeaderName = name.parse().expect("a header's name");
+            (name, value.parse().expect("a header's value"))
+        });
+        Self {
+            status,
+            headers: headers.collect(),
+            body: body.as_bytes().to_vec(),
+        }
+    }
+
     #[must_use]
     pub const fn is_success(&self) -> bool {
         matches!(self.status, 200..=299)
@@ -320,7 +336,9 @@ impl Answer {
         format!("status {} ({line})", self.status)
     }
 
-    fn message(&self) -> Option<String> {
+    /// The text of the usual JSON error shapes of both services.
+    #[must_use]
+    pub fn message(&self) -> Option<String> {
         let body: serde_json::Value = serde_json::from_slice(&self.body).ok()?;
         ["message", "error"]
             .iter()
