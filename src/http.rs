@@ -292,16 +292,20 @@ impl Http {
 }
 
 impl Answer {
-    /// One that no service gave.
+    /// One that no service gave, for tests of what answers mean.
+    ///
+    /// # Panics
+    /// On what is no header.
     #[cfg(test)]
+    #[must_use]
     pub fn made(status: u16, headers: &[(&'static str, &str)], body: &str) -> Self {
-        let headers = headers.iter().map(|(name, value)| {
-            let name: ureq::http::HeaderName = name.parse().expect("a header's name");
-            (name, value.parse().expect("a header's value"))
-        });
+        let mut made = HeaderMap::new();
+        for (name, value) in headers {
+            made.insert(*name, value.parse().expect("a header's value"));
+        }
         Self {
             status,
-            headers: headers.collect(),
+            headers: made,
             body: body.as_bytes().to_vec(),
         }
     }

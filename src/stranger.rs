@@ -15,19 +15,28 @@ const SHOWN: usize = 80;
 /// Secrets of `call` are taken out.
 #[must_use]
 pub fn describe(answer: &Answer, call: &Call<'_>) -> String {
-    let clean = |text: String| one_line(&call.scrub(text), Keep::Start(SHOWN));
-    let header = |name| answer.header(name).map(str::to_owned).map(clean);
-    let mut parts = vec![clean(what(answer))];
+    let header = |name| Some(clean(answer.header(name)?.to_owned(), call));
+    let what = redirection(answer, call).map(|address| format!("a redirection to {address}"));
+    let mut parts = vec![what.unwrap_or_else(|| clean(what_is_in(answer), call))];
     parts.extend(header("Server").map(|server| format!("from {server}")));
     parts.extend(header("Via").map(|via| format!("via {via}")));
     parts.retain(|part| !part.is_empty());
     format!("status {} ({})", answer.status, parts.join(", "))
 }
 
-fn what(answer: &Answer) -> String {
-    if let (300..=399, Some(address)) = (answer.status, answer.header("Location")) {
-        return format!("a redirection to {}", bare_address(address));
-    }
+/// Where it sends its reader, without login and query.
+#[must_use]
+pub fn redirection(answer: &Answer, call: &Call<'_>) -> Option<String> {
+    let address = answer.header("Location")?;
+    let redirects = matches!(answer.status, 300..=399);
+    redirects.then(|| clean(bare_address(address), call))
+}
+
+fn clean(text: String, call: &Call<'_>) -> String {
+    one_line(&call.scrub(text), Keep::Start(SHOWN))
+}
+
+fn what_is_in(answer: &Answer) -> String {
     let text = String::from_utf8_lossy(&answer.body);
     let text = text.trim();
     if text.starts_with('<') {

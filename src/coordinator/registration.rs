@@ -9,7 +9,7 @@ use ureq::http::Method;
 
 use super::Coordinator;
 use super::word::{NotOwn, Yes};
-use crate::foreign::{Keep, bare_address, one_line};
+use crate::foreign::{Keep, one_line};
 use crate::http::{Answer, Call};
 use crate::secret::Secret;
 
@@ -112,19 +112,15 @@ impl Coordinator {
                 may_have_been_done: error.may_have_been_done,
                 why: error.to_string(),
             }),
-            Err(NotOwn::Stranger { answer, why }) => Err(stranger(&answer, why, token)),
+            Err(NotOwn::Stranger {
+                status,
+                redirects_to: Some(address),
+                ..
+            }) => Err(NotRegistered::Elsewhere { status, address }),
+            Err(NotOwn::Stranger { status, why, .. }) => {
+                Err(NotRegistered::Stranger { status, text: why })
+            }
         }
-    }
-}
-
-fn stranger(answer: &Answer, why: String, token: &Secret) -> NotRegistered {
-    let status = answer.status;
-    match answer.header("Location") {
-        Some(address) if (300..=399).contains(&status) => NotRegistered::Elsewhere {
-            status,
-            address: one_line(&token.scrub(&bare_address(address)), Keep::Start(SHOWN)),
-        },
-        _ => NotRegistered::Stranger { status, text: why },
     }
 }
 

@@ -5,8 +5,9 @@
 //! next is asked, and this is what ends a job:
 //!
 //! - one call says with a status that it has ended, or
-//! - two calls are refused in the coordinator's own words. A job that is erased, and a token that is
-//!   revoked, have no status any more; but a replica that lags refuses one call only.
+//! - two calls are refused in the coordinator's own words, and as it refuses them: a look with 401,
+//!   news with 403. A job that is erased, and a token that is revoked, have no status any more; but a
+//!   replica that lags refuses one call only, and what refuses everything does it with one status.
 //!
 //! And one that says that the job goes on is believed. It knows nothing of what follows.
 
@@ -140,7 +141,7 @@ pub(super) fn standing(call: &Call<'_>, answer: &Result<Answer, NotOwn>) -> Stan
         | (403, Some(status @ ("canceled" | "failed" | "success"))) => over(status),
         (200..=299, Some("canceling")) => Standing::Canceling,
         (200..=299, _) => Standing::Active,
-        (401 | 403, _) => Standing::Refused(answer.describe(call)),
+        (403, _) => Standing::Refused(answer.describe(call)),
         _ => Standing::Unknown(answer.describe(call)),
     }
 }
@@ -156,7 +157,9 @@ pub(super) fn seen(call: &Call<'_>, answer: &Result<Answer, NotOwn>) -> Standing
                 _ => Standing::Active,
             }
         }
-        answer => standing(call, answer),
+        Ok(answer) if answer.status == 401 => Standing::Refused(answer.describe(call)),
+        Ok(answer) => Standing::Unknown(answer.describe(call)),
+        Err(why) => Standing::Unknown(why.to_string()),
     }
 }
 

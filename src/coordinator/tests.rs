@@ -175,7 +175,7 @@ fn meaning(call: Told, row: &Row) -> String {
 fn an_answer_about_a_job_means_what_the_coordinator_means() {
     const REFUSAL: &str = r#"{"message":"403 Forbidden"}"#;
     const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain"), ("Content-Disposition", "inline")];
-    let rows: [(Told, Row, &str); 31] = [
+    let rows: [(Told, Row, &str); 33] = [
         (Told::Get,   (200, &[], r#"{"id":7,"status":"running"}"#), "active"),
         (Told::Get,   (200, &[], r#"{"id":7,"status":"pending"}"#), "active"),
         (Told::Get,   (200, &[], r#"{"id":7,"status":"canceling"}"#), "canceling"),
@@ -183,6 +183,7 @@ fn an_answer_about_a_job_means_what_the_coordinator_means() {
         (Told::Get,   (200, &[], r#"{"id":8,"status":"success"}"#), "unknown"),
         (Told::Get,   (200, &[], r#"{"status":"failed"}"#), "unknown"),
         (Told::Get,   (401, &[], r#"{"message":"401 Unauthorized"}"#), "refused"),
+        (Told::Get,   (403, &[], REFUSAL), "unknown"),
         (Told::Get,   (401, &[], PAGE), "unknown"),
         (Told::Get,   (404, &[], r#"{"message":"404 Not Found"}"#), "unknown"),
         (Told::Get,   (500, &[], r#"{"message":"500 Internal Server Error"}"#), "unknown"),
@@ -194,6 +195,7 @@ fn an_answer_about_a_job_means_what_the_coordinator_means() {
         (Told::Put,   (403, &[("Job-Status", "failed")], ""), "over"),
         (Told::Put,   (403, &[("Job-Status", "pending")], REFUSAL), "refused"),
         (Told::Put,   (403, &[], REFUSAL), "refused"),
+        (Told::Put,   (401, &[], r#"{"message":"401 Unauthorized"}"#), "unknown"),
         (Told::Put,   (403, &[], PAGE), "unknown"),
         (Told::Put,   (200, &[], PAGE), "unknown"),
         (Told::Put,   (400, &[], r#"{"error":"token is missing"}"#), "unknown"),

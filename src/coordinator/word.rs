@@ -8,8 +8,8 @@
 //!
 //! | call | its own yes ([`Yes`]) | its own refusals, and what is made of them |
 //! | --- | --- | --- |
-//! | GET job | 200, JSON with the job's `id` and its `status` | 401 403: refused |
-//! | PUT job, PATCH trace | 2xx, a number, or `Job-Status`, or `Range: 0-<length>` | 403 with `Job-Status`: over; 401 403: refused; 416 with `Range`: the log's length; 400: never |
+//! | GET job | 200, JSON with the job's `id` and its `status` | 401: refused |
+//! | PUT job, PATCH trace | 2xx, a number, or `Job-Status`, or `Range: 0-<length>` | 403 with `Job-Status`: over; 403: refused; 416 with `Range`: the log's length; 400: never |
 //! | GET trace | 200, plain text to be saved as a file | unknown, as all the rest |
 //! | POST jobs/request | 201, no page; 204, whoever sent it: it has nothing to be known by | 409: nothing; 403: the token |
 //! | POST runners, verify | 2xx, JSON with `id` or `token`, or a number | each by its status |
@@ -50,8 +50,11 @@ pub(super) enum NotOwn {
     Nothing(NoAnswer),
     /// Something in between answered, or the coordinator in words that are not known.
     Stranger {
-        answer: Answer,
+        status: u16,
         why: String,
+        /// Where it sends us, without what may be secret in that.
+        redirects_to: Option<String>,
+        retry_after: Option<Duration>,
     },
 }
 
@@ -65,11 +68,11 @@ impl fmt::Display for NotOwn {
 }
 
 impl NotOwn {
-    /// The pause that whoever answered asks for: it costs nothing to believe that.
-    pub fn retry_after(&self) -> Option<Duration> {
+    /// The pause that is asked for: it costs nothing to believe that.
+    pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Nothing(_) => None,
-            Self::Stranger { answer, .. } => answer.retry_after(),
+            Self::Stranger { retry_after, .. } => *retry_after,
         }
     }
 }
@@ -96,7 +99,12 @@ pub(super) fn own(answer: Answer, yes: Yes, call: &Call<'_>) -> Result<Answer, N
     }
     let what = stranger::describe(&answer, call);
     let why = format!("{what}, which is not the coordinator's own answer");
-    Err(NotOwn::Stranger { answer, why })
+    Err(NotOwn::Stranger {
+        status: answer.status,
+        why,
+        redirects_to: stranger::redirection(&answer, call),
+        retry_after: answer.retry_after(),
+    })
 }
 
 /// The log's length in an answer's `Range: 0-<length>`: not its last index.

@@ -15,6 +15,7 @@ use self::What::{
 /// What one request meets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
+    /// A refusal of the service itself.
     Status(u16),
     /// 429 that says for how many seconds.
     TooMany(u64),
@@ -113,10 +114,9 @@ pub fn outcome(at: Endpoint, what: What) -> Outcome {
         // What is wrong with the request will be wrong again; 400 may be a stale version, though.
         (Creation | List, Status(404 | 410 | 416) | Redirect) => Fails(NO_MACHINE),
         (Refs | Pack,     Status(401 | 403))                  => Fails(NO_PUSH),
-        // The job takes no verdict, or none from us: GitLab page, section 4.2.
-        (PutFailed,       Status(400 | 403))                  => Untold,
-        // Its log takes nothing more.
-        (Words,           Status(400 | 403))                  => FailsInSilence,
+        // What is wrong with the request will be wrong again. A refusal, though, is one call's only.
+        (PutFailed,       Status(400))                        => Untold,
+        (Words,           Status(400))                        => FailsInSilence,
         _ => match at.job() {
             Lost | Cheap => Fails(NO_FLAVOR),
             Usual | Long => Succeeds,
