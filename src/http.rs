@@ -166,7 +166,9 @@ impl<'a> Call<'a> {
         self
     }
 
-    fn scrub(&self, text: String) -> String {
+    /// `text` without the secrets of this call.
+    #[must_use]
+    pub fn scrub(&self, text: String) -> String {
         self.secrets
             .iter()
             .fold(text, |text, secret| secret.scrub(&text))
@@ -302,6 +304,24 @@ impl Http {
 }
 
 impl Answer {
+    /// One that no service gave, for tests of what answers mean.
+    ///
+    /// # Panics
+    /// On what is no header.
+    #[cfg(test)]
+    #[must_use]
+    pub fn made(status: u16, headers: &[(&'static str, &str)], body: &str) -> Self {
+        let mut made = HeaderMap::new();
+        for (name, value) in headers {
+            made.insert(*name, value.parse().expect("a header's value"));
+        }
+        Self {
+            status,
+            headers: made,
+            body: body.as_bytes().to_vec(),
+        }
+    }
+
     #[must_use]
     pub const fn is_success(&self) -> bool {
         matches!(self.status, 200..=299)
@@ -332,7 +352,9 @@ impl Answer {
         format!("status {} ({line})", self.status)
     }
 
-    fn message(&self) -> Option<String> {
+    /// The text of the usual JSON error shapes of both services.
+    #[must_use]
+    pub fn message(&self) -> Option<String> {
         let body: serde_json::Value = serde_json::from_slice(&self.body).ok()?;
         ["message", "error"]
             .iter()

@@ -19,7 +19,7 @@
 //! ```
 //!
 //! The ground floor knows nothing above it: how we speak to others ([`http`], [`trust`], [`process`],
-//! [`json`], [`foreign`]), how long we wait ([`backoff`], [`spacing`], [`semaphore`], [`shutdown`],
+//! [`json`], [`foreign`], [`stranger`]), how long we wait ([`backoff`], [`spacing`], [`semaphore`], [`shutdown`],
 //! [`thread`], [`clock`]), what must not be mixed up ([`secret`], [`digest`], [`weight`]), and what a
 //! person reads and the disk keeps ([`logger`], [`output`], [`options`], [`whole_file`],
 //! [`process_limits`]).
@@ -55,6 +55,7 @@ pub mod shutdown;
 pub mod spacing;
 pub mod state;
 pub mod status;
+pub mod stranger;
 pub mod thread;
 pub mod trust;
 pub mod weight;

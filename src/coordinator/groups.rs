@@ -4,6 +4,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_e
 use serde::Deserialize;
 
 use super::Coordinator;
+use super::word::Yes;
 use crate::http::Call;
 use crate::secret::Secret;
 
@@ -41,9 +42,8 @@ impl Coordinator {
         let url = format!("{}/groups/{group}/custom_attributes", self.api);
         let call = Call::get(&url).secret_header("PRIVATE-TOKEN", "", token);
         let answer = self
-            .http
-            .send(&call)
-            .map_err(|error| NoAttributes::Trouble(error.to_string()))?;
+            .ask(&call, Yes::List)
+            .map_err(|why| NoAttributes::Trouble(why.to_string()))?;
         match answer.status {
             200..=299 => {
                 let attributes: Vec<Attribute> = serde_json::from_slice(&answer.body)

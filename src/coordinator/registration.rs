@@ -8,6 +8,7 @@ use serde_json::json;
 use ureq::http::Method;
 
 use super::Coordinator;
+use super::word::{NotOwn, Yes};
 use crate::foreign::{Keep, one_line};
 use crate::http::{Answer, Call};
 use crate::secret::Secret;
@@ -29,6 +30,8 @@ pub enum TokenKind {
 pub enum NotRegistered {
     /// The coordinator's status, and what it said.
     Refused { status: u16, text: String },
+    /// Something in between answered, or what is no coordinator at all; the text says what.
+    Stranger { status: u16, text: String },
     /// It redirects; the text is the address without what may be secret in it.
     Elsewhere { status: u16, address: String },
     /// It said yes, but not what the new runner's token is.
@@ -81,8 +84,7 @@ impl Coordinator {
         }
     }
 
-    /// Whether `token` is a runner's. Older coordinators answer with a text, newer ones with
-    /// JSON: any success will do. Section 7.2.
+    /// Whether `token` is a runner's. Section 7.2.
     ///
     /// # Errors
     /// [`NotRegistered`].
@@ -102,56 +104,35 @@ impl Coordinator {
             .conceals(token)
             .header("Accept", "application/json")
             .json(body);
-        let answer = self
-            .http
-            .send(&call)
-            .map_err(|error| NotRegistered::NoAnswer {
+        let refused = |status, text| NotRegistered::Refused { status, text };
+        match self.ask(&call, Yes::Runner) {
+            Ok(answer) if answer.is_success() => Ok(answer),
+            Ok(answer) => Err(refused(answer.status, told(&answer.body, token))),
+            Err(NotOwn::Nothing(error)) => Err(NotRegistered::NoAnswer {
                 may_have_been_done: error.may_have_been_done,
                 why: error.to_string(),
-            })?;
-        match answer.status {
-            200..=299 => Ok(answer),
-            status @ 300..=399 => Err(NotRegistered::Elsewhere {
-                status,
-                address: (answer.header("Location")).map_or_else(String::new, |address| {
-                    one_line(&token.scrub(&bare(address)), Keep::Start(SHOWN))
-                }),
             }),
-            status => Err(NotRegistered::Refused {
+            Err(NotOwn::Stranger {
                 status,
-                text: told(&answer.body, token),
-            }),
+                redirects_to: Some(address),
+                ..
+            }) => Err(NotRegistered::Elsewhere { status, address }),
+            Err(NotOwn::Stranger { status, why, .. }) => {
+                Err(NotRegistered::Stranger { status, text: why })
+            }
         }
     }
 }
 
-/// An answer's body on one line, as far as it is for people: the page of a proxy is not.
+/// A refusal's body on one line.
 fn told(body: &[u8], token: &Secret) -> String {
-    let text = String::from_utf8_lossy(body);
-    let text = token.scrub(text.trim());
-    if text.starts_with('<') {
-        return String::new();
-    }
+    let text = token.scrub(&String::from_utf8_lossy(body));
     one_line(&text, Keep::Start(SHOWN))
-}
-
-/// An address without user and query.
-fn bare(address: &str) -> String {
-    let address = address.split(['?', '#']).next().unwrap_or_default();
-    let (scheme, rest) = match address.split_once(':') {
-        Some((scheme, rest)) if !scheme.contains('/') => {
-            (format!("{scheme}://"), rest.trim_start_matches('/'))
-        }
-        _ => (String::new(), address),
-    };
-    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let host = host.rsplit('@').next().unwrap_or_default();
-    format!("{scheme}{host}{path}")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{SHOWN, TokenKind, bare, told};
+    use super::{SHOWN, TokenKind, told};
     use crate::secret::Secret;
 
     #[test]
@@ -171,19 +152,10 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_quoted_without_the_token_and_without_pages() {
+    fn a_refusal_is_quoted_without_the_token() {
         let token = Secret::new("glrt-secret");
         let quoted = told(b"{\"message\":\"no\n glrt-secret\"}\n", &token);
         assert_eq!(quoted, "{\"message\":\"no [redacted]\"}");
-        assert_eq!(told(b"<html>502</html>", &token), "");
         assert_eq!(told(&[b'x'; 900], &token).chars().count(), SHOWN);
-    }
-
-    #[test]
-    fn a_redirection_is_shown_without_what_may_be_secret() {
-        let address = bare("https://user:word@git.example.org/api/v4/runners?token=1");
-        assert_eq!(address, "https://git.example.org/api/v4/runners");
-        assert_eq!(bare("https:/user:word@there/x"), "https://there/x");
-        assert_eq!(bare("/users/sign_in?a=b"), "/users/sign_in");
     }
 }

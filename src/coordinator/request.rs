@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use ureq::http::Method;
 
 use super::Coordinator;
+use super::word::Yes;
 use crate::http::Call;
 use crate::payload::Payload;
 use crate::secret::Secret;
@@ -75,9 +76,14 @@ impl Coordinator {
             .within(PATIENCE)
             .held()
             .at_most(PAYLOAD_LIMIT);
-        let answer = match self.http.send(&call) {
+        let answer = match self.ask(&call, Yes::Grant) {
             Ok(answer) => answer,
-            Err(error) => return trouble(error.to_string()),
+            Err(why) => {
+                return Grant::Trouble {
+                    retry_after: why.retry_after(),
+                    why: why.to_string(),
+                };
+            }
         };
         match answer.status {
             201 => match Payload::parse(&answer.body) {
@@ -86,7 +92,8 @@ impl Coordinator {
                     "it granted a job that can't be read, and will fail it for lack of news: {why}"
                 )),
             },
-            200..=299 | 409 => Grant::Nothing {
+            // A bare 204 is also what a long poll says, so something in between can't be told apart.
+            204 | 409 => Grant::Nothing {
                 last_update: answer
                     .header("X-GitLab-Last-Update")
                     .filter(|value| !value.is_empty())

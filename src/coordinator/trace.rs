@@ -5,8 +5,10 @@
 
 use ureq::http::Method;
 
-use super::{Coordinator, LOOK_TIMEOUT, Standing, standing};
-use crate::http::Call;
+use super::Coordinator;
+use super::standing::{Ask, LOOK_TIMEOUT, Standing, standing};
+use super::word::{NotOwn, Yes, log_length};
+use crate::http::{Answer, Call};
 use crate::names::ProjectId;
 use crate::payload::JobCredentials;
 use crate::secret::Secret;
@@ -21,10 +23,19 @@ pub enum LogProbe {
     Unchanged,
     /// The inner runner has written.
     Grown,
-    /// The job's standing is another than active.
-    Ended(Standing),
-    /// It could not be found out; the text says why.
-    Unknown(String),
+    /// Nothing about its length, but how the job stands, which is not active.
+    Besides(Standing),
+}
+
+impl LogProbe {
+    /// A log that can be written to is an active job's.
+    #[must_use]
+    pub fn standing(self) -> Standing {
+        match self {
+            Self::Unchanged | Self::Grown => Standing::Active,
+            Self::Besides(standing) => standing,
+        }
+    }
 }
 
 /// What became of a text for the log.
@@ -44,21 +55,7 @@ impl Coordinator {
     pub fn probe_log(&self, job: &JobCredentials, expected_bytes: u64) -> LogProbe {
         let url = self.trace_url(job);
         let call = patch(&url, job, expected_bytes, &[]).within(LOOK_TIMEOUT);
-        let answer = match self.http.send(&call) {
-            Ok(answer) => answer,
-            Err(error) => return LogProbe::Unknown(error.to_string()),
-        };
-        let length = answer.header("Range").and_then(length_of);
-        match (answer.status, length) {
-            (416, Some(length)) if length > expected_bytes => LogProbe::Grown,
-            (416, Some(_)) => LogProbe::Unchanged,
-            (200..=299, Some(length)) if length > expected_bytes => LogProbe::Grown,
-            _ => match standing(&call, &answer) {
-                Standing::Active => LogProbe::Unchanged,
-                Standing::Unknown(why) => LogProbe::Unknown(why),
-                standing => LogProbe::Ended(standing),
-            },
-        }
+        probed(&call, &self.ask(&call, Yes::Taken), expected_bytes)
     }
 
     /// The same with a user's token that may read all logs (section 6.1); `project` is the job's.
@@ -75,14 +72,7 @@ impl Coordinator {
             .secret_header("PRIVATE-TOKEN", "", token)
             .at_most(LOG_LIMIT.saturating_add(expected_bytes))
             .within(LOOK_TIMEOUT);
-        match self.http.send(&call) {
-            Ok(answer) if answer.is_success() && answer.body.len() as u64 > expected_bytes => {
-                LogProbe::Grown
-            }
-            Ok(answer) if answer.is_success() => LogProbe::Unchanged,
-            Ok(answer) => LogProbe::Unknown(answer.describe(&call)),
-            Err(error) => LogProbe::Unknown(error.to_string()),
-        }
+        read(&call, &self.ask(&call, Yes::Log), expected_bytes)
     }
 
     /// Adds `text` to the end of the log, wherever that is. Sent again after a lost answer, it
@@ -94,21 +84,25 @@ impl Coordinator {
         // The first try tells where the log ends, unless it is empty; the second writes there.
         for _ in 0..3 {
             let call = patch(&url, job, end, text.as_bytes());
-            let answer = match self.http.send(&call) {
+            let answer = match self.ask(&call, Yes::Taken) {
                 Ok(answer) => answer,
-                Err(error) => return Appended::Later(error.to_string()),
+                Err(why) => return Appended::Later(why.to_string()),
             };
-            match (answer.status, answer.header("Range").and_then(length_of)) {
+            match (answer.status, log_length(&answer)) {
                 (200..=299, _) => return Appended::Done,
                 (416, Some(length)) if length == end.saturating_add(text.len() as u64) => {
                     return Appended::Done;
                 }
                 (416, Some(length)) if length != end => end = length,
                 (400, _) => return Appended::Refused(answer.describe(&call)),
-                (403, _) if self.is_over(&answer, job) => {
-                    return Appended::Refused(answer.describe(&call));
+                _ => {
+                    let why = answer.describe(&call);
+                    let said = standing(&call, &Ok(answer));
+                    return match self.settle(job, Ask::Log, said).standing {
+                        Standing::Over(_) => Appended::Refused(why),
+                        _ => Appended::Later(why),
+                    };
                 }
-                _ => return Appended::Later(answer.describe(&call)),
             }
         }
         Appended::Later("somebody else is writing to the log".to_owned())
@@ -129,7 +123,36 @@ fn patch<'a>(url: &'a str, job: &'a JobCredentials, start: u64, body: &[u8]) -> 
         .text(body)
 }
 
-/// `0-<length>`: the second number is the log's length, not its last index.
-fn length_of(range: &str) -> Option<u64> {
-    range.split_once('-')?.1.trim().parse().ok()
+pub(super) fn probed(
+    call: &Call<'_>,
+    answer: &Result<Answer, NotOwn>,
+    expected_bytes: u64,
+) -> LogProbe {
+    if let Ok(answer) = answer
+        && matches!(answer.status, 200..=299 | 416)
+    {
+        match log_length(answer) {
+            Some(length) if length > expected_bytes => return LogProbe::Grown,
+            Some(_) if answer.status == 416 => return LogProbe::Unchanged,
+            _ => {}
+        }
+    }
+    match standing(call, answer) {
+        Standing::Active => LogProbe::Unchanged,
+        other => LogProbe::Besides(other),
+    }
+}
+
+pub(super) fn read(
+    call: &Call<'_>,
+    answer: &Result<Answer, NotOwn>,
+    expected_bytes: u64,
+) -> LogProbe {
+    let unknown = |why| LogProbe::Besides(Standing::Unknown(why));
+    match answer {
+        Ok(answer) if !answer.is_success() => unknown(answer.describe(call)),
+        Ok(answer) if answer.body.len() as u64 > expected_bytes => LogProbe::Grown,
+        Ok(_) => LogProbe::Unchanged,
+        Err(why) => unknown(why.to_string()),
+    }
 }

@@ -57,6 +57,8 @@ struct Memory {
     full: Option<Full>,
     /// When there was no job the last time, if there was none.
     nothing: Option<Instant>,
+    /// The trouble that was told last, as long as it lasts.
+    told: Option<String>,
 }
 
 impl Memory {
@@ -78,6 +80,7 @@ impl Memory {
             log::info!("the coordinator is back");
         }
         self.backoff.succeeded();
+        self.told = None;
     }
 }
 
@@ -90,6 +93,7 @@ impl Poller {
             backoff: Backoff::new(self.pace.interval.min(LONGEST_BACKOFF), LONGEST_BACKOFF),
             full: None,
             nothing: None,
+            told: None,
         };
         let mut cycle = 0;
         while self.cycles.is_none_or(|cycles| cycle < cycles) {
@@ -171,7 +175,18 @@ impl Poller {
         self.runner.share.leave_queue();
         let pause = memory.backoff.pause();
         let pause = retry_after.map_or(pause, |asked| asked.max(pause));
-        log::warn!("asking for a job: {why}; asking again in {pause:.0?}");
+        // A night of it is one line.
+        let is_new = memory.told.as_deref() != Some(why);
+        let level = if is_new {
+            log::Level::Warn
+        } else {
+            log::Level::Debug
+        };
+        log::log!(
+            level,
+            "asking for a job: {why}; asking again in {pause:.0?}"
+        );
+        memory.told = Some(why.to_owned());
         self.stop.wait(pause)
     }
 

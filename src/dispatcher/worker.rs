@@ -11,6 +11,7 @@ use crossbeam_channel::{Sender, bounded};
 
 use super::event::Event;
 use crate::job::context::{JobContext, Policy, Report};
+use crate::job::hearing::Hearing;
 use crate::job::life::live;
 use crate::job::{Job, Phase};
 use crate::logger::{self, Subject};
@@ -73,6 +74,7 @@ pub fn work(task: Task, workers: WorkerContext) {
         policy: workers.policy,
         stop: &workers.stop,
         report: &reporter,
+        hearing: Hearing::default(),
     };
     let lived = workers.stop.wait(pause);
     let lived = lived.and_then(|()| live(&mut job, &context));

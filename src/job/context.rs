@@ -1,8 +1,9 @@
-//! What a job's life needs of the world around it.
+//! What a job's life needs of the world around it, and keeps in mind of it.
 
 use std::time::Duration;
 
 use super::Job;
+use super::hearing::Hearing;
 use crate::config::TraceWatch;
 use crate::coordinator::Coordinator;
 use crate::executor::Executor;
@@ -17,6 +18,7 @@ pub struct JobContext<'a> {
     pub policy: Policy,
     pub stop: &'a Stop,
     pub report: &'a dyn Report,
+    pub hearing: Hearing,
 }
 
 /// What the operator wants of every job.

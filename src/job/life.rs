@@ -195,29 +195,41 @@ fn tell_failure(
     context: &JobContext<'_>,
     require_log: RequireLog,
 ) -> Result<(), Stopped> {
+    const WRITING: &str = "writing to the job's log";
+    const FAILING: &str = "telling the coordinator that the job failed";
     let Phase::Ended { untold: Some(text) } = &job.phase else {
         return Ok(());
     };
     context.stop.check()?;
     let text = one_line(text, Keep::Start(WORDS_AT_MOST));
     let red = format!("\x1b[31m{text}\x1b[0m\n");
-    match context.coordinator.append_log(&job.credentials, &red) {
-        Appended::Done => {}
-        Appended::Refused(why) => log::info!("the job takes no message any more: {why}"),
+    let told = match context.coordinator.append_log(&job.credentials, &red) {
+        Appended::Done => {
+            context.hearing.works(WRITING);
+            "its author and the coordinator have been told"
+        }
+        Appended::Refused(why) => {
+            log::info!("the job takes no message any more: {why}");
+            "the coordinator has been told"
+        }
         Appended::Later(why) => {
-            log::warn!("writing to the job's log: {why}");
+            context.hearing.trouble(WRITING, &why);
             if require_log == RequireLog::Yes {
                 return Ok(());
             }
+            "the coordinator has been told, without words for the job's author"
         }
-    }
+    };
     match context.coordinator.fail(&job.credentials) {
-        Delivery::Done => log::info!("its author and the coordinator have been told"),
+        Delivery::Done => {
+            context.hearing.works(FAILING);
+            log::info!("{told}");
+        }
         Delivery::Refused(why) => {
             log::warn!("the coordinator does not take the verdict `failed`: {why}");
         }
         Delivery::Later(why) => {
-            log::warn!("telling the coordinator that the job failed: {why}");
+            context.hearing.trouble(FAILING, &why);
             return Ok(());
         }
     }

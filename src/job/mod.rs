@@ -4,6 +4,7 @@
 //! worker sent.
 
 pub mod context;
+pub mod hearing;
 pub mod life;
 mod machine_watch;
 mod watch;

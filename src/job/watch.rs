@@ -8,14 +8,12 @@ use super::Job;
 use super::context::JobContext;
 use super::machine_watch::MachineWatch;
 use crate::backoff::Backoff;
-use crate::coordinator::{LogProbe, Standing};
+use crate::coordinator::{Ask, LogProbe, Standing};
 use crate::executor::{Failure, Halt, Patience};
 use crate::names::ProjectId;
 use crate::payload::JobCredentials;
 use crate::shutdown::Stop;
 
-/// A 401 can be the lag of a database replica: how long to wait before believing a second one.
-const REPLICA_LAG: Duration = Duration::from_secs(3);
 /// While a machine is awaited, the coordinator is asked so often whether that is still of use.
 const WANTED_EVERY: Duration = Duration::from_secs(5);
 /// Getting a machine takes a few seconds where all is well. A longer wait is trouble, which is no
@@ -26,24 +24,14 @@ const SLOW_AFTER: Duration = Duration::from_secs(60);
 /// the call changes nothing: the job is ours until somebody says otherwise.
 pub(super) fn greet(job: &JobCredentials, context: &JobContext<'_>) -> Result<(), Halt> {
     context.stop.check()?;
-    match context.coordinator.greet(job) {
-        Standing::Active => Ok(()),
+    let heard = context.coordinator.standing(job, Ask::Greeting);
+    match context
+        .hearing
+        .hear("telling the coordinator that we have the job", heard)
+    {
+        Standing::Active | Standing::Refused(_) | Standing::Unknown(_) => Ok(()),
         Standing::Canceling => Err(canceled()),
         Standing::Over(why) => Err(Halt::Over(why)),
-        Standing::Refused(why) => confirm_over(job, context, why),
-        Standing::Unknown(why) => {
-            log::warn!("telling the coordinator that we have the job: {why}; going on");
-            Ok(())
-        }
-    }
-}
-
-/// A refusal ends the job only if another call says so, too.
-fn confirm_over(job: &JobCredentials, context: &JobContext<'_>, why: String) -> Result<(), Halt> {
-    match context.coordinator.look(job) {
-        Standing::Active | Standing::Unknown(_) => Ok(()),
-        Standing::Canceling => Err(canceled()),
-        Standing::Over(_) | Standing::Refused(_) => Err(Halt::Over(why)),
     }
 }
 
@@ -100,29 +88,28 @@ pub(super) fn await_start(
     let watch = context.trace_watch;
     let since = Instant::now();
     let mut machine = MachineWatch::new(&job.machine, context);
-    let mut probe = StartProbe {
-        project,
-        by_token: true,
-    };
     loop {
         check_age(job)?;
-        match probe.has_started(job, context) {
+        let standing = match look_for_start(job, project, context) {
             LogProbe::Grown => {
                 log::info!("running, seen after {:.1?}", since.elapsed());
                 return Ok(());
-            }
-            LogProbe::Ended(Standing::Canceling) => return Err(canceled()),
-            LogProbe::Ended(Standing::Over(why)) => return Err(Halt::Over(why)),
-            LogProbe::Ended(Standing::Refused(why)) => {
-                confirm_over(&job.credentials, context, why)?;
             }
             // Only a coordinator that answers can say that nothing has happened.
             LogProbe::Unchanged if since.elapsed() >= watch.timeout => {
                 return Err(not_started(watch.timeout).into());
             }
-            LogProbe::Unchanged => machine.check()?,
-            LogProbe::Ended(_) => {}
-            LogProbe::Unknown(why) => log::warn!("looking whether the job runs: {why}"),
+            looked => {
+                let (job, said) = (&job.credentials, looked.standing());
+                let heard = context.coordinator.settle(job, Ask::Log, said);
+                context.hearing.hear("looking whether the job runs", heard)
+            }
+        };
+        match standing {
+            Standing::Active => machine.check()?,
+            Standing::Canceling => return Err(canceled()),
+            Standing::Over(why) => return Err(Halt::Over(why)),
+            Standing::Refused(_) | Standing::Unknown(_) => {}
         }
         if since.elapsed() >= watch.timeout {
             context.report.slow();
@@ -131,46 +118,19 @@ pub(super) fn await_start(
     }
 }
 
-/// How a job's log is looked at.
-struct StartProbe {
-    project: Option<ProjectId>,
-    /// With a user's token, where one is configured and as long as it works.
-    by_token: bool,
-}
-
-impl StartProbe {
-    /// With the user's token; else, or when that doesn't work, with the job's.
-    fn has_started(&mut self, job: &Job, context: &JobContext<'_>) -> LogProbe {
-        let own = || {
-            context
-                .coordinator
-                .probe_log(&job.credentials, job.log_bytes)
-        };
-        let (true, Some(token), Some(project)) =
-            (self.by_token, &context.trace_watch.token, self.project)
-        else {
-            return own();
-        };
-        match context
-            .coordinator
-            .read_log(&job.credentials, project, token, job.log_bytes)
-        {
-            LogProbe::Unchanged => match context.coordinator.look(&job.credentials) {
-                Standing::Canceling => LogProbe::Ended(Standing::Canceling),
-                // That may be a lagging replica; the job's own token knows.
-                Standing::Over(_) => own(),
-                Standing::Active | Standing::Refused(_) | Standing::Unknown(_) => {
-                    LogProbe::Unchanged
-                }
-            },
-            LogProbe::Unknown(why) => {
-                log::warn!("reading the job's log: {why}; looking with the job's own token now");
-                self.by_token = false;
-                own()
-            }
-            other => other,
+/// Looks at the job's log, with a user's token where there is one; else, or when that tells nothing,
+/// with the job's.
+fn look_for_start(job: &Job, project: Option<ProjectId>, context: &JobContext<'_>) -> LogProbe {
+    const BY_TOKEN: &str = "reading the job's log with the token for that";
+    let (coordinator, credentials) = (context.coordinator, &job.credentials);
+    if let (Some(token), Some(project)) = (&context.trace_watch.token, project) {
+        match coordinator.read_log(credentials, project, token, job.log_bytes) {
+            LogProbe::Besides(Standing::Unknown(why)) => context.hearing.trouble(BY_TOKEN, &why),
+            LogProbe::Unchanged => context.hearing.works(BY_TOKEN),
+            told => return told,
         }
     }
+    coordinator.probe_log(credentials, job.log_bytes)
 }
 
 /// Waits until the coordinator has the job's result.
@@ -181,37 +141,17 @@ pub(super) fn await_end(job: &Job, context: &JobContext<'_>) -> Result<Infallibl
         Duration::from_secs(15),
     );
     let mut machine = MachineWatch::new(&job.machine, context);
-    let mut was_refused = false;
     loop {
         check_age(job)?;
-        let pause = match context.coordinator.look(&job.credentials) {
+        let heard = context.coordinator.standing(&job.credentials, Ask::Look);
+        let pause = match (context.hearing).hear("looking whether the job has ended", heard) {
             Standing::Active | Standing::Canceling => {
                 trouble.succeeded();
-                was_refused = false;
                 machine.check()?;
                 interval
             }
-            Standing::Over(why) => match context.coordinator.probe_log(&job.credentials, 0) {
-                LogProbe::Ended(Standing::Over(why) | Standing::Refused(why)) => {
-                    return Err(Halt::Over(why));
-                }
-                LogProbe::Unknown(_) if was_refused => return Err(Halt::Over(why)),
-                // Its log can still be written to: it is only the look that lags.
-                LogProbe::Grown | LogProbe::Unchanged | LogProbe::Ended(_) => interval,
-                LogProbe::Unknown(_) => {
-                    was_refused = true;
-                    REPLICA_LAG
-                }
-            },
-            Standing::Refused(why) | Standing::Unknown(why) => {
-                let pause = trouble.pause();
-                if trouble.failures() == 1 {
-                    log::warn!(
-                        "looking whether the job has ended: {why}; asking until it is known"
-                    );
-                }
-                pause
-            }
+            Standing::Over(why) => return Err(Halt::Over(why)),
+            Standing::Refused(_) | Standing::Unknown(_) => trouble.pause(),
         };
         context.stop.wait(pause)?;
     }

@@ -20,6 +20,7 @@ pub fn not_registered(url: &str, kind: TokenKind, trouble: &NotRegistered) -> St
                 refused(*status, kind),
             )
         }
+        NotRegistered::Stranger { status, text } => (text.clone(), answered_by_a_stranger(*status)),
         NotRegistered::Elsewhere { status, address } => (
             format!("HTTP status {status}, a redirection to {address}"),
             "Give the address to which it redirects",
@@ -67,6 +68,18 @@ const fn refused(status: u16, kind: TokenKind) -> &'static str {
     }
 }
 
+/// Whatever it says of a token, the instance has not said it.
+const fn answered_by_a_stranger(status: u16) -> &'static str {
+    match status {
+        404 | 405 | 429 | 500..=599 => refused(status, TokenKind::Authentication),
+        _ => {
+            "This is not what such an instance answers: check the address, and what stands \
+             between (a proxy that wants a sign-in, a firewall). A runner may have been registered \
+             all the same: look there into the list of runners"
+        }
+    }
+}
+
 const fn unanswered(may_have_been_done: bool, kind: TokenKind) -> &'static str {
     match (may_have_been_done, kind) {
         (true, TokenKind::Registration) => {
@@ -101,6 +114,13 @@ mod tests {
         assert!(forbidden.contains("not valid"), "{forbidden}");
         let unknown = told(403, TokenKind::Authentication);
         assert!(unknown.contains("No runner with this token"), "{unknown}");
+        let trouble = NotRegistered::Stranger {
+            status: 403,
+            text: "status 403 (a page)".to_owned(),
+        };
+        let page = not_registered("https://x", TokenKind::Authentication, &trouble);
+        assert!(!page.contains("token is"), "{page}");
+        assert!(page.contains("what stands between"), "{page}");
         let orphan = told(422, TokenKind::Authentication);
         assert!(orphan.contains("lost its owner"), "{orphan}");
     }

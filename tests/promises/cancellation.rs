@@ -132,7 +132,7 @@ fn await_look(scene: &Scene, phase: AppPhase, method: &str, path: &str) {
 }
 
 /// With the pauses between two looks that an operator gets who doesn't set any.
-fn start(scene: &Scene) -> Service {
+pub fn start(scene: &Scene) -> Service {
     scene.start_changed(&[
         ("job_progress_poll_interval = 0.2\n", ""),
         (

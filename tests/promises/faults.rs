@@ -13,8 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use sandbox::{Fault, Faults, Gate, JobId, JobStatus, JobView, Kind, Response, Rule};
-use serde_json::json;
+use sandbox::{Coordinator, Fault, Faults, Gate, JobId, JobStatus, JobView, Kind, Response, Rule};
 
 use self::table::{
     Endpoint, FAULTS, Job, NO_FLAVOR, Outcome, QUICKLY_IMPATIENT, SLOW_FAULTS, Server, What,
@@ -92,13 +91,12 @@ fn check(at: Endpoint, what: What) {
     let context = format!("the neighbor of {at:?} {what:?}");
     assert_outcome(&neighbor, Outcome::Fails(NO_FLAVOR), &context);
     let outcome = table::outcome(at, what);
-    let first = if outcome == Outcome::Untold {
-        scene.coordinator.job(first)
-    } else {
-        scene.await_end(first)
-    };
+    if outcome != Outcome::Untold {
+        scene.await_end(first);
+    }
     scene.await_no_machines();
     scene.await_nothing_tracked(&format!("{at:?} {what:?}"));
+    let first = scene.coordinator.job(first);
     let (exit, log) = service.stop();
     assert!(exit.success(), "{at:?} {what:?}: {log}");
     assert_outcome(&first, outcome, &format!("{at:?} {what:?}: {log}"));
@@ -156,7 +154,7 @@ fn inject(scene: &Scene, at: Endpoint, what: What, elsewhere: &TcpListener) -> O
 /// As the service itself says it.
 fn refusal(server: Server, code: u16) -> Fault {
     match server {
-        Server::Coordinator => Fault::json(code, &json!({"message": format!("{code} Refused")})),
+        Server::Coordinator => Coordinator::refusal(code),
         Server::Api if code == 404 => Fault::clever(code, 4004),
         Server::Api => Fault::clever(code, code.into()),
         Server::Git => Fault::status(code),
@@ -231,6 +229,7 @@ fn assert_outcome(job: &JobView, outcome: Outcome, context: &str) {
         }
         Outcome::FailsInSilence => {
             assert_eq!((job.status, taken), (JobStatus::Failed, 1), "{context}");
+            assert_eq!(log, "", "{context}");
         }
         Outcome::Untold => assert_eq!((job.status, taken), (JobStatus::Running, 0), "{context}"),
     }

@@ -18,6 +18,7 @@ use heptapod_paas_runner::coordinator::Grant;
 use heptapod_paas_runner::deploy::git::Workshop;
 use heptapod_paas_runner::executor::Executor;
 use heptapod_paas_runner::job::context::{JobContext, Policy, Report};
+use heptapod_paas_runner::job::hearing::Hearing;
 use heptapod_paas_runner::job::life::live;
 use heptapod_paas_runner::job::{Job, Phase};
 use heptapod_paas_runner::payload::Payload;
@@ -131,6 +132,7 @@ impl BareProgram {
             policy: self.policy,
             stop: &self.stop,
             report: &reports,
+            hearing: Hearing::default(),
         };
         let mut job = Job::granted(&self.runner.unique_name, payload, self.max_age);
         let lived = live(&mut job, &context);

@@ -29,5 +29,6 @@ mod scene;
 mod secrecy;
 mod service;
 mod state_file;
+mod strangers;
 mod tenants;
 mod trust;

@@ -1,7 +1,7 @@
 //! Two tenants never meet: each job's machine is its own group's.
 
 use sandbox::clever::Role;
-use sandbox::{Access, AppPhase, Fault, JobSpec, JobStatus, Rule};
+use sandbox::{Access, AppPhase, Coordinator, Fault, JobSpec, JobStatus, Rule};
 use serde_json::json;
 
 use crate::scene::{CLEVER_TOKEN, ORGANIZATION, PATIENCE, Scene};
@@ -33,7 +33,7 @@ pub fn start(scene: &Scene) -> crate::service::Service {
     ])
 }
 
-fn submit(scene: &Scene, project: &str) -> sandbox::JobId {
+pub fn submit(scene: &Scene, project: &str) -> sandbox::JobId {
     scene.coordinator.submit(
         JobSpec::new("tenants", ["sleep 0.2"])
             .flavor("XS")
@@ -268,7 +268,7 @@ fn nobody_is_told_that_there_are_no_orphans_where_nobody_could_look() {
     scene
         .coordinator
         .faults()
-        .inject(refused.with(Fault::status(403)));
+        .inject(refused.with(Coordinator::refusal(403)));
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_heptapod-paas-runner"))
         .arg("--orphans")
         .arg(scene.config_path())

@@ -118,10 +118,9 @@ pub fn outcome(at: Endpoint, what: What) -> Outcome {
         (Creation | List, Refusal(404 | 410 | 416))           => Fails(NO_MACHINE),
         // Git does not tell who refuses.
         (Refs | Pack,     Refusal(401 | 403) | Html(401) | Status(403)) => Fails(NO_PUSH),
-        // The job takes no verdict, or none from us: GitLab page, section 4.2.
-        (PutFailed,       Refusal(400 | 403))                 => Untold,
-        // Its log takes nothing more.
-        (Words,           Refusal(400 | 403))                 => FailsInSilence,
+        // What is wrong with the request will be wrong again. A refusal, though, is one call's only.
+        (PutFailed,       Refusal(400))                       => Untold,
+        (Words,           Refusal(400))                       => FailsInSilence,
         _ => match at.job() {
             Lost | Cheap => Fails(NO_FLAVOR),
             Usual | Long => Succeeds,

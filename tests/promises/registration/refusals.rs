@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::Stdio;
 
 use heptapod_paas_runner::config::Config;
-use sandbox::{Fault, Rule};
+use sandbox::{Fault, Rule, Stranger};
 
 use super::terminal::Terminal;
 use super::{
@@ -90,7 +90,31 @@ fn other_refusals_and_outages_are_told_without_the_token() {
         (
             RUNNER_TOKEN,
             Fault::html(502),
-            ["status 502.", "has trouble", "Nothing was written"],
+            ["status 502 (a page", "has trouble", "Nothing was written"],
+        ),
+        (
+            RUNNER_TOKEN,
+            Stranger::SignIn.says(403),
+            ["\"Sign in", "from corp-gate", "what stands between"],
+        ),
+        (
+            RUNNER_TOKEN,
+            Stranger::Maintenance.says(200),
+            [
+                "\"Back soon\"",
+                "not the coordinator's own",
+                "check the address",
+            ],
+        ),
+        (
+            REGISTRATION_TOKEN,
+            Stranger::NoRoute.says(404),
+            ["no Route matched", "no runners' API", "check it"],
+        ),
+        (
+            REGISTRATION_TOKEN,
+            Stranger::Unauthorized.says(401),
+            ["Unauthorized", "what stands between", "list of runners"],
         ),
         (
             REGISTRATION_TOKEN,

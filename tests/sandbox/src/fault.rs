@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 
-use crate::http::Response;
+use crate::http::{Request, Response};
 use crate::stop::{Stop, Stopped};
 
 /// Cheap to clone; clones are the same plan.
@@ -110,6 +110,8 @@ pub struct Rule {
     pub method: Option<&'static str>,
     /// `*` stands for anything, `/` included; matched against the raw path.
     pub path: String,
+    /// How its client's `User-Agent` begins; empty matches every client.
+    pub client: &'static str,
     pub skip: usize,
     /// `None`: for ever.
     pub times: Option<usize>,
@@ -127,6 +129,7 @@ impl Rule {
         RuleBuilder(Self {
             method: Some(method),
             path: path.into(),
+            client: "",
             skip: 0,
             times: Some(1),
             fault: Fault::CutBefore,
@@ -141,9 +144,11 @@ impl Rule {
         builder
     }
 
-    fn matches(&self, method: &str, path: &str) -> bool {
-        self.method.is_none_or(|wanted| wanted == method)
-            && glob(self.path.as_bytes(), path.as_bytes())
+    fn matches(&self, request: &Request) -> bool {
+        let client = request.header("User-Agent").unwrap_or_default();
+        self.method.is_none_or(|wanted| wanted == request.method)
+            && glob(self.path.as_bytes(), request.path.as_bytes())
+            && client.starts_with(self.client)
     }
 }
 
@@ -162,6 +167,13 @@ impl RuleBuilder {
     #[must_use]
     pub const fn always(mut self) -> Self {
         self.0.times = None;
+        self
+    }
+
+    /// Only requests of clients that call themselves so: others reach the service in another way.
+    #[must_use]
+    pub const fn of(mut self, client: &'static str) -> Self {
+        self.0.client = client;
         self
     }
 
@@ -195,10 +207,10 @@ impl Faults {
     }
 
     /// The fault that this request meets; it counts as met.
-    pub(crate) fn take(&self, method: &str, path: &str) -> Option<Fault> {
+    pub(crate) fn take(&self, request: &Request) -> Option<Fault> {
         let mut rules = self.lock();
         for rule in rules.iter_mut() {
-            if rule.times == Some(0) || !rule.matches(method, path) {
+            if rule.times == Some(0) || !rule.matches(request) {
                 continue;
             }
             if rule.skip > 0 {
@@ -312,7 +324,17 @@ mod tests {
                 .twice()
                 .with(Fault::CutAfter),
         );
-        let met = |method, path| faults.take(method, path).is_some();
+        let met = |method: &str, path: &str| {
+            let request = Request {
+                method: method.to_owned(),
+                path: path.to_owned(),
+                query: String::new(),
+                headers: Vec::new(),
+                body: Vec::new(),
+                connection: 1,
+            };
+            faults.take(&request).is_some()
+        };
         assert!(!met("GET", "/v2/organisations/o/applications"));
         assert!(!met("POST", "/v2/organisations/o/applications"));
         assert!(met("POST", "/v2/organisations/o/applications"));

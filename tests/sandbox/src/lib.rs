@@ -17,6 +17,7 @@ mod ids;
 pub mod journal;
 pub mod machine;
 pub mod stop;
+mod stranger;
 
 pub use clever::{
     AppView, BillLine, Clever, CleverSettings, DeploymentView, Hook, InstanceView, Key, Latencies,
@@ -30,3 +31,4 @@ pub use fault::{Fault, Faults, Gate, Rule};
 pub use http::{Passage, Request, Response, Server, Service};
 pub use journal::{AppPhase, Entry, Journal, Kind, Source};
 pub use machine::MachineBehaviour;
+pub use stranger::Stranger;

@@ -33,8 +33,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::fault::Faults;
-use crate::http::Server;
+use crate::fault::{Fault, Faults};
+use crate::http::{Response, Server};
 use crate::journal::Journal;
 
 pub use job::{Action, JobCall, JobId, JobStatus, JobView};
@@ -118,6 +118,17 @@ impl Coordinator {
     #[must_use]
     pub fn journal(&self) -> Journal {
         self.world().settings.journal.clone()
+    }
+
+    /// What this coordinator itself says when it refuses something, as a fault.
+    #[must_use]
+    pub fn refusal(code: u16) -> Fault {
+        let Response { headers, body, .. } = reply::refusal(code, None);
+        Fault::Status {
+            code,
+            headers,
+            body,
+        }
     }
 
     /// An outage: connections are closed and refused until [`Coordinator::resume`].

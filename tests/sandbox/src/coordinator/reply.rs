@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::http::{Request, Response};
+use crate::http::{Request, Response, reason};
 
 /// A refusal is an answer too: handlers leave early with it.
 pub type Reply = Result<Response, Response>;
@@ -13,16 +13,12 @@ pub struct Params(pub Map<String, Value>);
 /// `{"message":"403 Forbidden - why"}`
 pub fn refusal(status: u16, why: Option<&str>) -> Response {
     let text = match status {
-        400 => "400 Bad request",
-        401 => "401 Unauthorized",
-        403 => "403 Forbidden",
-        404 => "404 Not Found",
-        409 => "409 Conflict",
-        _ => "500 Internal Server Error",
+        400 => "Bad request",
+        status => reason(status),
     };
     let message = match why {
-        Some(why) => format!("{text} - {why}"),
-        None => text.to_owned(),
+        Some(why) => format!("{status} {text} - {why}"),
+        None => format!("{status} {text}"),
     };
     Response::json(status, &json!({"message": message}))
 }

@@ -87,7 +87,7 @@ const fn has_body(status: u16) -> bool {
     !matches!(status, 100..=199 | 204 | 304)
 }
 
-const fn reason(status: u16) -> &'static str {
+pub const fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
         201 => "Created",

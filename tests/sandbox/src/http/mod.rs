@@ -12,5 +12,6 @@ mod server;
 mod tests;
 mod wire;
 
+pub(crate) use answer::reason;
 pub use message::{Request, Response, decode};
 pub use server::{Passage, Server, Service};

@@ -241,9 +241,8 @@ struct Exchange<'a> {
 
 impl Exchange<'_> {
     fn run(&self, stream: &mut TcpStream) -> Result<(), Ended> {
-        let Request { method, path, .. } = self.request;
         self.observe(Passage::Arrived);
-        match self.inner.faults.take(method, path) {
+        match self.inner.faults.take(self.request) {
             None => self.answer(stream, &self.handle()),
             Some(Fault::Status {
                 code: status,

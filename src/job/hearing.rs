@@ -1,0 +1,70 @@
+//! What is heard of a job, over its life: told to the administrator, and believed in the end.
+//!
+//! Trouble with a coordinator's answers is looked at every few seconds and may last for a night: it
+//! is told when it begins and when it is over. And it keeps in mind for how long the coordinator has
+//! refused the job while nothing else could be heard.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::coordinator::{Heard, Standing};
+
+/// A replica that lags refuses what it does not know yet; GitLab asks none that lags by more than a
+/// minute. A refusal for longer than that is the coordinator's last word, though it is the only one.
+const LONGER_THAN_ANY_LAG: Duration = Duration::from_secs(5 * 60);
+
+#[derive(Default)]
+pub struct Hearing {
+    /// What has been told and is not over yet, by what it was that did not work.
+    troubles: RefCell<BTreeMap<&'static str, Instant>>,
+    refused_since: Cell<Option<Instant>>,
+}
+
+impl Hearing {
+    /// How the job stands, after all that was heard; `what` was tried.
+    pub fn hear(&self, what: &'static str, heard: Heard) -> Standing {
+        match &heard.trouble {
+            Some(why) => self.trouble(what, why),
+            None => self.works(what),
+        }
+        match heard.standing {
+            Standing::Refused(why) => {
+                let since = self.refused_since.get().unwrap_or_else(Instant::now);
+                self.refused_since.set(Some(since));
+                if since.elapsed() < LONGER_THAN_ANY_LAG {
+                    return Standing::Refused(why);
+                }
+                let minutes = LONGER_THAN_ANY_LAG.as_secs() / 60;
+                Standing::Over(format!(
+                    "the coordinator has refused it for {minutes} minutes: {why}"
+                ))
+            }
+            // That nothing is heard is no word against it.
+            unknown @ Standing::Unknown(_) => unknown,
+            known => {
+                self.refused_since.set(None);
+                known
+            }
+        }
+    }
+
+    /// `what` did not work.
+    pub fn trouble(&self, what: &'static str, why: &str) {
+        let mut troubles = self.troubles.borrow_mut();
+        if troubles.contains_key(what) {
+            log::debug!("{what}: {why}");
+            return;
+        }
+        troubles.insert(what, Instant::now());
+        log::warn!("{what}: {why}; trying until it works");
+    }
+
+    /// `what` works, maybe again.
+    pub fn works(&self, what: &'static str) {
+        if let Some(since) = self.troubles.borrow_mut().remove(what) {
+            let took = since.elapsed();
+            log::info!("{what}: it works again, after {took:.0?}");
+        }
+    }
+}
