@@ -8,7 +8,7 @@
 //!
 //! | call | its own yes ([`Yes`]) | its own refusals, and what is made of them |
 //! | --- | --- | --- |
-//! | GET job | 200, JSON with the job's `id` and its `status` | 401: refused |
+//! | GET job | 200, JSON with a `status`, and no other job's `id` | 401: refused |
 //! | PUT job, PATCH trace | 2xx, a number, or `Job-Status`, or `Range: 0-<length>` | 403 with `Job-Status`: over; 403: refused; 416 with `Range`: the log's length; 400: never |
 //! | GET trace | 200, plain text to be saved as a file | unknown, as all the rest |
 //! | POST jobs/request | 201, no page; 204, whoever sent it: it has nothing to be known by | 409: nothing; 403: the token |
@@ -125,9 +125,12 @@ impl Yes {
         let body = Fields::read(&answer.body).unwrap_or_default();
         match self {
             Self::Taken => {
-                job_status(answer).is_some() || log_length(answer).is_some() || is_number(answer)
+                job_status(answer).is_some() || log_length(answer).is_some() || is_bare_word(answer)
             }
-            Self::Job(id) => body.get("id") == Some(id.0) && body.text("status").is_some(),
+            Self::Job(id) => {
+                let is_it = body.get("id").is_none_or(|other: u64| other == id.0);
+                is_it && body.text("status").is_some()
+            }
             Self::Log => {
                 let kind = answer.header("Content-Type").unwrap_or_default();
                 let is_text = kind.to_ascii_lowercase().starts_with("text/plain");
@@ -139,7 +142,7 @@ impl Yes {
             },
             Self::Runner => {
                 let has_id = body.get::<u64>("id").is_some();
-                has_id || body.text("token").is_some() || is_number(answer)
+                has_id || body.text("token").is_some() || is_bare_word(answer)
             }
             Self::List => {
                 serde_json::from_slice::<Vec<&serde_json::value::RawValue>>(&answer.body).is_ok()
@@ -148,9 +151,13 @@ impl Yes {
     }
 }
 
-/// `200`, or another small one, maybe as a JSON string.
-fn is_number(answer: &Answer) -> bool {
+/// `200`, or another small one, maybe as a JSON string; or a JSON word, as an endpoint gives it that
+/// has nothing to say.
+fn is_bare_word(answer: &Answer) -> bool {
     let text = answer.body.trim_ascii();
+    if [b"null".as_slice(), b"true"].contains(&text) {
+        return true;
+    }
     let text = text.strip_prefix(b"\"").unwrap_or(text);
     let text = text.strip_suffix(b"\"").unwrap_or(text);
     !text.is_empty() && text.len() < 20 && text.iter().all(u8::is_ascii_digit)
