@@ -20,7 +20,7 @@ use crate::payload::JobCredentials;
 
 pub use groups::{Attributes, NoAttributes};
 pub use registration::{NotRegistered, TokenKind};
-pub use request::{Grant, RunnerIdentity};
+pub use request::{Grant, Queue, RunnerIdentity};
 pub use trace::{Appended, LogProbe};
 
 /// One coordinator. Cheap to clone.
