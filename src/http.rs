@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ureq::AsSendBody;
+use ureq::http::header::CONTENT_ENCODING;
 use ureq::http::{HeaderMap, Method, Request, Response};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::resolver::DefaultResolver;
@@ -19,6 +20,7 @@ use ureq::unversioned::transport::{Connector, DefaultConnector};
 
 use crate::buffers::{GrowingBuffers, HEAD};
 use crate::foreign::{Keep, one_line};
+use crate::gzip;
 use crate::secret::Secret;
 use crate::semaphore::Semaphore;
 use crate::shutdown::Stop;
@@ -277,7 +279,10 @@ impl Http {
         let limited = response.body_mut().with_config().limit(call.limit);
         let read = limited.reader().read_to_end(&mut body);
         let cut = read.err().map(|error| no_answer(call, &error.into()).why);
-        match cut {
+        let coding = response.headers().get(CONTENT_ENCODING);
+        let coding = coding.and_then(|coding| coding.to_str().ok());
+        let (body, damage) = gzip::unpacked(body, coding.unwrap_or_default(), call.limit);
+        match cut.or(damage) {
             Some(why) if !call.may_be_held => Err(NoAnswer {
                 why,
                 may_have_been_done: true,

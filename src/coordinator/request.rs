@@ -9,18 +9,18 @@ use serde_json::{Map, Value, json};
 use ureq::http::Method;
 
 use super::Coordinator;
+use crate::foreign::{Keep, one_line};
 use crate::http::{Answer, Call};
 use crate::payload::{JobCredentials, Payload, Unusable};
 use crate::secret::Secret;
 
-/// A request is given up when no byte of its answer has come for so long. Only a job that the
-/// coordinator assigned and could not tell for all that time is lost by it: GitLab's own web server
-/// ends a request that takes it a minute, as do the balancers in front of it, and what is that slow
-/// is about to be restarted. A longer patience would lose the same job, since the answer is not to
-/// come any more, and would leave the others in the queue meanwhile.
+/// A request is given up when no byte of its answer has come for so long. It could lose a job only
+/// if the coordinator assigned one and then was silent for all that time. GitLab itself ends what it
+/// works on for a minute, and the usual balancer ends a silence of a minute: after two there is
+/// nobody left who would answer. A longer patience finds no answer either, and leaves the jobs in
+/// the queue meanwhile. While Workhorse holds the request nothing is assigned (section 1.6).
 const SILENCE: Duration = Duration::from_secs(120);
-/// What Workhorse's documentation asks for as its long poll. It holds a request before the
-/// coordinator proper hears of it (section 1.6), so that giving up a held one loses nothing.
+/// What GitLab's documentation asks administrators to set.
 const USUAL_HOLD: Duration = Duration::from_secs(50);
 /// An answer that keeps coming is read for as long as the coordinator itself waits for news of the
 /// job.
@@ -159,7 +159,10 @@ fn granted(answer: &Answer) -> Grant {
     };
     let why = match (&answer.cut, answer.header("Content-Encoding")) {
         (Some(cut), _) => format!("the answer broke off ({cut})"),
-        (None, Some(encoding)) => format!("it came encoded as {encoding:?}, unasked"),
+        (None, Some(coding)) => {
+            let coding = one_line(coding, Keep::Start(20));
+            format!("{why}; it came encoded as {coding}, which was not asked for")
+        }
         (None, None) => why,
     };
     match credentials {
@@ -206,7 +209,40 @@ fn body(runner: &RunnerIdentity, last_update: Option<&str>) -> Value {
 mod tests {
     use std::time::Duration;
 
-    use super::{Queue, SILENCE, USUAL_HOLD};
+    use sandbox::{CoordinatorSettings, Journal, RunnerSpec};
+
+    use super::{Grant, Queue, RunnerIdentity, SILENCE, USUAL_HOLD};
+    use crate::coordinator::Coordinator;
+    use crate::http::Http;
+    use crate::secret::Secret;
+    use crate::{shutdown, trust};
+
+    #[test]
+    fn a_coordinator_that_holds_requests_is_known_by_its_answers() {
+        const TOKEN: &str = "kvzWdEMoTESTtoken000";
+        for (long_poll, hold) in [
+            (None, None),
+            (Some(Duration::from_millis(1)), Some(USUAL_HOLD)),
+        ] {
+            let mut settings = CoordinatorSettings::new("gitlab", Journal::new());
+            settings.long_poll = long_poll;
+            let gitlab = sandbox::Coordinator::start(settings).unwrap();
+            gitlab.add_runner(RunnerSpec::new(TOKEN));
+            let (_stopper, stop) = shutdown::channel();
+            let coordinator = Coordinator::new(Http::new(trust::roots(None), stop), &gitlab.url());
+            let runner = RunnerIdentity {
+                token: Secret::new(TOKEN),
+                system_id: "s_0123456789ab".to_owned(),
+            };
+            let mut queue = Queue::default();
+            for _ in 0..2 {
+                let grant = coordinator.request_job(&runner, &mut queue, true);
+                assert!(matches!(grant, Grant::Nothing), "{grant:?}");
+                assert_eq!(queue.hold, hold);
+                assert!(queue.last_update.is_some());
+            }
+        }
+    }
 
     #[test]
     fn a_request_has_two_minutes_and_a_held_one_its_hold_before_them() {

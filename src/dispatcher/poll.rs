@@ -27,9 +27,10 @@ use crate::weight::Weight;
 /// A coordinator in trouble is left alone for longer and longer, up to this.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 
-/// How long a request for a job may have waited when the service stops. GitLab's own server cuts
-/// what takes it a minute, so that an answer after that is as good as impossible; and while the
-/// request is held, which takes less, giving it up loses nothing (GitLab page, 1.6).
+/// How old a request for a job becomes while the service stops. Section 1.6 of the GitLab page says
+/// that it should never be given up, for a job may be on its way; but GitLab itself ends what it
+/// works on for a minute, so after that there is hardly an answer to come, and while a request is
+/// held nothing is assigned yet. Waiting on would make service managers lose their patience.
 const REQUEST_AT_STOP: Duration = Duration::from_secs(60);
 
 const REMEMBERED_GRANTS: usize = 32;

@@ -316,6 +316,38 @@ mod tests {
             }
         }
 
+        /// Run, or failed at its coordinator: never forgotten.
+        #[test]
+        fn a_grant_that_shows_its_id_and_token_is_not_lost_however_garbled_it_is(
+            front in prop::sample::select(vec!["", "\u{feff}", " \n", "\0", ")]}'\n", "<p>\"\"</p>"]),
+            damage in prop::collection::vec((any::<prop::sample::Index>(), 0..4_u8, any::<u8>()), 0..6),
+        ) {
+            const SHOWN: &str = r#"{"id": 4711, "token": "glcbt-64_x","#;
+            const REST: &str = r#" "job_info": {"id": 4711, "project_id": 42}, "variables": [
+                {"key": "CI_CLEVER_CLOUD_FLAVOR", "value": "S\u00e9\ud83d\ude00", "masked": false}],
+                "image": null, "dependencies": [{"id": 9, "token": "another"}]} "#;
+            let mut rest = REST.as_bytes().to_vec();
+            for (place, kind, byte) in damage {
+                if rest.is_empty() {
+                    break;
+                }
+                let place = place.index(rest.len());
+                match kind {
+                    0 => rest[place] = byte,
+                    1 => rest.insert(place, byte),
+                    2 => drop(rest.remove(place)),
+                    _ => rest.truncate(place),
+                }
+            }
+            let text = [front.as_bytes(), SHOWN.as_bytes(), &rest].concat();
+            let job = match Payload::parse(&text) {
+                Ok(payload) => Some(payload.credentials),
+                Err(unusable) => unusable.credentials,
+            };
+            let known = job.as_ref().map(|job| (job.id.0, job.token.reveal()));
+            prop_assert_eq!(known, Some((4711, "glcbt-64_x")));
+        }
+
         #[test]
         fn no_text_makes_reading_panic(text in "\\PC{0,200}") {
             let _ = Payload::parse(text.as_bytes());

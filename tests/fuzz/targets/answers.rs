@@ -19,7 +19,7 @@ use fuzz::service::{Service, answer};
 use heptapod_paas_runner::clever::Catalogue;
 use heptapod_paas_runner::config::{CleverSettings, InnerConfiguration, Tenancy};
 use heptapod_paas_runner::coordinator::{
-    Appended, Coordinator, Delivery, Grant, Queue, LogProbe, NoAttributes, NotRegistered, RunnerIdentity,
+    Appended, Coordinator, Delivery, Grant, LogProbe, NoAttributes, NotRegistered, Queue,
     RunnerIdentity, Standing,
 };
 use heptapod_paas_runner::deploy::InnerRunner;
