@@ -11,6 +11,9 @@ use sandbox::{Fault, JobSpec, JobStatus, Response, Rule};
 
 use crate::scene::Scene;
 
+/// What something on the way does to an answer.
+type Alteration = fn(Response) -> Response;
+
 const MANY: &str = "Set-Cookie";
 
 /// As many headers of 3 KB as a balancer, a content policy and a tracker set.
@@ -22,8 +25,8 @@ fn with_cookies(response: Response, count: usize) -> Response {
 #[test]
 fn heads_of_up_to_64_kib_are_read_and_long_tokens_sent() {
     let scene = Scene::with(|gitlab| gitlab.job_token_bytes = Some(20 << 10), |_| {});
-    let long: fn(Response) -> Response = |response| with_cookies(response, 3);
-    let longest: fn(Response) -> Response = |response| with_cookies(response, 21);
+    let long: Alteration = |response| with_cookies(response, 3);
+    let longest: Alteration = |response| with_cookies(response, 21);
     for (faults, alter) in [
         (scene.coordinator.faults(), long),
         (scene.clever.faults().clone(), longest),
@@ -40,8 +43,8 @@ fn heads_of_up_to_64_kib_are_read_and_long_tokens_sent() {
     scene.await_no_machines();
     scene.await_nothing_tracked("both over");
     scene.assert_no_complaints();
-    let too_long: fn(Response) -> Response = |response| with_cookies(response, 22);
-    let too_many: fn(Response) -> Response =
+    let too_long: Alteration = |response| with_cookies(response, 22);
+    let too_many: Alteration =
         |response| (0..129).fold(response, |response, _| response.with(MANY, "x"));
     for (alter, words) in [
         (too_long, "the answer's head has more than 64 KiB"),
@@ -91,7 +94,7 @@ fn end_of(scene: &Scene, what: &str, fault: Fault) -> sandbox::JobView {
 
 #[test]
 fn a_damaged_grant_is_mended_and_run() {
-    let alterations: [(&str, fn(Response) -> Response); 6] = [
+    let alterations: [(&str, Alteration); 6] = [
         ("no UTF-8", |grant| {
             with_variables(grant, b"{\"key\":\"A\xff\",\"value\":\"caf\xe9\"},")
         }),
@@ -127,7 +130,7 @@ fn a_damaged_grant_is_mended_and_run() {
 
 #[test]
 fn a_grant_that_can_not_be_used_is_failed_in_words() {
-    let alter = |alter: fn(Response) -> Response| Fault::Alter(alter);
+    let alter = |alter: Alteration| Fault::Alter(alter);
     let cases = [
         ("cut", "broke off", Fault::Truncate(200)),
         (
