@@ -7,15 +7,20 @@
 //! know.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Read};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use ureq::AsSendBody;
+use ureq::http::header::CONTENT_ENCODING;
 use ureq::http::{HeaderMap, Method, Request, Response};
 use ureq::tls::{RootCerts, TlsConfig};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{Connector, DefaultConnector};
 
+use crate::buffers::{GrowingBuffers, HEAD};
 use crate::foreign::{Keep, one_line};
+use crate::gzip;
 use crate::secret::Secret;
 use crate::semaphore::Semaphore;
 use crate::shutdown::Stop;
@@ -55,6 +60,7 @@ pub struct Call<'a> {
     secrets: Vec<&'a Secret>,
     body: Vec<u8>,
     timeout: Duration,
+    silence: Option<Duration>,
     limit: u64,
     may_be_held: bool,
 }
@@ -64,6 +70,8 @@ pub struct Answer {
     pub status: u16,
     headers: HeaderMap,
     pub body: Vec<u8>,
+    /// Why the body is not whole; only the answer to a call that may be held.
+    pub cut: Option<String>,
 }
 
 /// Nothing usable came back.
@@ -90,6 +98,7 @@ impl<'a> Call<'a> {
             secrets: Vec::new(),
             body: Vec::new(),
             timeout: USUAL_TIMEOUT,
+            silence: None,
             limit: USUAL_LIMIT,
             may_be_held: false,
         }
@@ -159,10 +168,12 @@ impl<'a> Call<'a> {
     }
 
     /// The service may hold it for minutes before it answers: it does not count among the exchanges
-    /// at once, and goes on while the service stops.
+    /// at once, goes on while the service stops, and ends when no byte has come for `silence`. What
+    /// it gives must not be lost: of an answer that breaks off, what has come is given.
     #[must_use]
-    pub const fn held(mut self) -> Self {
+    pub const fn held(mut self, silence: Duration) -> Self {
         self.may_be_held = true;
+        self.silence = Some(silence);
         self
     }
 
@@ -180,7 +191,7 @@ impl Http {
     /// new is sent once the service stops.
     #[must_use]
     pub fn new(trusted: RootCerts, stop: Stop) -> Self {
-        let agent = ureq::Agent::config_builder()
+        let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -191,14 +202,16 @@ impl Http {
             ))
             .tls_config(TlsConfig::builder().root_certs(trusted).build())
             .timeout_connect(Some(CONNECT_TIMEOUT))
-            // Each connection holds both buffers for as long as it is kept: the defaults of
-            // 128 KiB would be most of this program's memory.
+            // Each connection holds both buffers for as long as it is kept, under those that grow:
+            // the defaults of 128 KiB would be most of this program's memory.
             .input_buffer_size(8 << 10)
             .output_buffer_size(8 << 10)
             .max_idle_connections(32)
             .max_idle_connections_per_host(16)
-            .build()
-            .new_agent();
+            .max_response_header_size(HEAD)
+            .build();
+        let connector = DefaultConnector::new().chain(GrowingBuffers);
+        let agent = ureq::Agent::with_parts(config, connector, DefaultResolver::default());
         Self {
             agent,
             exchanges: Semaphore::new(EXCHANGES_AT_ONCE),
@@ -272,34 +285,44 @@ impl Http {
         }
         // GET and DELETE carry no body, not even an empty one; an empty PATCH says so in its length.
         let exchanged = match call.method {
-            Method::GET | Method::DELETE => self.exchange(request.body(()), call.timeout),
-            _ => self.exchange(request.body(call.body.as_slice()), call.timeout),
+            Method::GET | Method::DELETE => self.exchange(call, request.body(())),
+            _ => self.exchange(call, request.body(call.body.as_slice())),
         };
         let mut response = exchanged.map_err(|error| no_answer(call, &error))?;
-        let body = response
-            .body_mut()
-            .with_config()
-            .limit(call.limit)
-            .read_to_vec()
-            .map_err(|error| NoAnswer {
+        let mut body = Vec::new();
+        let limited = response.body_mut().with_config().limit(call.limit);
+        let read = limited.reader().read_to_end(&mut body);
+        let cut = read.err().map(|error| no_answer(call, &error.into()).why);
+        let coding = response.headers().get(CONTENT_ENCODING);
+        let coding = coding.and_then(|coding| coding.to_str().ok());
+        let (body, damage) = gzip::unpacked(body, coding.unwrap_or_default(), call.limit);
+        match cut.or(damage) {
+            Some(why) if !call.may_be_held => Err(NoAnswer {
+                why,
                 may_have_been_done: true,
-                ..no_answer(call, &error)
-            })?;
-        Ok(Answer {
-            status: response.status().as_u16(),
-            headers: response.headers().clone(),
-            body,
-        })
+            }),
+            cut => Ok(Answer {
+                status: response.status().as_u16(),
+                headers: response.headers().clone(),
+                body,
+                cut,
+            }),
+        }
     }
 
     fn exchange<B: AsSendBody>(
         &self,
+        call: &Call<'_>,
         request: Result<Request<B>, ureq::http::Error>,
-        timeout: Duration,
     ) -> Result<Response<ureq::Body>, ureq::Error> {
-        let request = self.agent.configure_request(request?);
-        self.agent
-            .run(request.timeout_global(Some(timeout)).build())
+        let request = self
+            .agent
+            .configure_request(request?)
+            .timeout_global(Some(call.timeout))
+            .timeout_resolve(call.silence)
+            .timeout_per_read(call.silence)
+            .timeout_per_write(call.silence);
+        self.agent.run(request.build())
     }
 }
 
@@ -318,6 +341,7 @@ impl Answer {
         Self {
             status,
             headers: made,
+            cut: None,
             body: body.as_bytes().to_vec(),
         }
     }
@@ -375,7 +399,18 @@ fn no_answer(call: &Call<'_>, error: &ureq::Error) -> NoAnswer {
         _ => false,
     };
     let why = match error {
+        ureq::Error::Timeout(ureq::Timeout::PerRead) => {
+            let silence = call.silence.unwrap_or_default();
+            format!("not a byte has come for {silence:.0?}")
+        }
         ureq::Error::Timeout(phase) => format!("no answer in time ({phase})"),
+        ureq::Error::LargeResponseHeader(_, most) => {
+            format!("the answer's head has more than {} KiB", most >> 10)
+        }
+        // The one limit of the parser that can't be set.
+        ureq::Error::Protocol(error) if error.to_string().contains("too many headers") => {
+            "the answer's head has more than 128 headers".to_owned()
+        }
         ureq::Error::BodyExceedsLimit(limit) => format!("an answer of more than {limit} bytes"),
         error => error.to_string(),
     };

@@ -18,13 +18,14 @@
 //! names           what a runner, a job, a machine is called: the write-ahead log
 //! ```
 //!
-//! The ground floor knows nothing above it: how we speak to others ([`http`], [`trust`], [`process`],
-//! [`json`], [`foreign`], [`stranger`]), how long we wait ([`backoff`], [`spacing`], [`semaphore`], [`shutdown`],
-//! [`thread`], [`clock`]), what must not be mixed up ([`secret`], [`digest`], [`weight`]), and what a
-//! person reads and the disk keeps ([`logger`], [`output`], [`options`], [`whole_file`],
-//! [`process_limits`]).
+//! The ground floor knows nothing above it: how we speak to others ([`http`], [`buffers`], [`gzip`],
+//! [`trust`], [`process`], [`json`], [`foreign`], [`stranger`]), how long we wait ([`backoff`],
+//! [`spacing`], [`semaphore`], [`shutdown`], [`thread`], [`clock`]), what must not be mixed up
+//! ([`secret`], [`digest`], [`weight`]), and what a person reads and the disk keeps ([`logger`],
+//! [`output`], [`options`], [`whole_file`], [`process_limits`]).
 
 pub mod backoff;
+pub mod buffers;
 pub mod clever;
 pub mod cli;
 pub mod clock;
@@ -35,6 +36,7 @@ pub mod digest;
 pub mod dispatcher;
 pub mod executor;
 pub mod foreign;
+pub mod gzip;
 pub mod http;
 pub mod job;
 pub mod json;

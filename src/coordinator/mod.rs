@@ -24,7 +24,7 @@ use crate::payload::JobCredentials;
 
 pub use groups::{Attributes, NoAttributes};
 pub use registration::{NotRegistered, TokenKind};
-pub use request::{Grant, RunnerIdentity};
+pub use request::{Grant, Queue, RunnerIdentity};
 pub use standing::{Ask, Heard, Standing};
 pub use trace::{Appended, LogProbe};
 

@@ -1,21 +1,31 @@
 //! Asking for a job. GitLab page, section 1.
 //!
-//! The coordinator sets a job `running` before it writes its answer, so a request that is cut
-//! loses a job for up to an hour: it has minutes of patience, is sent once, and is never aborted.
+//! The coordinator sets a job `running` before it writes its answer, so a request that is cut may
+//! lose a job for up to an hour: it is sent once, and whatever comes of its answer is used.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 use ureq::http::Method;
 
 use super::Coordinator;
-use super::word::Yes;
-use crate::http::Call;
-use crate::payload::Payload;
+use super::word::{Yes, own};
+use crate::foreign::{Keep, one_line};
+use crate::http::{Answer, Call};
+use crate::payload::{JobCredentials, Payload, Unusable};
 use crate::secret::Secret;
 
-/// gitlab-runner waits as long for the first byte of an answer; a long poll is held for 50 s.
-const PATIENCE: Duration = Duration::from_secs(600);
+/// A request is given up when no byte of its answer has come for so long. It could lose a job only
+/// if the coordinator assigned one and then was silent for all that time. GitLab itself ends what it
+/// works on for a minute, and the usual balancer ends a silence of a minute: after two there is
+/// nobody left who would answer. A longer patience finds no answer either, and leaves the jobs in
+/// the queue meanwhile. While Workhorse holds the request nothing is assigned (section 1.6).
+const SILENCE: Duration = Duration::from_secs(120);
+/// What GitLab's documentation asks administrators to set.
+const USUAL_HOLD: Duration = Duration::from_secs(50);
+/// An answer that keeps coming is read for as long as the coordinator itself waits for news of the
+/// job.
+const LONGEST: Duration = Duration::from_secs(3600);
 
 /// No real payload comes near; what is larger can't be pushed either.
 const PAYLOAD_LIMIT: u64 = 64 << 20;
@@ -52,10 +62,13 @@ pub struct RunnerIdentity {
 #[derive(Debug)]
 pub enum Grant {
     Job(Box<Payload>),
-    /// Nothing to do; with the value to hand in next time, if there is a new one (section 1.5).
-    Nothing {
-        last_update: Option<String>,
+    /// A job that can't be run, for this reason; it is ours all the same.
+    Unusable {
+        job: JobCredentials,
+        why: String,
     },
+    /// Nothing to do.
+    Nothing,
     /// The coordinator has trouble, or trouble with us; it may have said when to come back.
     Trouble {
         why: String,
@@ -63,20 +76,70 @@ pub enum Grant {
     },
 }
 
-impl Coordinator {
-    /// Asks once. `last_update` is what the last "nothing" came with: it lets the coordinator
+/// What is known of a runner's queue from one request to the next.
+#[derive(Debug, Default)]
+pub struct Queue {
+    /// What the last "nothing" came with (section 1.5): handed in again, it lets the coordinator
     /// answer cheaply, or hold the request until there is something.
+    last_update: Option<String>,
+    /// The longest that a coordinator which holds requests has held one.
+    hold: Option<Duration>,
+}
+
+impl Queue {
+    /// How long there may be no byte of an answer. One that was held may still go to the
+    /// coordinator proper, and have as long as any other there.
+    fn patience(&self, may_be_held: bool) -> Duration {
+        let hold = self.hold.filter(|_| may_be_held);
+        SILENCE + hold.unwrap_or_default()
+    }
+
+    fn learn(&mut self, answer: &Answer, may_be_held: bool, took: Duration) {
+        let last_update = answer.header("X-GitLab-Last-Update");
+        if let Some(value) = last_update.filter(|value| !value.is_empty()) {
+            self.last_update = Some(value.to_owned());
+        }
+        if answer.header("Gitlab-Ci-Builds-Polling") == Some("yes") {
+            let held = if may_be_held { took } else { Duration::ZERO };
+            self.hold = Some(self.hold.unwrap_or(USUAL_HOLD).max(held));
+        }
+    }
+}
+
+impl Coordinator {
+    /// Asks once, and learns of the queue. The request may be held there for a minute, if
+    /// `may_be_held`.
     #[must_use]
-    pub fn request_job(&self, runner: &RunnerIdentity, last_update: Option<&str>) -> Grant {
+    pub fn request_job(
+        &self,
+        runner: &RunnerIdentity,
+        queue: &mut Queue,
+        may_be_held: bool,
+    ) -> Grant {
         let url = format!("{}/jobs/request", self.api);
+        let last_update = queue.last_update.as_deref().filter(|_| may_be_held);
+        let may_be_held = last_update.is_some();
         let call = Call::new(Method::POST, &url)
             .conceals(&runner.token)
             .header("Accept", "application/json")
             .json(&body(runner, last_update))
-            .within(PATIENCE)
-            .held()
+            .within(LONGEST)
+            .held(queue.patience(may_be_held))
             .at_most(PAYLOAD_LIMIT);
-        let answer = match self.ask(&call, Yes::Grant) {
+        let began = Instant::now();
+        let answer = match self.http.send(&call) {
+            Ok(answer) => answer,
+            Err(error) => {
+                // What hangs with it may answer without.
+                queue.last_update = None;
+                return trouble(error.to_string());
+            }
+        };
+        queue.learn(&answer, may_be_held, began.elapsed());
+        if let Some(why) = answer.cut.as_ref().filter(|_| answer.status != 201) {
+            return trouble(why.clone());
+        }
+        let answer = match own(answer, Yes::Grant, &call) {
             Ok(answer) => answer,
             Err(why) => {
                 return Grant::Trouble {
@@ -86,19 +149,9 @@ impl Coordinator {
             }
         };
         match answer.status {
-            201 => match Payload::parse(&answer.body) {
-                Ok(payload) => Grant::Job(Box::new(payload)),
-                Err(why) => trouble(format!(
-                    "it granted a job that can't be read, and will fail it for lack of news: {why}"
-                )),
-            },
+            201 => granted(&answer),
             // A bare 204 is also what a long poll says, so something in between can't be told apart.
-            204 | 409 => Grant::Nothing {
-                last_update: answer
-                    .header("X-GitLab-Last-Update")
-                    .filter(|value| !value.is_empty())
-                    .map(str::to_owned),
-            },
+            204 | 409 => Grant::Nothing,
             403 => trouble(format!(
                 "it does not know this runner's token ({}); check `token`",
                 answer.describe(&call)
@@ -108,6 +161,28 @@ impl Coordinator {
                 retry_after: answer.retry_after(),
             },
         }
+    }
+}
+
+/// Whatever its content type says, and whether or not it is whole: what the answer grants is ours.
+fn granted(answer: &Answer) -> Grant {
+    let Unusable { why, credentials } = match Payload::parse(&answer.body) {
+        Ok(payload) => return Grant::Job(Box::new(payload)),
+        Err(unusable) => unusable,
+    };
+    let why = match (&answer.cut, answer.header("Content-Encoding")) {
+        (Some(cut), _) => format!("the answer broke off ({cut})"),
+        (None, Some(coding)) => {
+            let coding = one_line(coding, Keep::Start(20));
+            format!("{why}; it came encoded as {coding}, which was not asked for")
+        }
+        (None, None) => why,
+    };
+    match credentials {
+        Some(job) => Grant::Unusable { job, why },
+        None => trouble(format!(
+            "it granted a job that can't be read, and will fail it for lack of news: {why}"
+        )),
     }
 }
 
@@ -141,4 +216,57 @@ fn body(runner: &RunnerIdentity, last_update: Option<&str>) -> Value {
         body["last_update"] = Value::from(last_update);
     }
     body
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sandbox::{CoordinatorSettings, Journal, RunnerSpec};
+
+    use super::{Grant, Queue, RunnerIdentity, SILENCE, USUAL_HOLD};
+    use crate::coordinator::Coordinator;
+    use crate::http::Http;
+    use crate::secret::Secret;
+    use crate::{shutdown, trust};
+
+    #[test]
+    fn a_coordinator_that_holds_requests_is_known_by_its_answers() {
+        const TOKEN: &str = "kvzWdEMoTESTtoken000";
+        for (long_poll, hold) in [
+            (None, None),
+            (Some(Duration::from_millis(1)), Some(USUAL_HOLD)),
+        ] {
+            let mut settings = CoordinatorSettings::new("gitlab", Journal::new());
+            settings.long_poll = long_poll;
+            let gitlab = sandbox::Coordinator::start(settings).unwrap();
+            gitlab.add_runner(RunnerSpec::new(TOKEN));
+            let (_stopper, stop) = shutdown::channel();
+            let coordinator = Coordinator::new(Http::new(trust::roots(None), stop), &gitlab.url());
+            let runner = RunnerIdentity {
+                token: Secret::new(TOKEN),
+                system_id: "s_0123456789ab".to_owned(),
+            };
+            let mut queue = Queue::default();
+            for _ in 0..2 {
+                let grant = coordinator.request_job(&runner, &mut queue, true);
+                assert!(matches!(grant, Grant::Nothing), "{grant:?}");
+                assert_eq!(queue.hold, hold);
+                assert!(queue.last_update.is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn a_request_has_two_minutes_and_a_held_one_its_hold_before_them() {
+        let seconds = Duration::from_secs;
+        let queue = |hold| Queue {
+            last_update: None,
+            hold,
+        };
+        assert_eq!(queue(None).patience(true), seconds(120));
+        assert_eq!(queue(Some(USUAL_HOLD)).patience(false), SILENCE);
+        assert_eq!(queue(Some(USUAL_HOLD)).patience(true), seconds(170));
+        assert_eq!(queue(Some(seconds(90))).patience(true), seconds(210));
+    }
 }

@@ -8,7 +8,7 @@
 //!
 //! | call | its own yes ([`Yes`]) | its own refusals, and what is made of them |
 //! | --- | --- | --- |
-//! | GET job | 200, JSON with a `status`, and no other job's `id` | 401: refused |
+//! | GET job | 200, JSON with the job's `id` and its `status` | 401: refused |
 //! | PUT job, PATCH trace | 2xx, a number, or `Job-Status`, or `Range: 0-<length>` | 403 with `Job-Status`: over; 403: refused; 416 with `Range`: the log's length; 400: never |
 //! | GET trace | 200, plain text to be saved as a file | unknown, as all the rest |
 //! | POST jobs/request | 201, no page; 204, whoever sent it: it has nothing to be known by | 409: nothing; 403: the token |
@@ -127,10 +127,7 @@ impl Yes {
             Self::Taken => {
                 job_status(answer).is_some() || log_length(answer).is_some() || is_bare_word(answer)
             }
-            Self::Job(id) => {
-                let is_it = body.get("id").is_none_or(|other: u64| other == id.0);
-                is_it && body.text("status").is_some()
-            }
+            Self::Job(id) => body.get("id") == Some(id.0) && body.text("status").is_some(),
             Self::Log => {
                 let kind = answer.header("Content-Type").unwrap_or_default();
                 let is_text = kind.to_ascii_lowercase().starts_with("text/plain");

@@ -9,7 +9,6 @@ use crossbeam_channel::Sender;
 use crate::executor::Found;
 use crate::job::Job;
 use crate::names::JobKey;
-use crate::payload::Payload;
 use crate::quota::Reservation;
 use crate::runner::Runner;
 use crate::weight::Weight;
@@ -19,7 +18,7 @@ pub enum Event {
     QuotaLimit(Result<Weight, String>),
     Granted {
         runner: Arc<Runner>,
-        payload: Box<Payload>,
+        job: Box<Job>,
         reservation: Reservation,
     },
     /// How a job stands. `saved` is dropped when that is on disk, or can't be written.
@@ -44,7 +43,7 @@ impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::QuotaLimit(_) => f.write_str("QuotaLimit"),
-            Self::Granted { payload, .. } => write!(f, "Granted({})", payload.credentials.id),
+            Self::Granted { job, .. } => write!(f, "Granted({})", job.credentials.id),
             Self::Job { key, .. } => write!(f, "Job({})", key.id),
             Self::WorkerDone { key, is_finished } => {
                 write!(f, "WorkerDone({}, is_finished: {is_finished})", key.id)

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, select};
 
 use self::event::Event;
-use self::poll::Pace;
+use self::poll::{Pace, Turn};
 use self::signals::Request;
 pub use self::start::run;
 use self::worker::{Task, WorkerContext};
@@ -38,7 +38,8 @@ use crate::state::{PythonStandby, Tracked};
 use crate::status::{self, Snapshot};
 use crate::weight::Weight;
 
-/// Requests and pushes under way are waited for at a stop; service managers wait two minutes.
+/// What is under way is waited for at a stop; service managers wait two minutes. A request for a
+/// job has less time, see [`poll::Turn`].
 const STOP_PATIENCE: Duration = Duration::from_secs(110);
 /// How soon a state file that could not be written, or a thread that could not be started, is tried
 /// again.
@@ -94,6 +95,8 @@ struct Dispatcher {
     max_age: Duration,
     /// Pollers that have cycles left.
     polling: usize,
+    /// All of them.
+    turns: Vec<Turn>,
     look_for_orphans: Sender<()>,
     /// What waits for the state file to be written.
     to_start: Vec<Task>,
@@ -156,7 +159,11 @@ impl Dispatcher {
         deadline: Option<Instant>,
     ) -> Result<Next, ServiceError> {
         let patience = match deadline {
-            Some(deadline) => deadline.saturating_duration_since(Instant::now()),
+            Some(deadline) => {
+                let requests = self.turns.iter().filter_map(Turn::give_up_or_when);
+                let next = requests.chain([deadline]).min().unwrap_or(deadline);
+                next.saturating_duration_since(Instant::now())
+            }
             None if self.unsaved || !self.to_start.is_empty() => TRY_AGAIN,
             None => Duration::from_secs(3600),
         };
@@ -192,7 +199,7 @@ impl Dispatcher {
                 }
                 Ok(Next::GoOn)
             }
-            default(patience) => Ok(if deadline.is_some() {
+            default(patience) => Ok(if deadline.is_some_and(|at| at <= Instant::now()) {
                 log::warn!("not everything came to an end in time; the next start goes on with it");
                 Next::Leave
             } else {
@@ -234,9 +241,9 @@ impl Dispatcher {
             }
             Event::Granted {
                 runner,
-                payload,
+                job,
                 reservation,
-            } => self.granted(&runner, *payload, reservation),
+            } => self.granted(&runner, *job, reservation),
             Event::Job { key, job, saved } => self.job(&key, *job, saved),
             Event::WorkerDone { key, is_finished } => self.worker_done(&key, is_finished),
             Event::Found { runner, found } => {

@@ -3,26 +3,35 @@
 //! The design card has the main thread poll. A thread for each runner runs the same function
 //! instead, for one runner as for ten, because a request for a job may be held for minutes and may
 //! not be cut: meanwhile the main thread writes the state file, answers signals, and a coordinator
-//! that is slow or down holds up no other.
+//! that is slow or down holds up no other. At a stop its answer is waited for as long as there can
+//! be one; a [`Turn`] tells the main thread how long.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
 use super::event::Event;
 use crate::backoff::Backoff;
-use crate::coordinator::Grant;
+use crate::coordinator::{Grant, Queue};
+use crate::job::Job;
 use crate::names::JobId;
-use crate::quota::{Claim, Full};
+use crate::quota::{Claim, Full, Reservation};
 use crate::runner::Runner;
 use crate::shutdown::{Stop, Stopped};
+use crate::thread::lock;
 use crate::weight::Weight;
 
 /// A coordinator in trouble is left alone for longer and longer, up to this.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
+
+/// How old a request for a job becomes while the service stops. Section 1.6 of the GitLab page says
+/// that it should never be given up, for a job may be on its way; but GitLab itself ends what it
+/// works on for a minute, so after that there is hardly an answer to come, and while a request is
+/// held nothing is assigned yet. Waiting on would make service managers lose their patience.
+const REQUEST_AT_STOP: Duration = Duration::from_secs(60);
 
 const REMEMBERED_GRANTS: usize = 32;
 /// How long a runner that had no job waits behind those that have some.
@@ -31,10 +40,11 @@ const IDLE_FOR: Duration = Duration::from_secs(120);
 pub struct Poller {
     pub runner: Arc<Runner>,
     pub events: Sender<Event>,
-    /// Dropped with this: a request under way is waited for at a stop.
-    pub _at_work: Sender<Infallible>,
+    pub turn: Turn,
     pub stop: Stop,
     pub pace: Pace,
+    /// For jobs without a timeout of their own.
+    pub max_age: Duration,
     /// How often to ask in all; none: until the service stops.
     pub cycles: Option<u64>,
 }
@@ -48,9 +58,66 @@ pub struct Pace {
     pub repoll_immediately: bool,
 }
 
+/// A poller as a stop sees it, shared with the main thread: whether it asks, and since when. The
+/// poller does not notice that it is not waited for any more: a grant that comes while the main
+/// thread is still there is taken.
+#[derive(Clone)]
+pub struct Turn(Arc<Mutex<Waited>>);
+
+struct Waited {
+    /// The name of its section.
+    runner: String,
+    /// When the request under way was sent.
+    since: Option<Instant>,
+    /// Dropped when a stop need not wait (any longer).
+    at_work: Option<Sender<Infallible>>,
+}
+
+impl Turn {
+    #[must_use]
+    pub fn new(runner: &str, at_work: Sender<Infallible>) -> Self {
+        Self(Arc::new(Mutex::new(Waited {
+            runner: runner.to_owned(),
+            since: None,
+            at_work: Some(at_work),
+        })))
+    }
+
+    fn ask<T>(&self, request: impl FnOnce() -> T) -> T {
+        lock(&self.0).since = Some(Instant::now());
+        let answer = request();
+        lock(&self.0).since = None;
+        answer
+    }
+
+    /// Gives the request up if it has waited too long for a service that stops; when it will have,
+    /// if not.
+    pub fn give_up_or_when(&self) -> Option<Instant> {
+        let mut waited = lock(&self.0);
+        waited.at_work.as_ref()?;
+        let until = waited.since? + REQUEST_AT_STOP;
+        if Instant::now() < until {
+            return Some(until);
+        }
+        log::warn!(
+            "runner {}: a request for a job has had no answer in {REQUEST_AT_STOP:.0?}; not waiting \
+             for it",
+            waited.runner
+        );
+        waited.at_work = None;
+        None
+    }
+}
+
+impl Drop for Poller {
+    fn drop(&mut self) {
+        lock(&self.turn.0).at_work = None;
+    }
+}
+
 /// What is remembered from one request to the next.
 struct Memory {
-    last_update: Option<String>,
+    queue: Queue,
     /// The jobs that came last: a coordinator that grants one again is in trouble.
     granted: VecDeque<JobId>,
     backoff: Backoff,
@@ -88,7 +155,7 @@ impl Poller {
     /// Returns when the service stops, or after the last cycle.
     pub fn run(&self) {
         let mut memory = Memory {
-            last_update: None,
+            queue: Queue::default(),
             granted: VecDeque::with_capacity(REMEMBERED_GRANTS),
             backoff: Backoff::new(self.pace.interval.min(LONGEST_BACKOFF), LONGEST_BACKOFF),
             full: None,
@@ -120,43 +187,27 @@ impl Poller {
             log::info!("there is room again: polling");
         }
         // A held request holds its reservation, too: only where no other runner waits for room.
-        let last_update = memory.last_update.as_deref();
-        let last_update = last_update.filter(|_| !share.is_contended());
-        match self
-            .runner
-            .coordinator
-            .request_job(&self.runner.identity, last_update)
-        {
-            Grant::Job(payload) if memory.granted.contains(&payload.credentials.id) => {
-                drop(reservation);
-                let id = payload.credentials.id;
-                self.trouble(memory, &format!("it grants job {id} again"), None)
-            }
+        let may_be_held = !share.is_contended();
+        let (runner, queue) = (&self.runner, &mut memory.queue);
+        let coordinator = &runner.coordinator;
+        let grant = self
+            .turn
+            .ask(|| coordinator.request_job(&runner.identity, queue, may_be_held));
+        match grant {
             Grant::Job(payload) => {
-                memory.answered();
-                memory.remember(payload.credentials.id);
-                memory.nothing = None;
-                reservation.weighed(self.runner.executor.weigh(&payload).unwrap_or(heaviest));
-                let runner = self.runner.clone();
-                let granted = Event::Granted {
-                    runner,
-                    payload,
-                    reservation,
-                };
-                // The dispatcher outlives us.
-                let _ = self.events.send(granted);
-                let pause = if self.pace.repoll_immediately {
-                    Duration::ZERO
-                } else {
-                    self.pace.interval
-                };
-                self.stop.wait(pause)
+                let weight = runner.executor.weigh(&payload).unwrap_or(heaviest);
+                let job = Job::granted(&runner.unique_name, *payload, self.max_age);
+                self.take(memory, job, weight, reservation)
             }
-            Grant::Nothing { last_update } => {
+            Grant::Unusable { job, why } => {
+                log::error!("job {} was granted, but {why}; it will be failed", job.id);
+                let job = Job::unusable(&runner.unique_name, job, &why);
+                self.take(memory, job, Weight::ZERO, reservation)
+            }
+            Grant::Nothing => {
                 drop(reservation);
                 memory.answered();
                 memory.nothing = Some(Instant::now());
-                memory.last_update = last_update.or(memory.last_update.take());
                 self.stop.wait(self.pace.interval)
             }
             Grant::Trouble { why, retry_after } => {
@@ -164,6 +215,37 @@ impl Poller {
                 self.trouble(memory, &why, retry_after)
             }
         }
+    }
+
+    /// Hands a granted job to the main thread.
+    fn take(
+        &self,
+        memory: &mut Memory,
+        job: Job,
+        weight: Weight,
+        reservation: Reservation,
+    ) -> Result<(), Stopped> {
+        let id = job.credentials.id;
+        if memory.granted.contains(&id) {
+            drop(reservation);
+            return self.trouble(memory, &format!("it grants job {id} again"), None);
+        }
+        memory.answered();
+        memory.remember(id);
+        memory.nothing = None;
+        reservation.weighed(weight);
+        // The dispatcher outlives us.
+        let _ = self.events.send(Event::Granted {
+            runner: self.runner.clone(),
+            job: Box::new(job),
+            reservation,
+        });
+        let pause = if self.pace.repoll_immediately {
+            Duration::ZERO
+        } else {
+            self.pace.interval
+        };
+        self.stop.wait(pause)
     }
 
     fn trouble(

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crossbeam_channel::{Sender, bounded, never, tick, unbounded};
 
 use super::event::Event;
-use super::poll::{Pace, Poller};
+use super::poll::{Pace, Poller, Turn};
 use super::worker::WorkerContext;
 use super::{Dispatcher, Options, ServiceError, Wakers, quota_limit, signals};
 use crate::config::{Config, QuotaSettings};
@@ -87,6 +87,7 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
         options,
         max_age: config.max_machine_age,
         polling: 0,
+        turns: Vec::new(),
         look_for_orphans,
         to_start: Vec::new(),
         to_release: Vec::new(),
@@ -201,12 +202,15 @@ impl Dispatcher {
             return Ok(());
         };
         for runner in &self.runners {
+            let turn = Turn::new(&runner.name, workers.at_work.clone());
+            self.turns.push(turn.clone());
             let poller = Poller {
                 runner: runner.clone(),
                 events: workers.events.clone(),
-                _at_work: workers.at_work.clone(),
+                turn,
                 stop: workers.stop.clone(),
                 pace: self.pace,
+                max_age: self.max_age,
                 cycles: self.options.poll_cycles,
             };
             let name = format!("poll-{}", self.polling);

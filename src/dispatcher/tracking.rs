@@ -13,7 +13,6 @@ use crate::job::{Job, Phase};
 use crate::logger;
 use crate::names::JobKey;
 use crate::orphans;
-use crate::payload::Payload;
 use crate::quota::Reservation;
 use crate::runner::Runner;
 use crate::state::{Content, Tracked};
@@ -24,13 +23,8 @@ use crate::weight::Weight;
 const AFTER_PANIC: Duration = Duration::from_secs(10);
 
 impl Dispatcher {
-    pub(super) fn granted(
-        &mut self,
-        runner: &Arc<Runner>,
-        payload: Payload,
-        reservation: Reservation,
-    ) {
-        let key = runner.key(payload.credentials.id);
+    pub(super) fn granted(&mut self, runner: &Arc<Runner>, job: Job, reservation: Reservation) {
+        let key = runner.key(job.credentials.id);
         let is_here = self.served.contains_key(&key);
         logger::about_job(key.id.0, &runner.name, || {
             if is_here {
@@ -42,7 +36,6 @@ impl Dispatcher {
         if is_here {
             return;
         }
-        let job = Job::granted(&key.runner, payload, self.max_age);
         lock(&self.tenants).extend(job.machine.tenant.clone());
         self.take_on(runner, key, job, reservation);
     }

@@ -66,6 +66,8 @@ pub fn work(task: Task, workers: WorkerContext) {
         events: &workers.events,
         reservation,
     };
+    // It may be over, and wait only for its verdict to arrive.
+    reporter.reserve(&job);
     let context = JobContext {
         coordinator: &runner.coordinator,
         executor: runner.executor.as_ref(),
@@ -105,12 +107,16 @@ struct Reporter<'a> {
 }
 
 impl Reporter<'_> {
-    fn tell(&self, job: &Job, saved: Option<Sender<Infallible>>) {
+    fn reserve(&self, job: &Job) {
         match &job.phase {
             Phase::Pending(_) => {}
             Phase::Ended { .. } if !job.machine.may_exist() => self.reservation.release(),
             Phase::Launched | Phase::Ended { .. } => self.reservation.launched(),
         }
+    }
+
+    fn tell(&self, job: &Job, saved: Option<Sender<Infallible>>) {
+        self.reserve(job);
         let (key, job) = (self.key.clone(), Box::new(job.clone()));
         let _ = self.events.send(Event::Job { key, job, saved });
     }

@@ -60,4 +60,23 @@ impl Job {
             phase: Phase::Pending(Arc::new(payload)),
         }
     }
+
+    /// A job that `runner` was granted in a way that can't be used, because of `why`: what is left to
+    /// do is to tell its author.
+    #[must_use]
+    pub fn unusable(runner: &RunnerName, credentials: JobCredentials, why: &str) -> Self {
+        let words = format!(
+            "This runner was given the job, but could not read what it has to do: {why}. Trying \
+             again may help; if it doesn't, please tell the runner's administrator."
+        );
+        Self {
+            expires: Instant::now() + MARGIN,
+            log_bytes: 0,
+            machine: Machine::new(MachineName::of(runner, credentials.id), None),
+            credentials,
+            phase: Phase::Ended {
+                untold: Some(words),
+            },
+        }
+    }
 }

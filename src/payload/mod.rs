@@ -2,10 +2,13 @@
 //!
 //! A payload belongs to the inner runner. It is kept as the text that came, so that key order,
 //! big numbers and unknown keys pass through unchanged, and a payload that is nested too deeply
-//! for a tree can still be refused in proper form. GitLab page, 1.7.
+//! for a tree can still be refused in proper form. GitLab page, 1.7. Only what is no JSON by a hair
+//! is mended, and what can't be used at all is told apart by whether its job can be failed.
 
+mod damage;
 mod dependency_proxy;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -31,6 +34,15 @@ pub struct Payload {
     pub project: Option<ProjectId>,
     timeout: Option<Duration>,
     variables: Vec<Variable>,
+}
+
+/// A grant of which no job can be made.
+#[derive(Debug)]
+pub struct Unusable {
+    /// A sentence's end, without anything that the payload says.
+    pub why: String,
+    /// With these its job can be failed, at least.
+    pub credentials: Option<JobCredentials>,
 }
 
 #[derive(Clone)]
@@ -65,21 +77,39 @@ const ROOT_NAMESPACE: &str = "CI_PROJECT_ROOT_NAMESPACE";
 
 impl Payload {
     /// # Errors
-    /// A text that says what is missing: without a numeric `id` and a `token` nobody can speak for
-    /// the job. Anything else may be absent or strange.
-    pub fn parse(text: &[u8]) -> Result<Self, String> {
-        let text: Box<RawValue> =
-            serde_json::from_slice(text).map_err(|error| format!("it is not JSON: {error}"))?;
-        Self::from_raw(text)
+    /// What is missing: without a numeric `id` and a `token` nobody can speak for the job. Anything
+    /// else may be absent or strange.
+    pub fn parse(text: &[u8]) -> Result<Self, Unusable> {
+        let text = damage::mended(text);
+        let payload = serde_json::from_str(&text)
+            .map_err(|error| not_json(&error))
+            .and_then(Self::from_raw)
+            .and_then(|payload| {
+                let token = payload.credentials.token.reveal();
+                let is_token = damage::is_token(token);
+                is_token
+                    .then_some(payload)
+                    .ok_or_else(|| NO_TOKEN.to_owned())
+            });
+        payload.map_err(|why| Unusable {
+            why,
+            credentials: damage::credentials(&text),
+        })
     }
 
     /// # Errors
-    /// As [`Payload::parse`].
+    /// Why there is no `id` and no `token` in it.
     pub fn from_raw(text: Box<RawValue>) -> Result<Self, String> {
-        let fields =
-            Fields::of(&text).map_err(|error| format!("it is not a JSON object: {error}"))?;
+        // Another program may have written it down as it came.
+        let text = match damage::mended(text.get().as_bytes()) {
+            Cow::Owned(mended) => {
+                RawValue::from_string(mended).map_err(|error| not_json(&error))?
+            }
+            Cow::Borrowed(_) => text,
+        };
+        let fields = Fields::of(&text).map_err(|error| not_json(&error))?;
         let id = fields.get("id").ok_or("it has no numeric `id`")?;
-        let token = fields.text("token").ok_or("it has no `token`")?;
+        let token = fields.text("token").ok_or(NO_TOKEN)?;
         let project = fields.object("job_info").get("project_id").map(ProjectId);
         let timeout: Option<u64> = fields.object("runner_info").get("timeout");
         let timeout = timeout.filter(|seconds| *seconds > 0);
@@ -168,6 +198,17 @@ impl Payload {
     }
 }
 
+const NO_TOKEN: &str = "it has no `token`";
+
+/// The error's own words may quote what it met.
+fn not_json(error: &serde_json::Error) -> String {
+    format!(
+        "it is no JSON object (line {}, column {})",
+        error.line(),
+        error.column()
+    )
+}
+
 /// What `serde_json` and most others of its kind accept.
 const DEEPEST: usize = 127;
 
@@ -208,10 +249,13 @@ mod tests {
             (r#"{"id": "../1", "token": "t"}"#, Some("no numeric `id`")),
             (r#"{"id": -1, "token": "t"}"#, Some("no numeric `id`")),
             (r#"{"id": 1}"#, Some("no `token`")),
-            ("[1]", Some("not a JSON object")),
-            ("<html>", Some("not JSON")),
+            (r#"{"id": 1, "token": "t"}{}"#, Some("no JSON object")),
+            (r#"{"id": 1, "token": "\ud800"}"#, Some("no `token`")),
+            ("[1]", Some("no JSON object")),
+            ("<html>", Some("no JSON object")),
         ] {
             let problem = Payload::parse(text.as_bytes()).err();
+            let problem = problem.map(|unusable| unusable.why);
             let as_expected = match (&problem, expected) {
                 (None, None) => true,
                 (Some(problem), Some(expected)) => problem.contains(expected),
@@ -270,6 +314,38 @@ mod tests {
                 // A key that stands twice hides what its first value held.
                 prop_assert!(nesting(&text) >= depth(&tree));
             }
+        }
+
+        /// Run, or failed at its coordinator: never forgotten.
+        #[test]
+        fn a_grant_that_shows_its_id_and_token_is_not_lost_however_garbled_it_is(
+            front in prop::sample::select(vec!["", "\u{feff}", " \n", "\0", ")]}'\n", "<p>\"\"</p>"]),
+            damage in prop::collection::vec((any::<prop::sample::Index>(), 0..4_u8, any::<u8>()), 0..6),
+        ) {
+            const SHOWN: &str = r#"{"id": 4711, "token": "glcbt-64_x","#;
+            const REST: &str = r#" "job_info": {"id": 4711, "project_id": 42}, "variables": [
+                {"key": "CI_CLEVER_CLOUD_FLAVOR", "value": "S\u00e9\ud83d\ude00", "masked": false}],
+                "image": null, "dependencies": [{"id": 9, "token": "another"}]} "#;
+            let mut rest = REST.as_bytes().to_vec();
+            for (place, kind, byte) in damage {
+                if rest.is_empty() {
+                    break;
+                }
+                let place = place.index(rest.len());
+                match kind {
+                    0 => rest[place] = byte,
+                    1 => rest.insert(place, byte),
+                    2 => drop(rest.remove(place)),
+                    _ => rest.truncate(place),
+                }
+            }
+            let text = [front.as_bytes(), SHOWN.as_bytes(), &rest].concat();
+            let job = match Payload::parse(&text) {
+                Ok(payload) => Some(payload.credentials),
+                Err(unusable) => unusable.credentials,
+            };
+            let known = job.as_ref().map(|job| (job.id.0, job.token.reveal()));
+            prop_assert_eq!(known, Some((4711, "glcbt-64_x")));
         }
 
         #[test]

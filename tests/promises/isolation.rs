@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use heptapod_paas_runner::config::Config;
-use heptapod_paas_runner::coordinator::Grant;
+use heptapod_paas_runner::coordinator::{Grant, Queue};
 use heptapod_paas_runner::deploy::git::Workshop;
 use heptapod_paas_runner::executor::Executor;
 use heptapod_paas_runner::job::context::{JobContext, Policy, Report};
@@ -116,7 +116,11 @@ impl BareProgram {
 
     fn take_job(&self) -> Payload {
         let runner = &self.runner;
-        match runner.coordinator.request_job(&runner.identity, None) {
+        let mut queue = Queue::default();
+        match runner
+            .coordinator
+            .request_job(&runner.identity, &mut queue, false)
+        {
             Grant::Job(payload) => *payload,
             other => panic!("no job, but {other:?}"),
         }

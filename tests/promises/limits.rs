@@ -1,7 +1,8 @@
 //! No more runs at once than the operator allows, and nobody starves.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use sandbox::MachineBehaviour;
 use sandbox::{AppPhase, Fault, Gate, JobStatus, Kind, Rule};
 
@@ -182,25 +183,42 @@ fn a_runner_without_jobs_keeps_no_room_from_one_that_has_some() {
     }
 }
 
-/// The one test that takes a minute: as long a request may hold what it has reserved.
+/// The one test that takes a minute: as long a request may hold what it has reserved, and as old it
+/// becomes at a stop.
 #[test]
-fn a_coordinator_that_never_answers_gives_up_its_room_after_a_minute() {
+fn a_coordinator_that_never_answers_gives_up_its_room_and_is_not_waited_for_after_a_minute() {
+    let young = Scene::new();
+    young.hold_job_request(|_| Fault::Hang);
+    let mut stopping = young.start();
+    young.await_that("its coordinator is never asked", || {
+        young.count_job_requests() > 0
+    });
+    stopping.signal(Signal::TERM);
     let mut scene = Scene::new();
     let hanging = Scene::new();
     let hang = Rule::on("POST", "*/jobs/request").always();
     hanging.coordinator.faults().inject(hang.with(Fault::Hang));
     scene.quota_jobs = 1;
     scene.more = hanging.runner_elsewhere("hangs");
-    let _service = scene.start();
+    let service = scene.start();
     hanging.await_that("its coordinator is never asked", || {
         hanging.count_job_requests() > 0
     });
     let jobs = ["one", "other"].map(|name| scene.submit(name, "true"));
+    let given_up = "runner hangs: a request for a job has had no answer in 60s";
     for job in jobs {
         let ended = scene.await_end_within(PATIENCE * 2, job);
         assert_eq!(ended.status, JobStatus::Success);
     }
     scene.await_no_machines();
+    let stopped = Instant::now();
+    let (exit, log) = service.stop();
+    let took = stopped.elapsed();
+    assert!(exit.success() && log.contains(given_up), "{log}");
+    assert!(took < Duration::from_secs(20), "{took:?}: {log}");
+    let (exit, log) = stopping.wait();
+    let given_up = given_up.replace("hangs", "ci");
+    assert!(exit.success() && log.contains(&given_up), "{log}");
 }
 
 #[test]

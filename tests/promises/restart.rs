@@ -57,7 +57,7 @@ fn a_push_under_way_is_finished_before_the_end() {
 }
 
 #[test]
-fn a_job_request_under_way_is_never_cut() {
+fn a_job_request_that_was_just_sent_is_waited_for() {
     let scene = Scene::new();
     let gate = scene.hold_job_request(Fault::HoldBefore);
     let mut service = scene.start();

@@ -19,8 +19,8 @@ use fuzz::service::{Service, answer};
 use heptapod_paas_runner::clever::{Catalogue, Credential, MachineType};
 use heptapod_paas_runner::config::{CleverSettings, GitLogins, InnerConfiguration, Tenancy};
 use heptapod_paas_runner::coordinator::{
-    Appended, Coordinator, Delivery, Grant, LogProbe, NoAttributes, NotRegistered, RunnerIdentity,
-    Standing,
+    Appended, Coordinator, Delivery, Grant, LogProbe, NoAttributes, NotRegistered, Queue,
+    RunnerIdentity, Standing,
 };
 use heptapod_paas_runner::deploy::InnerRunner;
 use heptapod_paas_runner::deploy::git::Workshop;
@@ -110,9 +110,9 @@ fn ask_coordinator(call: &str) -> Option<String> {
         system_id: "s_0".to_owned(),
     };
     Some(match call {
-        "ask" => match coordinator.request_job(&runner, Some("before")) {
-            Grant::Trouble { why, .. } => why,
-            Grant::Job(_) | Grant::Nothing { .. } => String::new(),
+        "ask" => match coordinator.request_job(&runner, &mut Queue::default(), true) {
+            Grant::Trouble { why, .. } | Grant::Unusable { why, .. } => why,
+            Grant::Job(_) | Grant::Nothing => String::new(),
         },
         "greet" => of_standing(coordinator.greet(&job)),
         "look" => of_standing(coordinator.look(&job)),

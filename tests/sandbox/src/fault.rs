@@ -40,6 +40,8 @@ pub enum Fault {
     Hang,
     /// It is done, but this is answered.
     Replace(Response),
+    /// It is done; something on the way changes the answer.
+    Alter(fn(Response) -> Response),
     /// It is done; the answer promises all its bytes and ends after so many of its body.
     Truncate(usize),
     /// It is done; the answer comes byte by byte, with this pause between them.

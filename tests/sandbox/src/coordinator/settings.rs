@@ -32,8 +32,8 @@ pub struct CoordinatorSettings {
     pub trace_update_interval: Duration,
     pub deadlines: Deadlines,
     pub first_job_id: u64,
-    /// Job tokens that are JWTs of 1.5 KiB.
-    pub long_job_tokens: bool,
+    /// Job tokens are JWTs of so many bytes; newer versions give out such of 1.5 KiB.
+    pub job_token_bytes: Option<usize>,
     /// Whether the instance's configuration has the dependency proxy.
     pub dependency_proxy: bool,
     /// Registration tokens are refused as gone unless there is one.
@@ -82,7 +82,7 @@ impl CoordinatorSettings {
             deadlines: Deadlines::default(),
             // GitLab.com is beyond 32 bits.
             first_job_id: (1 << 33) + 1,
-            long_job_tokens: false,
+            job_token_bytes: None,
             dependency_proxy: true,
             registration_token: None,
             shortest_rhythm: Duration::from_millis(50),

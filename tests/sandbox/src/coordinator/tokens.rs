@@ -7,20 +7,18 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::ids;
 
-/// A JWT of this size is what newer versions give out.
-const LONG_TOKEN: usize = 1536;
-
-pub fn job_token(long: bool) -> String {
-    if !long {
+/// A short one, or a JWT of this size.
+pub fn job_token(bytes: Option<usize>) -> String {
+    let Some(bytes) = bytes else {
         return format!("glcbt-64_{}", word(20));
-    }
+    };
     let head = URL_SAFE_NO_PAD.encode(br#"{"alg":"RS256","typ":"JWT"}"#);
     let mut token = format!("glcbt-{head}.");
-    while token.len() < LONG_TOKEN {
+    while token.len() < bytes {
         token.push_str(&word(24));
     }
-    token.truncate(LONG_TOKEN);
-    token.insert(LONG_TOKEN / 4 * 3, '.');
+    token.truncate(bytes - 1);
+    token.insert(bytes / 4 * 3, '.');
     token
 }
 
@@ -79,8 +77,8 @@ mod tests {
 
     #[test]
     fn job_tokens_differ_within_their_first_letters() {
-        let (one, other) = (job_token(true), job_token(true));
-        assert_eq!(one.len(), LONG_TOKEN + 1);
+        let (one, other) = (job_token(Some(1536)), job_token(Some(1536)));
+        assert_eq!(one.len(), 1536);
         assert_ne!(one[..80], other[..80]);
     }
 }

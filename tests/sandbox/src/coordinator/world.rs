@@ -107,7 +107,7 @@ impl World {
                 runner.tick();
             }
         }
-        let mut job = Job::new(id, tokens::job_token(self.settings.long_job_tokens), spec);
+        let mut job = Job::new(id, tokens::job_token(self.settings.job_token_bytes), spec);
         job.lagging_looks = self.settings.lagging_looks;
         job.storing_answers = self.settings.storing_answers;
         state.jobs.insert(id, job);

@@ -273,6 +273,10 @@ impl Exchange<'_> {
                 self.handle();
                 self.answer(stream, &response)
             }
+            Some(Fault::Alter(alter)) => {
+                let response = alter(self.handle());
+                self.answer(stream, &response)
+            }
             Some(Fault::HoldBefore(gate)) => self.go_on(stream, gate.pass(self.stop)),
             Some(Fault::HoldAfter(gate)) => {
                 let response = self.handle();
