@@ -314,3 +314,36 @@ impl Poller {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use crossbeam_channel::{TryRecvError, bounded};
+
+    use super::{REQUEST_AT_STOP, Turn};
+    use crate::thread::lock;
+
+    #[test]
+    fn a_stop_waits_for_a_request_until_it_is_a_minute_old_and_not_for_one_that_is() {
+        for (age, is_waited_for) in [
+            (Duration::ZERO, true),
+            (REQUEST_AT_STOP / 2, true),
+            (REQUEST_AT_STOP, false),
+            (REQUEST_AT_STOP * 2, false),
+        ] {
+            let (at_work, all_gone) = bounded(0);
+            let turn = Turn::new("ci", at_work);
+            assert_eq!(turn.give_up_or_when(), None, "it doesn't ask");
+            turn.ask(|| {
+                let since = Instant::now().checked_sub(age).unwrap();
+                lock(&turn.0).since = Some(since);
+                let when = turn.give_up_or_when();
+                assert_eq!(when, is_waited_for.then(|| since + REQUEST_AT_STOP));
+            });
+            let waits = all_gone.try_recv() == Err(TryRecvError::Empty);
+            assert_eq!(waits, is_waited_for, "{age:?}");
+            assert_eq!(turn.give_up_or_when(), None, "it doesn't ask any more");
+        }
+    }
+}
