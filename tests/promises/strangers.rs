@@ -144,8 +144,10 @@ fn a_job_that_has_ended_is_noticed_whichever_kind_of_call_is_refused() {
         }
         let ended = Instant::now();
         scene.await_phase(job, AppPhase::Deleted);
+        let took = ended.elapsed();
+        service.await_log("over: ");
         let log = service.whole_log();
-        assert!(ended.elapsed() <= NOTICED_WITHIN, "{what}: {log}");
+        assert!(took <= NOTICED_WITHIN, "{what}: {took:?}: {log}");
         scene.await_no_machines();
         scene.assert_started_once(job);
         assert_eq!(lines(&log, "over: ").len(), 1, "{what}: {log}");
