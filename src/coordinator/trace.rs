@@ -28,6 +28,16 @@ pub enum LogProbe {
 }
 
 impl LogProbe {
+    /// None when nothing was said of its length.
+    #[must_use]
+    pub const fn has_grown(&self) -> Option<bool> {
+        match self {
+            Self::Unchanged => Some(false),
+            Self::Grown => Some(true),
+            Self::Besides(_) => None,
+        }
+    }
+
     /// A log that can be written to is an active job's.
     #[must_use]
     pub fn standing(self) -> Standing {

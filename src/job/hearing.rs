@@ -68,3 +68,35 @@ impl Hearing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{Hearing, LONGER_THAN_ANY_LAG};
+    use crate::coordinator::{Heard, Standing};
+
+    fn hear(hearing: &Hearing, standing: Standing) -> Standing {
+        let trouble = None;
+        hearing.hear("looking", Heard { standing, trouble })
+    }
+
+    #[test]
+    fn a_lonely_refusal_is_believed_when_no_replica_can_lag_so_long() {
+        let refused = || Standing::Refused("401".to_owned());
+        let unknown = || Standing::Unknown("503".to_owned());
+        let long_ago = Instant::now().checked_sub(LONGER_THAN_ANY_LAG);
+        let hearing = Hearing::default();
+        assert_eq!(hear(&hearing, refused()), refused());
+        hearing.refused_since.set(long_ago);
+        assert_eq!(hear(&hearing, Standing::Active), Standing::Active);
+        assert_eq!(hear(&hearing, refused()), refused(), "it was contradicted");
+        hearing.refused_since.set(long_ago);
+        assert_eq!(hear(&hearing, unknown()), unknown(), "it is not said now");
+        let over = hear(&hearing, refused());
+        assert!(matches!(&over, Standing::Over(why) if why.contains("5 minutes")));
+        let almost = long_ago.map(|at| at + Duration::from_secs(60));
+        hearing.refused_since.set(almost);
+        assert_eq!(hear(&hearing, refused()), refused());
+    }
+}

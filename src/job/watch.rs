@@ -8,7 +8,7 @@ use super::Job;
 use super::context::JobContext;
 use super::machine_watch::MachineWatch;
 use crate::backoff::Backoff;
-use crate::coordinator::{Ask, LogProbe, Standing};
+use crate::coordinator::{Ask, Heard, LogProbe, Standing};
 use crate::executor::{Failure, Halt, Patience};
 use crate::names::ProjectId;
 use crate::payload::JobCredentials;
@@ -90,26 +90,20 @@ pub(super) fn await_start(
     let mut machine = MachineWatch::new(&job.machine, context);
     loop {
         check_age(job)?;
-        let standing = match look_for_start(job, project, context) {
-            LogProbe::Grown => {
+        let (has_grown, heard) = look_for_start(job, project, context);
+        match (context.hearing).hear("looking whether the job runs", heard) {
+            _ if has_grown == Some(true) => {
                 log::info!("running, seen after {:.1?}", since.elapsed());
                 return Ok(());
             }
-            // Only a coordinator that answers can say that nothing has happened.
-            LogProbe::Unchanged if since.elapsed() >= watch.timeout => {
-                return Err(not_started(watch.timeout).into());
-            }
-            looked => {
-                let (job, said) = (&job.credentials, looked.standing());
-                let heard = context.coordinator.settle(job, Ask::Log, said);
-                context.hearing.hear("looking whether the job runs", heard)
-            }
-        };
-        match standing {
             Standing::Active => machine.check()?,
             Standing::Canceling => return Err(canceled()),
             Standing::Over(why) => return Err(Halt::Over(why)),
             Standing::Refused(_) | Standing::Unknown(_) => {}
+        }
+        // Only a coordinator that answers can say that nothing has happened.
+        if has_grown == Some(false) && since.elapsed() >= watch.timeout {
+            return Err(not_started(watch.timeout).into());
         }
         if since.elapsed() >= watch.timeout {
             context.report.slow();
@@ -118,19 +112,30 @@ pub(super) fn await_start(
     }
 }
 
-/// Looks at the job's log, with a user's token where there is one; else, or when that tells nothing,
-/// with the job's.
-fn look_for_start(job: &Job, project: Option<ProjectId>, context: &JobContext<'_>) -> LogProbe {
-    const BY_TOKEN: &str = "reading the job's log with the token for that";
+/// Looks whether the job's log has grown, with a user's token where there is one; else, or when that
+/// tells nothing, with the job's. And hears how the job stands.
+fn look_for_start(
+    job: &Job,
+    project: Option<ProjectId>,
+    context: &JobContext<'_>,
+) -> (Option<bool>, Heard) {
+    const BY_TOKEN: &str = "reading the job's log";
     let (coordinator, credentials) = (context.coordinator, &job.credentials);
     if let (Some(token), Some(project)) = (&context.trace_watch.token, project) {
-        match coordinator.read_log(credentials, project, token, job.log_bytes) {
-            LogProbe::Besides(Standing::Unknown(why)) => context.hearing.trouble(BY_TOKEN, &why),
-            LogProbe::Unchanged => context.hearing.works(BY_TOKEN),
-            told => return told,
+        let read = coordinator.read_log(credentials, project, token, job.log_bytes);
+        if let LogProbe::Besides(Standing::Unknown(why)) = read {
+            let why = format!("{why}; looking with the job's own token meanwhile");
+            context.hearing.trouble(BY_TOKEN, &why);
+        } else {
+            context.hearing.works(BY_TOKEN);
+            let heard = coordinator.standing(credentials, Ask::Look);
+            return (read.has_grown(), heard);
         }
     }
-    coordinator.probe_log(credentials, job.log_bytes)
+    let probe = coordinator.probe_log(credentials, job.log_bytes);
+    let has_grown = probe.has_grown();
+    let heard = coordinator.settle(credentials, Ask::Log, probe.standing());
+    (has_grown, heard)
 }
 
 /// Waits until the coordinator has the job's result.

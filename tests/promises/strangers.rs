@@ -144,12 +144,34 @@ fn a_job_that_has_ended_is_noticed_whichever_kind_of_call_is_refused() {
         }
         let ended = Instant::now();
         scene.await_phase(job, AppPhase::Deleted);
+        let took = ended.elapsed();
+        service.await_log("over: ");
         let log = service.whole_log();
-        assert!(ended.elapsed() <= NOTICED_WITHIN, "{what}: {log}");
+        assert!(took <= NOTICED_WITHIN, "{what}: {took:?}: {log}");
         scene.await_no_machines();
         scene.assert_started_once(job);
         assert_eq!(lines(&log, "over: ").len(), 1, "{what}: {log}");
     });
+}
+
+#[test]
+fn a_job_that_is_canceled_on_its_way_to_a_machine_is_noticed_though_its_greeting_is_refused() {
+    let mut scene = Scene::new();
+    scene.runner = "cc_deployment_repo_timeout = 600".to_owned();
+    scene
+        .clever
+        .set_quirks(|quirks| quirks.repository_never_ready = true);
+    stand_between(&scene, "PUT", "*/jobs/*", Stranger::Redirect.says(302));
+    let service = cancellation::start(&scene);
+    let job = scene.submit("unwanted", "true");
+    scene.await_phase(job, AppPhase::Created);
+    scene.coordinator.cancel(job);
+    service.await_log("over: the coordinator says that it is canceled");
+    scene.await_no_machines();
+    let log = service.whole_log();
+    let told = lines(&log, "telling the coordinator that we have the job");
+    assert_eq!(told.len(), 1, "{log}");
+    assert!(told[0].contains(Stranger::SIGN_IN), "{log}");
 }
 
 /// Both take long: the last of the tries comes after a quarter of a minute.

@@ -235,7 +235,7 @@ fn a_faulty_certificate_of_a_runners_own_authority_is_refused_and_no_token_is_se
 fn assert_clever_refused(scene: &Scene, gateway: &Gateway, service: &Service, why: &str) {
     for beginning in [
         "cannot compute the quota yet: ",
-        "looking for machines that nobody tracks: ",
+        "looking for machines without a job: ",
     ] {
         let line = service.await_log(beginning);
         assert!(line.to_lowercase().contains("certificate"), "{line}");

@@ -19,8 +19,8 @@ use fuzz::service::{Service, answer};
 use heptapod_paas_runner::clever::{Catalogue, Credential, MachineType};
 use heptapod_paas_runner::config::{CleverSettings, GitLogins, InnerConfiguration, Tenancy};
 use heptapod_paas_runner::coordinator::{
-    Appended, Coordinator, Delivery, Grant, LogProbe, NoAttributes, NotRegistered, Queue,
-    RunnerIdentity, Standing,
+    Appended, Ask, Coordinator, Delivery, Grant, Heard, LogProbe, NoAttributes, NotRegistered,
+    Queue, RunnerIdentity, Standing,
 };
 use heptapod_paas_runner::deploy::InnerRunner;
 use heptapod_paas_runner::deploy::git::Workshop;
@@ -114,8 +114,8 @@ fn ask_coordinator(call: &str) -> Option<String> {
             Grant::Trouble { why, .. } | Grant::Unusable { why, .. } => why,
             Grant::Job(_) | Grant::Nothing => String::new(),
         },
-        "greet" => of_standing(coordinator.greet(&job)),
-        "look" => of_standing(coordinator.look(&job)),
+        "greet" => of_heard(coordinator.standing(&job, Ask::Greeting)),
+        "look" => of_heard(coordinator.standing(&job, Ask::Look)),
         "fail" => match coordinator.fail(&job) {
             Delivery::Done => String::new(),
             Delivery::Refused(why) | Delivery::Later(why) => why,
@@ -136,6 +136,10 @@ fn ask_coordinator(call: &str) -> Option<String> {
     })
 }
 
+fn of_heard(heard: Heard) -> String {
+    of_standing(heard.standing) + &heard.trouble.unwrap_or_default()
+}
+
 fn of_standing(standing: Standing) -> String {
     match standing {
         Standing::Active | Standing::Canceling => String::new(),
@@ -144,11 +148,7 @@ fn of_standing(standing: Standing) -> String {
 }
 
 fn of_probe(probe: LogProbe) -> String {
-    match probe {
-        LogProbe::Unchanged | LogProbe::Grown => String::new(),
-        LogProbe::Ended(standing) => of_standing(standing),
-        LogProbe::Unknown(why) => why,
-    }
+    of_standing(probe.standing())
 }
 
 fn of_registration(result: Result<(), NotRegistered>) -> String {
@@ -156,6 +156,7 @@ fn of_registration(result: Result<(), NotRegistered>) -> String {
         Ok(()) | Err(NotRegistered::NoToken) => String::new(),
         Err(
             NotRegistered::Refused { text, .. }
+            | NotRegistered::Stranger { text, .. }
             | NotRegistered::Elsewhere { address: text, .. }
             | NotRegistered::NoAnswer { why: text, .. },
         ) => text,
