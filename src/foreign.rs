@@ -39,6 +39,21 @@ pub fn one_line(text: &str, keep: Keep) -> String {
     }
 }
 
+/// An address without what may be secret in it: login, query and fragment.
+#[must_use]
+pub fn bare_address(address: &str) -> String {
+    let address = address.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, rest) = match address.split_once(':') {
+        Some((scheme, rest)) if !scheme.contains('/') => {
+            (format!("{scheme}://"), rest.trim_start_matches('/'))
+        }
+        _ => (String::new(), address),
+    };
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = host.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}{host}{path}")
+}
+
 /// The characters with Unicode's property `Bidi_Control`.
 const fn turns_writing(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -48,7 +63,7 @@ const fn turns_writing(c: char) -> bool {
 mod tests {
     use proptest::prelude::{Strategy, any, prop, prop_assert, prop_oneof, proptest};
 
-    use super::{Keep, one_line};
+    use super::{Keep, bare_address, one_line};
 
     #[test]
     fn a_text_is_cut_where_its_reader_misses_least() {
@@ -59,6 +74,14 @@ mod tests {
         assert_eq!(one_line("whole", Keep::Start(5)), "whole");
         assert_eq!(one_line("whole", Keep::End(5)), "whole");
         assert_eq!(one_line("nothing", Keep::End(0)), "");
+    }
+
+    #[test]
+    fn an_address_is_shown_without_what_may_be_secret() {
+        let address = bare_address("https://user:word@git.example.org/api/v4/runners?token=1");
+        assert_eq!(address, "https://git.example.org/api/v4/runners");
+        assert_eq!(bare_address("https:/user:word@there/x"), "https://there/x");
+        assert_eq!(bare_address("/users/sign_in?a=b#c"), "/users/sign_in");
     }
 
     fn foreign_text() -> impl Strategy<Value = String> {
