@@ -19,10 +19,10 @@
 //! ```
 //!
 //! The ground floor knows nothing above it: how we speak to others ([`http`], [`trust`], [`process`],
-//! [`json`], [`foreign`]), how long we wait ([`backoff`], [`spacing`], [`semaphore`], [`shutdown`],
-//! [`thread`], [`clock`]), what must not be mixed up ([`secret`], [`digest`], [`weight`]), and what a
-//! person reads and the disk keeps ([`logger`], [`output`], [`options`], [`whole_file`],
-//! [`process_limits`]).
+//! [`json`], [`foreign`]), how long we wait ([`backoff`], [`deadline`], [`spacing`], [`semaphore`],
+//! [`shutdown`], [`thread`], [`clock`]), what must not be mixed up ([`secret`], [`digest`],
+//! [`weight`]), and what a person reads and the disk keeps ([`logger`], [`output`], [`options`],
+//! [`whole_file`], [`process_limits`]).
 
 pub mod backoff;
 pub mod clever;
@@ -30,6 +30,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod coordinator;
+pub mod deadline;
 pub mod deploy;
 pub mod digest;
 pub mod dispatcher;

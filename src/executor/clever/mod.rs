@@ -23,7 +23,7 @@ use crate::clever::{Account, Api, Catalogue, Flavor};
 use crate::config::CleverSettings;
 use crate::coordinator::Coordinator;
 use crate::deploy::InnerRunner;
-use crate::deploy::git::Workshop;
+use crate::deploy::push::Pusher;
 use crate::http::Http;
 use crate::names::{MachineName, RunnerName};
 use crate::payload::Payload;
@@ -34,7 +34,7 @@ pub struct CleverDocker {
     tenants: Tenants,
     api: Api,
     catalogue: Catalogue,
-    workshop: Workshop,
+    pusher: Pusher,
     inner: InnerRunner,
     /// Of every application.
     environment: Vec<(String, String)>,
@@ -52,14 +52,14 @@ const LIST_LAG: Duration = Duration::from_secs(10);
 const CREATION_LAG: Duration = Duration::from_secs(75);
 
 impl CleverDocker {
-    /// Pushes are prepared in `workshop`; the coordinator knows who pays, if that is not always
+    /// Jobs are handed over by `pusher`; the coordinator knows who pays, if that is not always
     /// the same; `mark` tells this installation from all others.
     #[must_use]
     pub fn new(
         settings: CleverSettings,
         http: Http,
         coordinator: Coordinator,
-        workshop: Workshop,
+        pusher: Pusher,
         inner: InnerRunner,
         mark: String,
     ) -> Self {
@@ -78,7 +78,7 @@ impl CleverDocker {
             api: Api::new(http, &settings.api_url),
             tenants: Tenants::new(settings.tenancy.clone(), coordinator),
             catalogue,
-            workshop,
+            pusher,
             inner,
             environment,
             mark,
@@ -189,7 +189,9 @@ impl Executor for CleverDocker {
         })
     }
 
+    /// Without a git nothing is on offer: jobs are better left in the queue.
     fn heaviest(&self) -> Result<Weight, String> {
+        self.pusher.check()?;
         let offered = self.offered(self.catalogue.flavors()?)?;
         let weights = offered.into_iter().map(|flavor| flavor.weight);
         weights

@@ -2,7 +2,7 @@
 
 use super::Trouble;
 
-use crate::deploy::git::PushError;
+use crate::deploy::remote::PushError;
 use crate::executor::Failure;
 use crate::foreign::{Keep, one_line};
 use crate::names::MachineName;

@@ -21,7 +21,7 @@ use self::engine::{Container, Engine, label};
 use super::{Executor, Failure, Halt, Inventory, Machine, NoWeight, Patience, Resource};
 use crate::backoff::Backoff;
 use crate::config::LocalDockerSettings;
-use crate::deploy::git::Workshop;
+use crate::deploy::scratch::Scratch;
 use crate::deploy::{BuildContext, InnerRunner};
 use crate::names::{MachineName, RunnerName};
 use crate::payload::Payload;
@@ -37,21 +37,17 @@ const LAUNCH_ATTEMPTS: u32 = 3;
 
 pub struct LocalDocker {
     engine: Engine,
-    workshop: Workshop,
+    scratch: Scratch,
     inner: InnerRunner,
 }
 
 impl LocalDocker {
-    /// Builds are prepared in `workshop`.
+    /// Builds are prepared in `scratch`.
     #[must_use]
-    pub const fn new(
-        settings: LocalDockerSettings,
-        workshop: Workshop,
-        inner: InnerRunner,
-    ) -> Self {
+    pub const fn new(settings: LocalDockerSettings, scratch: Scratch, inner: InnerRunner) -> Self {
         Self {
             engine: Engine::new(settings),
-            workshop,
+            scratch,
             inner,
         }
     }
@@ -67,7 +63,7 @@ impl LocalDocker {
             None => {
                 let context = BuildContext::new(&self.inner, payload).labelled(&label(&name.0));
                 let folder = self
-                    .workshop
+                    .scratch
                     .lay_out(&name.0, context)
                     .map_err(|error| format!("cannot write the files for the image: {error}"))?;
                 self.engine.build(&name.0, folder.path())?;
