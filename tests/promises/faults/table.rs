@@ -8,8 +8,8 @@ use self::Job::{Cheap, Long, Lost, Usual};
 use self::Outcome::{Fails, FailsInSilence, Succeeds, Untold};
 use self::Server::{Api, Coordinator, Git};
 use self::What::{
-    CutAfter, CutBefore, Garbage, Hang, Html, Redirect, Refused, Status, TooMany, TooMuch, Trickle,
-    Truncated, WrongTypes,
+    Challenge, CutAfter, CutBefore, Garbage, Hang, Html, NoPackets, OpenPackets, Redirect, Refused,
+    Status, TooMany, TooMuch, Trickle, Truncated, WrongType, WrongTypes,
 };
 
 /// What one request meets.
@@ -29,6 +29,13 @@ pub enum What {
     WrongTypes,
     TooMuch,
     Redirect,
+    /// 401 that asks for a login, as a git remote's does.
+    Challenge,
+    /// The right answer to the request, said to be of another type.
+    WrongType,
+    /// Said to be what git wants, and no packets, or some that never come to an end.
+    NoPackets,
+    OpenPackets,
     Hang,
     /// A byte a second.
     Trickle,
@@ -40,6 +47,13 @@ pub const FAULTS: [What; 20] = [
     Status(429), TooMany(1), Status(500), Html(502), Status(503),
     Refused, CutBefore, CutAfter, Truncated,
     Garbage, WrongTypes, TooMuch, Redirect,
+];
+
+/// What a git remote, or something before it, may answer besides.
+#[rustfmt::skip]
+pub const FAULTS_OF_GIT: [What; 9] = [
+    Html(200), Html(401), Html(403), Html(404), Html(302),
+    Challenge, WrongType, NoPackets, OpenPackets,
 ];
 
 pub const SLOW_FAULTS: [What; 2] = [Hang, Trickle];
@@ -112,7 +126,8 @@ pub fn outcome(at: Endpoint, what: What) -> Outcome {
         (Creation | List, Status(401 | 403))                  => Fails(NO_CREDENTIALS),
         // What is wrong with the request will be wrong again; 400 may be a stale version, though.
         (Creation | List, Status(404 | 410 | 416) | Redirect) => Fails(NO_MACHINE),
-        (Refs | Pack,     Status(401 | 403))                  => Fails(NO_PUSH),
+        // Any other refusal may be of something in between.
+        (Refs | Pack,     Challenge)                          => Fails(NO_PUSH),
         // The job takes no verdict, or none from us: GitLab page, section 4.2.
         (PutFailed,       Status(400 | 403))                  => Untold,
         // Its log takes nothing more.
@@ -125,7 +140,7 @@ pub fn outcome(at: Endpoint, what: What) -> Outcome {
 }
 
 /// Those that give up on an answer within half a minute. Not here: a request for a job has ten
-/// minutes (`outages` has one that hangs), a creation one, a push 30 to 90 seconds.
+/// minutes (`outages` has one that hangs), a creation one, a push 30 and 45 seconds (`outages`, too).
 #[rustfmt::skip]
 pub const QUICKLY_IMPATIENT: [Endpoint; 9] = [
     PutRunning, Probe, Look, PutFailed, Flavors, Instances, Application, Orphans, Deletion,
@@ -187,7 +202,15 @@ impl Endpoint {
     /// For lists that lag, for what is not asked for again at once, or for a job that takes its
     /// time: such cells take long, and little else.
     pub const fn waits(self) -> bool {
-        matches!(self, Creation | List | Instances | Look)
+        matches!(self, Creation | List | Instances | Look | Refs | Pack)
+    }
+
+    /// What git is answered, but for the packets.
+    pub const fn git_type(self) -> &'static str {
+        match self {
+            Refs => "application/x-git-receive-pack-advertisement",
+            _ => "application/x-git-receive-pack-result",
+        }
     }
 
     /// The status that goes with an object that it should be.
