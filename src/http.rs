@@ -1,4 +1,4 @@
-//! One HTTP client for everything we say to coordinators and to Clever Cloud.
+//! One HTTP client for everything we say to coordinators and to Clever Cloud, its git remotes included.
 //!
 //! It is `ureq` with our house rules: blocking, connections kept and reused, a deadline and a size
 //! limit for every call, no redirects (a redirect would carry a token to an address nobody
@@ -124,7 +124,7 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// The body carries `secret`, which must not come back in an error text.
+    /// The request carries `secret` in some form, which must not come back in an error text.
     #[must_use]
     pub fn conceals(mut self, secret: &'a Secret) -> Self {
         self.secrets.push(secret);
@@ -138,9 +138,14 @@ impl<'a> Call<'a> {
     }
 
     #[must_use]
-    pub fn text(mut self, body: &[u8]) -> Self {
-        self.body = body.to_vec();
-        self.header("Content-Type", "text/plain")
+    pub fn text(self, body: &[u8]) -> Self {
+        self.bytes("text/plain", body.to_vec())
+    }
+
+    #[must_use]
+    pub fn bytes(mut self, content_type: &str, body: Vec<u8>) -> Self {
+        self.body = body;
+        self.header("Content-Type", content_type)
     }
 
     #[must_use]

@@ -20,7 +20,7 @@
 //!
 //! The ground floor knows nothing above it: how we speak to others ([`http`], [`buffers`], [`gzip`],
 //! [`trust`], [`process`], [`json`], [`foreign`], [`stranger`]), how long we wait ([`backoff`],
-//! [`spacing`], [`semaphore`], [`shutdown`], [`thread`], [`clock`]), what must not be mixed up
+//! [`deadline`], [`spacing`], [`semaphore`], [`shutdown`], [`thread`], [`clock`]), what must not be mixed up
 //! ([`secret`], [`digest`], [`weight`]), and what a person reads and the disk keeps ([`logger`],
 //! [`output`], [`options`], [`whole_file`], [`process_limits`]).
 
@@ -31,6 +31,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod coordinator;
+pub mod deadline;
 pub mod deploy;
 pub mod digest;
 pub mod dispatcher;

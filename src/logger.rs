@@ -44,6 +44,12 @@ pub fn about(subject: Subject) {
     SUBJECT.set(subject);
 }
 
+/// What this thread is about, for another that works for it.
+#[must_use]
+pub fn subject() -> Subject {
+    SUBJECT.with_borrow(Clone::clone)
+}
+
 /// What `tell` logs is about this job.
 pub fn about_job(job: u64, runner: &str, tell: impl FnOnce()) {
     let subject = Subject {

@@ -1,8 +1,9 @@
-//! Running a program of the system's to its end, or to the end of our patience.
+//! Running a program of the system's, to its end or to the end of our patience.
 //!
 //! The program gets an environment and a process group of its own: a Ctrl-C in our terminal does
-//! not reach it, and when its time is over the whole group goes, helpers included. Its output is
-//! small by nature; what goes past a limit is read and dropped. What a program is run for, and
+//! not reach it, and when its time is over the whole group goes, helpers included. One that only
+//! has a task is [run](Tool::run); with one that asks and waits for answers there is a
+//! [`Conversation`]. What goes past a limit is read and dropped. What a program is run for, and
 //! what its words mean, is for the caller to know.
 
 use std::env;
@@ -14,21 +15,22 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crossbeam_channel::bounded;
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, prlimit};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::deadline::{Deadline, Early};
 use crate::foreign::{Keep, one_line};
 use crate::secret::Secret;
 
-const OUTPUT_LIMIT: u64 = 64 << 10;
+const OUTPUT_LIMIT: usize = 64 << 10;
 /// So much of what it said is shown.
 const SHOWN: usize = 600;
 /// What is local takes seconds, even on a busy computer.
 const LOCAL_TIMEOUT: Duration = Duration::from_secs(60);
-/// Between two questions whether it is still wanted.
-const TICK: Duration = Duration::from_secs(1);
+/// What is read from a pipe at once.
+const PIECE: usize = 16 << 10;
 /// Threads that only copy bytes.
 const STACK: usize = 64 << 10;
 
@@ -39,8 +41,6 @@ pub struct Tool {
     /// The variables of our own environment that it may see.
     pub inherited: &'static [&'static str],
     pub fixed: &'static [(&'static str, &'static str)],
-    /// For each of its processes, in bytes.
-    pub address_space: Option<u64>,
 }
 
 /// What a program is run for, once.
@@ -48,19 +48,17 @@ pub struct Task<'a> {
     /// The first says what it does, and stands in errors.
     pub arguments: &'a [&'a str],
     /// More variables. Nothing but these and the tool's own reaches the program.
-    pub environment: Vec<(String, OsString)>,
+    pub environment: Vec<(&'static str, OsString)>,
     pub folder: &'a Path,
-    /// One piece after the other.
+    /// What it reads, or reads first: one piece after the other.
     pub input: Vec<Vec<u8>>,
     /// Taken out of whatever it says.
     pub secrets: &'a [&'a Secret],
-    pub timeout: Duration,
-    /// Asked now and then whether the result is still of use.
-    pub is_wanted: &'a dyn Fn() -> bool,
+    pub deadline: Deadline<'a>,
 }
 
 impl<'a> Task<'a> {
-    /// It speaks to nobody outside, and is wanted to its end.
+    /// It takes its time, and is wanted to its end.
     #[must_use]
     pub fn local(arguments: &'a [&'a str], folder: &'a Path) -> Self {
         Self {
@@ -69,8 +67,7 @@ impl<'a> Task<'a> {
             folder,
             input: Vec::new(),
             secrets: &[],
-            timeout: LOCAL_TIMEOUT,
-            is_wanted: &|| true,
+            deadline: Deadline::within(LOCAL_TIMEOUT),
         }
     }
 }
@@ -126,11 +123,12 @@ impl fmt::Display for ToolError {
     }
 }
 
-/// How a process ended.
-enum Ended {
-    ByItself(ExitStatus, Vec<u8>),
-    TooLong,
-    GivenUp,
+/// Where a program's standard error goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Complaints {
+    /// Between the lines of its output, in their order.
+    WithOutput,
+    Apart,
 }
 
 impl Tool {
@@ -139,26 +137,44 @@ impl Tool {
     /// # Errors
     /// [`ToolError`].
     pub fn run(&self, task: Task<'_>) -> Result<String, ToolError> {
+        let mut running = self.start(task, Complaints::WithOutput)?;
+        running.hang_up();
+        let mut output = Vec::new();
+        while let Some(piece) = running.hear()? {
+            keep(&mut output, &piece);
+        }
+        let said = running.without_secrets(&output);
+        let status = running.end()?;
+        if status.success() {
+            return Ok(said);
+        }
+        Err(ToolError::Failed {
+            what: running.what.clone(),
+            code: words_for(status),
+            said,
+        })
+    }
+
+    /// Starts it, to be spoken with. The task's input is what it hears first.
+    ///
+    /// # Errors
+    /// [`ToolError`].
+    pub fn converse<'a>(&self, task: Task<'a>) -> Result<Conversation<'a>, ToolError> {
+        self.start(task, Complaints::Apart)
+    }
+
+    fn start<'a>(
+        &self,
+        task: Task<'a>,
+        complaints: Complaints,
+    ) -> Result<Conversation<'a>, ToolError> {
         let verb = task.arguments.first().copied().unwrap_or_default();
         let what = format!("{} {verb}", self.name);
-        let (secrets, limit) = (task.secrets, task.timeout);
-        match self.run_to_its_end(task) {
-            Ok(Ended::ByItself(status, output)) => {
-                let said = String::from_utf8_lossy(&output).into_owned();
-                let said = (secrets.iter()).fold(said, |said, secret| secret.scrub(&said));
-                if status.success() {
-                    return Ok(said);
-                }
-                let code = words_for(status);
-                Err(ToolError::Failed { what, code, said })
-            }
-            Ok(Ended::TooLong) => Err(ToolError::TooLong { what, limit }),
-            Ok(Ended::GivenUp) => Err(ToolError::GivenUp { what }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(ToolError::NotInstalled { name: self.name })
-            }
-            Err(error) => Err(ToolError::NotRun { what, error }),
-        }
+        self.try_start(task, complaints, what.clone())
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => ToolError::NotInstalled { name: self.name },
+                _ => ToolError::NotRun { what, error },
+            })
     }
 
     fn command(&self, task: &Task<'_>) -> Command {
@@ -178,78 +194,176 @@ impl Tool {
         command
     }
 
-    fn run_to_its_end(&self, task: Task<'_>) -> io::Result<Ended> {
-        let (output, writer) = io::pipe()?;
+    fn try_start<'a>(
+        &self,
+        task: Task<'a>,
+        complaints: Complaints,
+        what: String,
+    ) -> io::Result<Conversation<'a>> {
         let mut command = self.command(&task);
+        let (output, writer) = io::pipe()?;
+        let (errors, error_writer) = match complaints {
+            Complaints::WithOutput => (None, writer.try_clone()?),
+            Complaints::Apart => {
+                let (errors, writer) = io::pipe()?;
+                (Some(errors), writer)
+            }
+        };
+        let is_silent = complaints == Complaints::WithOutput && task.input.is_empty();
         command
-            .stdin(if task.input.is_empty() {
+            .stdin(if is_silent {
                 Stdio::null()
             } else {
                 Stdio::piped()
             })
-            .stdout(writer.try_clone()?)
-            .stderr(writer);
+            .stdout(writer)
+            .stderr(error_writer);
         let mut child = command.spawn()?;
-        if let (Some(limit), Some(pid)) = (self.address_space, pid_of(&child)) {
-            let limit = Rlimit {
-                current: Some(limit),
-                maximum: Some(limit),
-            };
-            // What it starts later inherits it.
-            let _ = prlimit(Some(pid), Resource::As, limit);
-        }
-        // The command holds our copies of the pipe's end; the output ends when the child's are gone.
+        // The command holds our copies of the pipes' ends; they end when the child's are gone.
         drop(command);
-        let (finished, reading) = bounded(1);
-        let reader = thread::Builder::new().stack_size(STACK).spawn(move || {
-            let _ = finished.send(read_bounded(output));
-        });
-        if let Err(error) = reader {
-            kill(&mut child);
-            return Err(error);
-        }
-        if let Some(mut stdin) = child.stdin.take() {
-            // A program that does not read it all says why in its output, or runs out of time.
-            let writer = thread::Builder::new().stack_size(STACK).spawn(move || {
-                let mut pieces = task.input.into_iter();
-                let _ = pieces.try_for_each(|piece| stdin.write_all(&piece));
-            });
-            if let Err(error) = writer {
-                kill(&mut child);
-                return Err(error);
-            }
-        }
-        let until = Instant::now() + task.timeout;
-        let early = loop {
-            let rest = until.saturating_duration_since(Instant::now());
-            match reading.recv_timeout(rest.min(TICK)) {
-                Ok(output) => return Ok(Ended::ByItself(child.wait()?, output)),
-                Err(_) if rest <= TICK => break Ended::TooLong,
-                Err(_) if !(task.is_wanted)() => break Ended::GivenUp,
-                Err(_) => {}
-            }
+        let (pieces, heard) = bounded(1);
+        let (complaint, complained) = bounded(1);
+        let (input, to_say) = unbounded();
+        let stdin = child.stdin.take();
+        let running = Conversation {
+            what,
+            child,
+            is_over: false,
+            input: Some(input),
+            heard,
+            complained,
+            secrets: task.secrets,
+            deadline: task.deadline,
         };
-        kill(&mut child);
-        Ok(early)
+        copying(move || read(output, |piece| pieces.send(piece).is_ok()))?;
+        if let Some(errors) = errors {
+            copying(move || {
+                let mut kept = Vec::new();
+                read(errors, |piece| {
+                    keep(&mut kept, &piece);
+                    true
+                });
+                let _ = complaint.send(kept);
+            })?;
+        }
+        if let Some(mut stdin) = stdin {
+            task.input.into_iter().for_each(|piece| running.say(piece));
+            // A program that does not read it all says why in its output, or runs out of time.
+            copying(move || {
+                let _ = to_say
+                    .into_iter()
+                    .try_for_each(|piece: Vec<u8>| stdin.write_all(&piece));
+            })?;
+        }
+        Ok(running)
     }
 }
 
-fn read_bounded(mut output: impl Read) -> Vec<u8> {
-    let mut kept = Vec::new();
-    let _ = output.by_ref().take(OUTPUT_LIMIT).read_to_end(&mut kept);
-    let _ = io::copy(&mut output, &mut io::sink());
-    kept
+/// A program that runs, and is spoken with. When this is dropped, the program is ended.
+pub struct Conversation<'a> {
+    what: String,
+    child: Child,
+    is_over: bool,
+    input: Option<Sender<Vec<u8>>>,
+    heard: Receiver<Vec<u8>>,
+    complained: Receiver<Vec<u8>>,
+    secrets: &'a [&'a Secret],
+    deadline: Deadline<'a>,
 }
 
-fn pid_of(child: &Child) -> Option<Pid> {
-    i32::try_from(child.id()).ok().and_then(Pid::from_raw)
-}
-
-fn kill(child: &mut Child) {
-    if let Some(group) = pid_of(child) {
-        let _ = kill_process_group(group, Signal::KILL);
+impl Conversation<'_> {
+    /// Writes to its standard input, without waiting until it reads that.
+    pub fn say(&self, piece: Vec<u8>) {
+        // One that does not listen any more says why, or has nothing more to say.
+        let _ = self.input.as_ref().map(|input| input.send(piece));
     }
-    let _ = child.wait();
+
+    /// Closes its standard input.
+    pub fn hang_up(&mut self) {
+        self.input = None;
+    }
+
+    /// The next piece of its standard output; none at its end.
+    ///
+    /// # Errors
+    /// [`ToolError`], when its time is over.
+    pub fn hear(&mut self) -> Result<Option<Vec<u8>>, ToolError> {
+        let heard = self.deadline.await_next(&self.heard);
+        heard.map_err(|early| self.ended_early(early))
+    }
+
+    /// What it wrote to standard error, as soon as that is at its end: without the secrets, on one
+    /// line.
+    ///
+    /// # Errors
+    /// As with [`Conversation::hear`].
+    pub fn complaints(&mut self) -> Result<String, ToolError> {
+        let complained = self.deadline.await_next(&self.complained);
+        let complaints = complained.map_err(|early| self.ended_early(early))?;
+        let said = self.without_secrets(&complaints.unwrap_or_default());
+        Ok(one_line(&said, Keep::End(SHOWN)))
+    }
+
+    fn end(&mut self) -> Result<ExitStatus, ToolError> {
+        self.is_over = true;
+        self.child.wait().map_err(|error| ToolError::NotRun {
+            what: self.what.clone(),
+            error,
+        })
+    }
+
+    fn without_secrets(&self, said: &[u8]) -> String {
+        let said = String::from_utf8_lossy(said).into_owned();
+        (self.secrets.iter()).fold(said, |said, secret| secret.scrub(&said))
+    }
+
+    fn ended_early(&self, early: Early) -> ToolError {
+        let what = self.what.clone();
+        match early {
+            Early::TooLong(limit) => ToolError::TooLong { what, limit },
+            Early::GivenUp => ToolError::GivenUp { what },
+        }
+    }
+}
+
+impl Drop for Conversation<'_> {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        if let Some(group) = group {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        let _ = self.child.wait();
+    }
+}
+
+fn copying(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let thread = thread::Builder::new().stack_size(STACK);
+    thread.spawn(work).map(drop)
+}
+
+/// Hands on what comes, piece by piece, until the end or until nobody takes it.
+fn read(mut from: impl Read, mut hand_on: impl FnMut(Vec<u8>) -> bool) {
+    loop {
+        let mut piece = vec![0; PIECE];
+        match from.read(&mut piece) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(0) | Err(_) => return,
+            Ok(count) => {
+                piece.truncate(count);
+                if !hand_on(piece) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn keep(kept: &mut Vec<u8>, piece: &[u8]) {
+    let room = OUTPUT_LIMIT.saturating_sub(kept.len());
+    kept.extend(piece.iter().take(room));
 }
 
 fn words_for(status: ExitStatus) -> String {
@@ -266,22 +380,26 @@ mod tests {
     use std::time::Duration;
 
     use super::{Task, Tool, ToolError};
+    use crate::deadline::Deadline;
     use crate::secret::Secret;
 
     const SHELL: Tool = Tool {
         name: "sh",
         inherited: &["PATH"],
         fixed: &[("FIXED", "yes")],
-        address_space: None,
     };
 
     fn shell(script: &str) -> Result<String, ToolError> {
         let arguments = ["-c", script];
         let secrets = [&Secret::new("s3same")];
         SHELL.run(Task {
-            environment: vec![("OWN".into(), "s3same".into())],
+            environment: vec![("OWN", "s3same".into())],
             secrets: &secrets,
-            timeout: Duration::from_secs(if script.contains("sleep") { 0 } else { 60 }),
+            deadline: Deadline::within(Duration::from_secs(if script.contains("sleep") {
+                0
+            } else {
+                60
+            })),
             ..Task::local(&arguments, Path::new("/"))
         })
     }
@@ -306,5 +424,48 @@ mod tests {
         };
         let error = missing.run(Task::local(&[], Path::new("/"))).unwrap_err();
         assert!(error.to_string().contains("not in PATH"), "{error}");
+    }
+
+    #[test]
+    fn a_conversation_goes_to_and_fro_and_its_complaints_are_apart() {
+        let script = "read a; echo \"$a?\"; read b; echo \"$b!\"; echo s3same >&2; cat";
+        let arguments = ["-c", script];
+        let secrets = [&Secret::new("s3same")];
+        let mut shell = SHELL
+            .converse(Task {
+                input: vec![b"so\n".to_vec()],
+                secrets: &secrets,
+                ..Task::local(&arguments, Path::new("/"))
+            })
+            .unwrap();
+        assert_eq!(shell.hear().unwrap().unwrap(), b"so?\n");
+        shell.say(b"yes\n".to_vec());
+        assert_eq!(shell.hear().unwrap().unwrap(), b"yes!\n");
+        shell.hang_up();
+        assert_eq!(shell.hear().unwrap(), None);
+        assert_eq!(shell.complaints().unwrap(), "[redacted]");
+    }
+
+    #[test]
+    fn a_conversation_that_is_left_ends_the_program_and_its_children() {
+        let script = "sleep 600 & echo $!; wait";
+        let arguments = ["-c", script];
+        let task = Task {
+            deadline: Deadline::new(Duration::from_secs(60), &|| false),
+            ..Task::local(&arguments, Path::new("/"))
+        };
+        let mut shell = SHELL.converse(task).unwrap();
+        let child = String::from_utf8(shell.hear().unwrap().unwrap()).unwrap();
+        assert!(matches!(shell.hear(), Err(ToolError::GivenUp { .. })));
+        drop(shell);
+        // An orphan's new parent may need a moment to bury it.
+        let status = format!("/proc/{}/stat", child.trim());
+        let is_gone = || match std::fs::read_to_string(&status) {
+            Ok(stat) => stat.contains(") Z "),
+            Err(_) => true,
+        };
+        while !is_gone() {
+            std::thread::yield_now();
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! Tokens, passwords and whatever else opens a door live in [`Secret`] from the moment they are
 //! read. It has no `Display`, and its `Debug` says `[redacted]`, so that no log line, error or
 //! panic message can show one by accident. [`Secret::reveal`] is called on the few lines that
-//! build a header, an environment for `git`, or the state file.
+//! build a header, a body, or the state file.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ impl Secret {
         &self.0
     }
 
-    /// `text` without this secret: remote services and `git` like to quote what they were sent.
+    /// `text` without this secret: remote services like to quote what they were sent.
     #[must_use]
     pub fn scrub(&self, text: &str) -> String {
         if self.0.is_empty() {

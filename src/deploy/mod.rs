@@ -1,10 +1,15 @@
 //! What is pushed to a machine, and the push.
 //!
 //! A machine builds a container image from three files: a `Dockerfile`, the job, and the inner
-//! runner's configuration. They travel as one commit (Clever page, 4.6), through the system's
-//! `git`.
+//! runner's configuration. They travel as one commit (Clever page, 4.6), which the system's `git`
+//! makes and our HTTP client carries.
 
-pub mod git;
+mod git;
+mod pkt_line;
+pub mod push;
+pub mod remote;
+mod repository;
+pub mod scratch;
 pub mod trusted;
 
 use crate::config::InnerConfiguration;

@@ -11,7 +11,7 @@ use super::poll::{Pace, Poller, Turn};
 use super::worker::WorkerContext;
 use super::{Dispatcher, Options, ServiceError, Wakers, quota_limit, signals};
 use crate::config::{Config, QuotaSettings};
-use crate::deploy::git::Workshop;
+use crate::deploy::scratch::Scratch;
 use crate::job::context::Policy;
 use crate::logger::{self, Subject};
 use crate::orphans::search::Search;
@@ -35,7 +35,7 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
     let start = |error: String| ServiceError::Start(error);
     let file = StateFile::open(&config.state_file).map_err(start)?;
     let state = file.load().map_err(start)?;
-    let workshop = Workshop::open(beside(&config.state_file, ".pushes")).map_err(|error| {
+    let scratch = Scratch::open(beside(&config.state_file, ".pushes")).map_err(|error| {
         start(format!(
             "cannot prepare a folder beside the state file: {error}"
         ))
@@ -44,12 +44,8 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
         signals::listen().map_err(|error| start(format!("cannot listen to signals: {error}")))?;
     let (stopper, stop) = shutdown::channel();
     let system_id = state.system_id.as_deref();
-    let installation = Installation::of(
-        &config.state_file,
-        system_id,
-        workshop.clone(),
-        stop.clone(),
-    );
+    let installation =
+        Installation::of(&config.state_file, system_id, scratch.clone(), stop.clone());
     let quota = Quota::new(Limits {
         jobs: config.concurrent,
         launching: config.max_launching,
@@ -110,7 +106,7 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
         all_gone,
     };
     let result = dispatcher.serve(stopper, &wakers);
-    workshop.close();
+    scratch.close();
     result
 }
 

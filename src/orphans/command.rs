@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use super::has_job;
 use crate::config::Config;
-use crate::deploy::git::Workshop;
+use crate::deploy::scratch::Scratch;
 use crate::executor::Found;
 use crate::foreign::{Keep, one_line};
 use crate::quota::{Limits, Quota};
@@ -29,7 +29,7 @@ pub fn run(config: Config, action: Action) -> Result<String, String> {
     let before = StateFile::read(&config.state_file)?;
     let (_stopper, stop) = shutdown::channel();
     let system_id = before.system_id.as_deref();
-    let installation = Installation::of(&config.state_file, system_id, Workshop::none(), stop);
+    let installation = Installation::of(&config.state_file, system_id, Scratch::none(), stop);
     let no_jobs = Quota::new(Limits {
         jobs: 0,
         launching: 0,

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, absolute};
 
-use crate::deploy::git::Workshop;
+use crate::deploy::push::Pusher;
+use crate::deploy::scratch::Scratch;
 use crate::digest::{hmac_sha256_hex, random_hex, sha256_hex};
 use crate::http::Http;
 use crate::shutdown::Stop;
@@ -12,7 +13,8 @@ use crate::trust;
 pub struct Installation {
     pub http: Http,
     pub stop: Stop,
-    pub workshop: Workshop,
+    pub scratch: Scratch,
+    pub pusher: Pusher,
     /// How coordinators tell it from others with the same token.
     pub system_id: String,
     /// How we tell our machines from those of others.
@@ -22,12 +24,14 @@ pub struct Installation {
 impl Installation {
     /// The one whose state is in `state_file`, where `remembered` is its system id from before.
     #[must_use]
-    pub fn of(state_file: &Path, remembered: Option<&str>, workshop: Workshop, stop: Stop) -> Self {
+    pub fn of(state_file: &Path, remembered: Option<&str>, scratch: Scratch, stop: Stop) -> Self {
         let system_id = system_id(remembered);
+        let http = Http::new(trust::roots(None), stop.clone());
         Self {
-            http: Http::new(trust::roots(None), stop.clone()),
+            pusher: Pusher::new(http.for_another_service(), scratch.clone()),
+            http,
             stop,
-            workshop,
+            scratch,
             mark: mark(&system_id, state_file),
             system_id,
         }

@@ -50,7 +50,8 @@ impl Runner {
         let Installation {
             http,
             stop,
-            workshop,
+            scratch,
+            pusher,
             system_id,
             mark,
         } = installation;
@@ -71,12 +72,12 @@ impl Runner {
                 clever,
                 http.for_another_service(),
                 coordinator.clone(),
-                workshop.clone(),
+                pusher.clone(),
                 inner,
                 mark.clone(),
             )),
             ExecutorSettings::LocalDocker(local) => {
-                Box::new(LocalDocker::new(local, workshop.clone(), inner))
+                Box::new(LocalDocker::new(local, scratch.clone(), inner))
             }
         };
         Self {

@@ -16,13 +16,19 @@ use std::time::Duration;
 use sandbox::{Coordinator, Fault, Faults, Gate, JobId, JobStatus, JobView, Kind, Response, Rule};
 
 use self::table::{
-    Endpoint, FAULTS, Job, NO_FLAVOR, Outcome, QUICKLY_IMPATIENT, SLOW_FAULTS, Server, What,
+    Endpoint, FAULTS, FAULTS_OF_GIT, Job, NO_FLAVOR, Outcome, QUICKLY_IMPATIENT, SLOW_FAULTS,
+    Server, What,
 };
 use crate::scene::{PATIENCE, Scene};
 use crate::service::Service;
 
 fn each_fault_at(endpoint: Endpoint) {
-    let cells = FAULTS.map(|what| (endpoint, what));
+    let of_git = match endpoint.server() {
+        Server::Git => FAULTS_OF_GIT.as_slice(),
+        Server::Coordinator | Server::Api => &[],
+    };
+    let all = FAULTS.iter().chain(of_git);
+    let cells: Vec<_> = all.map(|what| (endpoint, *what)).collect();
     check_all(&cells, if endpoint.waits() { 10 } else { 3 });
 }
 
@@ -129,10 +135,6 @@ fn inject(scene: &Scene, at: Endpoint, what: What, elsewhere: &TcpListener) -> O
         What::Truncated => Fault::Truncate(3),
         What::Garbage => Fault::Replace(Response::text(at.success(), "\u{1}\u{fffd}{]<")),
         What::WrongTypes => Fault::Replace(Response::text(at.success(), at.wrong_types())),
-        // A git remote's endless answer would fill this computer's memory.
-        What::TooMuch if at.server() == Server::Git => {
-            Fault::Replace(Response::text(200, &" ".repeat(50_000_000)))
-        }
         What::TooMuch => Fault::Endless,
         What::Redirect => Fault::Status {
             code: 302,
@@ -142,6 +144,14 @@ fn inject(scene: &Scene, at: Endpoint, what: What, elsewhere: &TcpListener) -> O
             )],
             body: Vec::new(),
         },
+        What::Challenge => Fault::Status {
+            code: 401,
+            headers: vec![("WWW-Authenticate".to_owned(), "Basic realm=git".to_owned())],
+            body: Vec::new(),
+        },
+        What::WrongType => Fault::Replace(Response::text(200, NO_BRANCH)),
+        What::NoPackets => git_answer(at, "<html>"),
+        What::OpenPackets => git_answer(at, NO_BRANCH.trim_end_matches('0')),
         What::Hang => Fault::Hang,
         What::Trickle => Fault::Trickle(Duration::from_secs(1)),
     };
@@ -159,6 +169,19 @@ fn refusal(server: Server, code: u16) -> Fault {
         Server::Api => Fault::clever(code, code.into()),
         Server::Git => Fault::status(code),
     }
+}
+
+/// What a git remote says of an empty repository.
+const NO_BRANCH: &str = "001f# service=git-receive-pack\n0000\
+    004c0000000000000000000000000000000000000000 capabilities^{}\0 report-status\n0000";
+
+fn git_answer(at: Endpoint, body: &str) -> Fault {
+    let body = body.as_bytes().to_vec();
+    let answer = Response {
+        body,
+        ..Response::empty(200)
+    };
+    Fault::Replace(answer.with("Content-Type", at.git_type()))
 }
 
 fn faults(scene: &Scene, at: Endpoint) -> Faults {

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use heptapod_paas_runner::config::Config;
 use heptapod_paas_runner::coordinator::{Grant, Queue};
-use heptapod_paas_runner::deploy::git::Workshop;
+use heptapod_paas_runner::deploy::scratch::Scratch;
 use heptapod_paas_runner::executor::Executor;
 use heptapod_paas_runner::job::context::{JobContext, Policy, Report};
 use heptapod_paas_runner::job::hearing::Hearing;
@@ -89,8 +89,8 @@ impl BareProgram {
         // A life that waits for a panic in a look at the machine waits longer than usual.
         config.runners[0].trace_watch.timeout = LIFETIME;
         let (stopper, stop) = shutdown::channel();
-        let workshop = Workshop::open(scene.folder.path().join("pushes")).unwrap();
-        let installation = Installation::of(&config.state_file, None, workshop, stop.clone());
+        let scratch = Scratch::open(scene.folder.path().join("pushes")).unwrap();
+        let installation = Installation::of(&config.state_file, None, scratch, stop.clone());
         let quota = Quota::new(Limits {
             jobs: config.concurrent,
             launching: config.max_launching,

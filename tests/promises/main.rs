@@ -23,6 +23,7 @@ mod output;
 mod own_word;
 mod patience;
 mod proxies;
+mod push;
 mod python_runner;
 mod registration;
 mod restart;

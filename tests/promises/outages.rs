@@ -258,16 +258,26 @@ const LONG_PATIENCE: Duration = Duration::from_secs(180);
 #[test]
 fn a_creation_and_a_push_that_never_answer_are_settled_all_the_same() {
     let creation = Scene::new();
-    let hang = || Rule::on("POST", "*").times(1).with(Fault::Hang);
-    creation.clever.faults().inject(hang());
-    let push = Scene::new();
-    push.clever.git_faults().inject(hang());
-    let scenes = [creation, push].map(|scene| {
-        let service = scene.start();
-        let job = scene.submit("patient", "true");
-        (scene, service, job)
-    });
-    for (scene, service, job) in &scenes {
+    let hang = Rule::on("POST", "*").with(Fault::Hang);
+    creation.clever.faults().inject(hang);
+    let mut scenes = vec![creation];
+    // A byte a second is an answer that never comes, too.
+    let slowly = Fault::Trickle(Duration::from_secs(1));
+    for (method, fault) in [
+        ("GET", Fault::Hang),
+        ("GET", slowly.clone()),
+        ("POST", Fault::Hang),
+        ("POST", slowly),
+    ] {
+        let push = Scene::new();
+        let fault = Rule::on(method, "*").with(fault);
+        push.clever.git_faults().inject(fault);
+        scenes.push(push);
+    }
+    let started: Vec<_> = (scenes.iter())
+        .map(|scene| (scene.start(), scene.submit("patient", "true")))
+        .collect();
+    for (scene, (service, job)) in scenes.iter().zip(&started) {
         let ended = scene.await_end_within(LONG_PATIENCE, *job);
         assert_eq!(ended.status, JobStatus::Success, "{}", service.whole_log());
         scene.await_no_machines();

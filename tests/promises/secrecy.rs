@@ -6,7 +6,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use sandbox::{Fault, JobSpec, JobStatus, Rule, Variable};
+use sandbox::{Fault, JobSpec, JobStatus, JobView, Response, Rule, Variable};
 
 use crate::scene::{CLEVER_TOKEN, PATIENCE, RUNNER_TOKEN, Scene};
 
@@ -76,12 +76,10 @@ fn a_push_shows_no_secret_in_the_process_list_and_leaves_nothing_behind() {
     let service = scene.start();
     let job = scene.submit("watched", "true");
     assert!(gate.wait_reached(PATIENCE));
-    let pushes = command_lines_with(&scene.clever.git_url());
-    assert!(
-        pushes.iter().any(|line| line.contains("git push")),
-        "{pushes:?}"
-    );
-    assert_eq!(command_lines_with(CLEVER_TOKEN), Vec::<String>::new());
+    assert!(!command_lines_with("git send-pack").is_empty());
+    for foreign in [CLEVER_TOKEN, &scene.clever.git_url()] {
+        assert_eq!(command_lines_with(foreign), Vec::<String>::new());
+    }
     let folder = scene.folder.path().join("state.json.pushes");
     assert_eq!(
         fs::metadata(&folder).unwrap().permissions().mode() & 0o777,
@@ -157,23 +155,55 @@ fn a_machine_gets_nothing_that_could_start_another_one() {
 
 #[test]
 fn a_git_remote_that_quotes_what_it_was_sent_betrays_nothing() {
-    let scene = Scene::new();
-    scene
-        .clever
-        .git_faults()
-        .inject(Rule::on_any("*").always().with(Fault::Quote(403)));
-    let service = scene.start_with(&["-l", "debug"]);
-    let job = scene.submit("quoted", "true");
-    let ended = scene.await_end(job);
-    assert_eq!(ended.status, JobStatus::Failed);
-    let line = service.await_log("you sent");
-    assert!(line.contains("[redacted]"), "{line}");
-    scene.await_no_machines();
-    let (_, log) = service.stop();
     let login = BASE64_STANDARD.encode(format!("Jenkins:{CLEVER_TOKEN}"));
-    for text in [&log, &ended.log()] {
+    let quoted = format!("you sent {CLEVER_TOKEN} as Basic {login}");
+    let json = |code| Fault::Status {
+        code,
+        headers: Vec::new(),
+        body: serde_json::json!({"message": quoted})
+            .to_string()
+            .into_bytes(),
+    };
+    let elsewhere = Fault::Status {
+        code: 302,
+        headers: vec![("Location".to_owned(), format!("/?{login}#{CLEVER_TOKEN}"))],
+        body: Vec::new(),
+    };
+    let git_error = format!("{:04x}ERR {quoted}", quoted.len() + 8);
+    let git_error = format!("001f# service=git-receive-pack\n0000{git_error}0000");
+    let git_error = Response {
+        body: git_error.into_bytes(),
+        ..Response::empty(200)
+    };
+    let kind = "application/x-git-receive-pack-advertisement";
+    let git_error = Fault::Replace(git_error.with("Content-Type", kind));
+    let scene = Scene::new();
+    // Each job meets one, and its own next try the last.
+    let faults = [Fault::Quote(502), json(500), elsewhere, git_error];
+    for fault in faults.clone() {
+        let rule = Rule::on_any("*").with(fault);
+        scene.clever.git_faults().inject(rule);
+    }
+    let refusal = Fault::Status {
+        code: 401,
+        headers: vec![("WWW-Authenticate".to_owned(), "Basic".to_owned())],
+        body: quoted.into_bytes(),
+    };
+    let last = Rule::on_any("*").always().with(refusal);
+    scene.clever.git_faults().inject(last);
+    let service = scene.start_with(&["-l", "debug"]);
+    let jobs = faults.map(|_| scene.submit("quoted", "true"));
+    let ended = jobs.map(|job| scene.await_end(job));
+    scene.await_no_machines();
+    for line in ["status 500 (you", "points to", "remote error: you"] {
+        service.await_log(line);
+    }
+    let (_, log) = service.stop();
+    assert!(log.contains("you sent [redacted]"), "{log}");
+    for text in ended.iter().map(JobView::log).chain([log]) {
         assert!(!text.contains(CLEVER_TOKEN), "{text}");
         // Its end depends on where the token stands, its beginning on the user.
         assert!(!text.contains(&login[..login.len() - 4]), "{text}");
     }
+    assert!(ended.iter().all(|job| job.status == JobStatus::Failed));
 }

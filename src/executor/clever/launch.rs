@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use super::{CleverDocker, PATIENCE, Remembered, words};
 use crate::backoff::Backoff;
 use crate::clever::{Account, Credential};
-use crate::deploy::git::{PushError, Pushed, Remote};
+use crate::deploy::push::Pushed;
+use crate::deploy::remote::{PushError, Remote};
 use crate::deploy::{BuildContext, trusted};
 use crate::executor::{Failure, Halt, Machine, Patience};
 use crate::payload::Payload;
@@ -86,8 +87,9 @@ impl CleverDocker {
         let (name, tenant) = (&machine.name, machine.tenant.as_deref());
         let until = Instant::now() + PUSH_PATIENCE;
         let mut backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(10));
+        let mut is_looked_up_again = false;
         loop {
-            let permit = self.workshop.await_push(patience.stop())?;
+            let permit = self.pusher.await_push(patience.stop())?;
             patience.wait(Duration::ZERO)?;
             let pushed = self.push_once(machine, url, payload, patience);
             drop(permit);
@@ -102,12 +104,15 @@ impl CleverDocker {
             // It may have been given up because of that.
             patience.wait(Duration::ZERO)?;
             let pause = backoff.pause();
+            let pause = error.retry_after.map_or(pause, |asked| asked.max(pause));
             // A tenant's token may have been changed a moment ago.
-            let renewable = error.credentials_refused && self.tenants.are_many();
-            if renewable {
+            let may_be_stale =
+                error.credentials_refused && self.tenants.are_many() && !is_looked_up_again;
+            if may_be_stale {
                 self.tenants.forget(tenant);
+                is_looked_up_again = true;
             }
-            let is_hopeless = !(error.may_pass || renewable && backoff.failures() == 1);
+            let is_hopeless = !(error.may_pass || may_be_stale);
             if is_hopeless || Instant::now() >= until {
                 return Err(words::not_pushed(name, &error).into());
             }
@@ -145,18 +150,13 @@ impl CleverDocker {
             .tenants
             .account(machine.tenant.as_deref())
             .map_err(|error| PushError {
-                text: error.to_string(),
                 may_pass: error.may_pass(),
-                credentials_refused: false,
+                ..PushError::trouble(error.to_string())
             })?;
         let (user, password) = self.git_login(&account);
-        let remote = Remote {
-            url,
-            user: &user,
-            password: &password,
-        };
+        let remote = Remote::new(url, &user, &password);
         let is_wanted = || patience.wait(Duration::ZERO).is_ok();
-        self.workshop
+        self.pusher
             .push(machine.name.as_str(), context, &remote, &is_wanted)
     }
 }

@@ -24,7 +24,7 @@ use crate::config::values::AuthKind;
 use crate::config::{CleverSettings, kind_of};
 use crate::coordinator::Coordinator;
 use crate::deploy::InnerRunner;
-use crate::deploy::git::Workshop;
+use crate::deploy::push::Pusher;
 use crate::http::Http;
 use crate::names::{MachineName, RunnerName};
 use crate::payload::Payload;
@@ -35,7 +35,7 @@ pub struct CleverDocker {
     tenants: Tenants,
     api: Api,
     catalogue: Catalogue,
-    workshop: Workshop,
+    pusher: Pusher,
     inner: InnerRunner,
     /// Of every application.
     environment: Vec<(String, String)>,
@@ -53,14 +53,14 @@ const LIST_LAG: Duration = Duration::from_secs(10);
 const CREATION_LAG: Duration = Duration::from_secs(75);
 
 impl CleverDocker {
-    /// Pushes are prepared in `workshop`; the coordinator knows who pays, if that is not always
+    /// Jobs are handed over by `pusher`; the coordinator knows who pays, if that is not always
     /// the same; `mark` tells this installation from all others.
     #[must_use]
     pub fn new(
         settings: CleverSettings,
         http: Http,
         coordinator: Coordinator,
-        workshop: Workshop,
+        pusher: Pusher,
         inner: InnerRunner,
         mark: String,
     ) -> Self {
@@ -79,7 +79,7 @@ impl CleverDocker {
             api: Api::new(http, &settings.api_url, &settings.bridge_url),
             tenants: Tenants::new(settings.tenancy.clone(), coordinator),
             catalogue,
-            workshop,
+            pusher,
             inner,
             environment,
             mark,
@@ -224,7 +224,9 @@ impl Executor for CleverDocker {
         })
     }
 
+    /// Without a git nothing is on offer: jobs are better left in the queue.
     fn heaviest(&self) -> Result<Weight, String> {
+        self.pusher.check()?;
         let offered = self.offered(self.catalogue.flavors()?)?;
         let weights = offered.into_iter().map(|flavor| flavor.weight);
         weights

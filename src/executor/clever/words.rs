@@ -4,7 +4,7 @@ use super::Trouble;
 
 use crate::clever::MachineType;
 use crate::config::values::AuthKind;
-use crate::deploy::git::PushError;
+use crate::deploy::remote::PushError;
 use crate::executor::Failure;
 use crate::foreign::{Keep, one_line};
 use crate::names::MachineName;

@@ -12,6 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::config::LocalDockerSettings;
+use crate::deadline::Deadline;
 use crate::digest::random_hex;
 use crate::process::{Task, Tool, ToolError};
 
@@ -31,7 +32,6 @@ const DOCKER: Tool = Tool {
         // outlives the image.
         ("DOCKER_BUILDKIT", "0"),
     ],
-    address_space: None,
 };
 
 /// Where the inner runner looks for an engine.
@@ -87,7 +87,7 @@ impl Engine {
     pub fn build(&self, name: &str, folder: &Path) -> Result<(), String> {
         let arguments = ["build", "--force-rm", "--tag", name, "."];
         let build = Task {
-            timeout: BUILD_TIMEOUT,
+            deadline: Deadline::within(BUILD_TIMEOUT),
             ..Task::local(&arguments, folder)
         };
         self.docker(build).map(drop)
@@ -166,7 +166,7 @@ impl Engine {
 
     fn docker(&self, task: Task<'_>) -> Result<String, String> {
         // Before any context that a user chose.
-        let host = vec![("DOCKER_HOST".into(), self.0.host.as_str().into())];
+        let host = vec![("DOCKER_HOST", self.0.host.as_str().into())];
         let task = Task {
             environment: host,
             ..task

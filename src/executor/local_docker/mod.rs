@@ -24,7 +24,7 @@ use self::engine::{Engine, State, label};
 use super::{Executor, Failure, Halt, Inventory, Machine, NoWeight, Patience, Resource};
 use crate::backoff::Backoff;
 use crate::config::LocalDockerSettings;
-use crate::deploy::git::Workshop;
+use crate::deploy::scratch::Scratch;
 use crate::deploy::{BuildContext, InnerRunner};
 use crate::names::{MachineName, RunnerName};
 use crate::payload::Payload;
@@ -40,21 +40,17 @@ const LAUNCH_ATTEMPTS: u32 = 3;
 
 pub struct LocalDocker {
     engine: Engine,
-    workshop: Workshop,
+    scratch: Scratch,
     inner: InnerRunner,
 }
 
 impl LocalDocker {
-    /// Builds are prepared in `workshop`.
+    /// Builds are prepared in `scratch`.
     #[must_use]
-    pub const fn new(
-        settings: LocalDockerSettings,
-        workshop: Workshop,
-        inner: InnerRunner,
-    ) -> Self {
+    pub const fn new(settings: LocalDockerSettings, scratch: Scratch, inner: InnerRunner) -> Self {
         Self {
             engine: Engine::new(settings),
-            workshop,
+            scratch,
             inner,
         }
     }
@@ -70,7 +66,7 @@ impl LocalDocker {
         }
         let context = BuildContext::new(&self.inner, payload).labelled(&label(name));
         let folder = self
-            .workshop
+            .scratch
             .lay_out(name, context)
             .map_err(|error| format!("cannot write the files for the image: {error}"))?;
         self.engine.build(name, folder.path())?;

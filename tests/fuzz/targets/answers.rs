@@ -23,7 +23,8 @@ use heptapod_paas_runner::coordinator::{
     Queue, RunnerIdentity, Standing,
 };
 use heptapod_paas_runner::deploy::InnerRunner;
-use heptapod_paas_runner::deploy::git::Workshop;
+use heptapod_paas_runner::deploy::push::Pusher;
+use heptapod_paas_runner::deploy::scratch::Scratch;
 use heptapod_paas_runner::executor::clever::CleverDocker;
 use heptapod_paas_runner::executor::{Executor, Halt, Machine, Patience, Resource};
 use heptapod_paas_runner::http::Http;
@@ -290,12 +291,12 @@ fn clever() -> CleverDocker {
         authorities: None,
     };
     let coordinator = Coordinator::new(HTTP.clone(), &SERVICE.url);
-    let workshop = Workshop::none();
+    let pusher = Pusher::new(HTTP.clone(), Scratch::none());
     CleverDocker::new(
         settings,
         HTTP.clone(),
         coordinator,
-        workshop,
+        pusher,
         inner,
         "mark".to_owned(),
     )

@@ -8,8 +8,8 @@ use self::Job::{Cheap, Long, Lost, Usual};
 use self::Outcome::{Fails, FailsInSilence, Succeeds, Untold};
 use self::Server::{Api, Coordinator, Git};
 use self::What::{
-    CutAfter, CutBefore, Garbage, Hang, Html, Redirect, Refusal, Refused, Status, TooMany, TooMuch,
-    Trickle, Truncated, WrongTypes,
+    Challenge, CutAfter, CutBefore, Garbage, Hang, Html, NoPackets, OpenPackets, Redirect, Refusal,
+    Refused, Status, TooMany, TooMuch, Trickle, Truncated, WrongType, WrongTypes,
 };
 
 /// What one request meets.
@@ -32,6 +32,13 @@ pub enum What {
     WrongTypes,
     TooMuch,
     Redirect,
+    /// 401 that asks for a login, as a git remote's does.
+    Challenge,
+    /// The right answer to the request, said to be of another type.
+    WrongType,
+    /// Said to be what git wants, and no packets, or some that never come to an end.
+    NoPackets,
+    OpenPackets,
     Hang,
     /// A byte a second.
     Trickle,
@@ -44,6 +51,13 @@ pub const FAULTS: [What; 22] = [
     TooMany(1), Status(500), Html(502), Refusal(503),
     Refused, CutBefore, CutAfter, Truncated,
     Garbage, WrongTypes, TooMuch, Redirect,
+];
+
+/// What a git remote, or something before it, may answer besides.
+#[rustfmt::skip]
+pub const FAULTS_OF_GIT: [What; 7] = [
+    Html(200), Html(403), Html(302),
+    Challenge, WrongType, NoPackets, OpenPackets,
 ];
 
 pub const SLOW_FAULTS: [What; 2] = [Hang, Trickle];
@@ -116,8 +130,8 @@ pub fn outcome(at: Endpoint, what: What) -> Outcome {
         (Creation | List, Refusal(401 | 403))                 => Fails(NO_CREDENTIALS),
         // What is wrong with the request will be wrong again; 400 may be a stale version, though.
         (Creation | List, Refusal(404 | 410 | 416))           => Fails(NO_MACHINE),
-        // Git does not tell who refuses.
-        (Refs | Pack,     Refusal(401 | 403) | Html(401) | Status(403)) => Fails(NO_PUSH),
+        // Any other refusal may be of something in between.
+        (Refs | Pack,     Challenge)                          => Fails(NO_PUSH),
         // What is wrong with the request will be wrong again. A refusal, though, is one call's only.
         (PutFailed,       Refusal(400))                       => Untold,
         (Words,           Refusal(400))                       => FailsInSilence,
@@ -129,7 +143,7 @@ pub fn outcome(at: Endpoint, what: What) -> Outcome {
 }
 
 /// Those that give up on an answer within half a minute. Not here: a request for a job has ten
-/// minutes (`outages` has one that hangs), a creation one, a push 30 to 90 seconds.
+/// minutes (`outages` has one that hangs), a creation one, a push 30 and 45 seconds (`outages`, too).
 #[rustfmt::skip]
 pub const QUICKLY_IMPATIENT: [Endpoint; 9] = [
     PutRunning, Probe, Look, PutFailed, Flavors, Instances, Application, Orphans, Deletion,
@@ -191,7 +205,15 @@ impl Endpoint {
     /// For lists that lag, for what is not asked for again at once, or for a job that takes its
     /// time: such cells take long, and little else.
     pub const fn waits(self) -> bool {
-        matches!(self, Creation | List | Instances | Look)
+        matches!(self, Creation | List | Instances | Look | Refs | Pack)
+    }
+
+    /// What git is answered, but for the packets.
+    pub const fn git_type(self) -> &'static str {
+        match self {
+            Refs => "application/x-git-receive-pack-advertisement",
+            _ => "application/x-git-receive-pack-result",
+        }
     }
 
     /// The status that goes with an object that it should be.

@@ -102,6 +102,8 @@ pub const TO_CLEVER_CLOUD: &[Point] = &[
     at("after GET info/refs",           Usual,       after(Git, "GET", REFS)),
     at("before the push",               Usual,       before(Git, "POST", PACK)),
     at("after the push",                Usual,       after(Git, "POST", PACK)),
+    at("before GET refs of a failure",  RefusedPush, before(Git, "GET", REFS)),
+    at("after a declined push",         RefusedPush, after(Git, "POST", PACK)),
     at("before DELETE",                 Usual,       before(Api, "DELETE", ONE)),
     at("after DELETE",                  Usual,       after(Api, "DELETE", ONE)),
     at("after DELETE of a failure",     RefusedPush, after(Api, "DELETE", ONE)),
@@ -125,15 +127,14 @@ pub const AROUND_THE_STATE_FILE: &[Point] = &[
     at("finished, written",      Usual,    File(Written::Finished)),
 ];
 
-/// A git that was started goes on when its parent is killed.
+/// A git that was started hears that its parent is gone, and what it still says is read by nobody.
 #[rustfmt::skip]
 pub const AROUND_GIT: &[Point] = &[
-    at("before git init",        Usual, GitStep("init", Before)),
-    at("after git init",         Usual, GitStep("init", After)),
+    at("before git version",     Usual, GitStep("version", Before)),
     at("before git fast-import", Usual, GitStep("fast-import", Before)),
     at("after git fast-import",  Usual, GitStep("fast-import", After)),
-    at("before git push",        Usual, GitStep("push", Before)),
-    at("after git push",         Usual, GitStep("push", After)),
+    at("before git send-pack",   Usual, GitStep("send-pack", Before)),
+    at("after git send-pack",    Usual, GitStep("send-pack", After)),
 ];
 
 #[rustfmt::skip]

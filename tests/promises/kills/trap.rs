@@ -1,7 +1,6 @@
 //! Waiting for the moment of a kill, and keeping the world still until it has come.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 use std::path::PathBuf;
 
 use sandbox::{Fault, Gate, JobId, Rule};
@@ -73,36 +72,24 @@ impl Trap {
     }
 }
 
-/// Puts a program named `git` before the real one, which stops once, before or after `step`.
+/// A git that stops once, before or after `step`.
 fn wrap_git(scene: &mut Scene, step: &str, side: Side) -> PathBuf {
-    let folder = scene.folder.path().join("git");
-    fs::create_dir(&folder).unwrap();
-    let path = std::env::var("PATH").unwrap();
     let (before, after) = match side {
         Side::Before => ("hold", ":"),
         Side::After => (":", "hold"),
     };
-    let script = format!(
-        r#"#!/bin/sh
-PATH='{path}'
-hold() {{
-    mkdir '{folder}/reached' 2>/dev/null || return
-    while [ -d '{folder}' ] && [ ! -e '{folder}/released' ]; do sleep 0.01; done
+    scene.wrap_git(&format!(
+        r#"hold() {{
+    mkdir "$folder/reached" 2>/dev/null || return
+    while [ -d "$folder" ] && [ ! -e "$folder/released" ]; do sleep 0.01; done
 }}
-[ "$1" = '{step}' ] || exec git "$@"
+[ "$1" = '{step}' ] || {{ real_git "$@"; exit; }}
 {before}
-git "$@"
+real_git "$@"
 code=$?
 {after}
-exit $code
-"#,
-        folder = folder.display()
-    );
-    fs::write(folder.join("git"), script).unwrap();
-    fs::set_permissions(folder.join("git"), Permissions::from_mode(0o755)).unwrap();
-    let path = format!("{}:{path}", folder.display());
-    scene.environment.push(("PATH".to_owned(), path));
-    folder
+exit $code"#
+    ))
 }
 
 /// How far the job is, as far as the state file knows.

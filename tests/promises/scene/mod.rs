@@ -8,7 +8,8 @@ mod assertions;
 mod configuration;
 mod waiting;
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
@@ -142,6 +143,22 @@ impl Scene {
 
     pub fn let_end(&self) {
         fs::write(self.folder.path().join("end"), "").unwrap();
+    }
+
+    /// Puts a shell script named `git` before the real one, which it can call as `real_git`. It can
+    /// use the folder that is returned, as `$folder`.
+    pub fn wrap_git(&mut self, script: &str) -> PathBuf {
+        let folder = self.folder.path().join("git");
+        fs::create_dir_all(&folder).unwrap();
+        let path = std::env::var("PATH").unwrap();
+        let place = folder.display();
+        let real = format!("real_git() {{ PATH='{path}' git \"$@\"; }}");
+        let text = format!("#!/bin/sh\nfolder='{place}'\n{real}\n{script}\n");
+        fs::write(folder.join("git"), text).unwrap();
+        fs::set_permissions(folder.join("git"), Permissions::from_mode(0o755)).unwrap();
+        let path = format!("{place}:{path}");
+        self.environment.push(("PATH".to_owned(), path));
+        folder
     }
 
     /// Holds the next push before it has an effect.
