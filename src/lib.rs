@@ -18,7 +18,7 @@
 //! names           what a runner, a job, a machine is called: the write-ahead log
 //! ```
 //!
-//! The ground floor knows nothing above it: how we speak to others ([`http`], [`trust`], [`process`],
+//! The ground floor knows nothing above it: how we speak to others ([`http`], [`trust`], [`proxy`], [`process`],
 //! [`json`], [`foreign`]), how long we wait ([`backoff`], [`spacing`], [`semaphore`], [`shutdown`],
 //! [`thread`], [`clock`]), what must not be mixed up ([`secret`], [`digest`], [`weight`]), and what a
 //! person reads and the disk keeps ([`logger`], [`output`], [`options`], [`whole_file`],
@@ -46,6 +46,7 @@ pub mod output;
 pub mod payload;
 pub mod process;
 pub mod process_limits;
+pub mod proxy;
 pub mod quota;
 pub mod register;
 pub mod runner;
