@@ -1,9 +1,9 @@
-//! Hashes and chance, as text: the one place that speaks to `ring`.
+//! Hashes and chance, mostly as text: the one place that speaks to `ring`.
 //!
-//! All of it is written in lower-case hexadecimal digits, two for each byte. What is hashed, and
+//! All text is written in lower-case hexadecimal digits, two for each byte. What is hashed, and
 //! whether it is a secret, is for the caller to know.
 
-use ring::digest::{Context, SHA256};
+use ring::digest::{Context, SHA256, digest};
 use ring::error::Unspecified;
 use ring::hmac::{HMAC_SHA256, Key, sign};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -17,6 +17,14 @@ pub fn sha256_hex(parts: &[&[u8]], bytes: usize) -> String {
         context.update(part);
     }
     hex(context.finish().as_ref(), bytes)
+}
+
+/// The SHA-256 of `bytes`.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
+    hash
 }
 
 /// The first `bytes` bytes (at most 32) of the HMAC-SHA-256 of `message`.

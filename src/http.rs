@@ -8,20 +8,21 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use ureq::AsSendBody;
 use ureq::http::{HeaderMap, Method, Request, Response};
-use ureq::tls::{RootCerts, TlsConfig};
 
+use crate::agent::{Agents, Network};
 use crate::foreign::{Keep, one_line};
+use crate::proxy::Proxy;
 use crate::secret::Secret;
 use crate::semaphore::Semaphore;
 use crate::shutdown::Stop;
+use crate::trust::Trust;
 
-/// A connection that can't be made in this time will not be made: TCP has tried four times.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For calls that are answered from a database.
 const USUAL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Far more than any single object of either service.
@@ -41,7 +42,7 @@ const STACK: usize = 256 << 10;
 /// Cheap to clone; clones share their connections and the bound on exchanges.
 #[derive(Clone)]
 pub struct Http {
-    agent: ureq::Agent,
+    agents: Arc<Agents>,
     exchanges: Semaphore,
     stop: Stop,
 }
@@ -164,34 +165,33 @@ impl<'a> Call<'a> {
 }
 
 impl Http {
-    /// Proxies are taken from the environment (`HTTPS_PROXY`, `NO_PROXY` and their like). Nothing
-    /// new is sent once the service stops.
+    /// For services that the system knows, as the environment says, with connections that are used for
+    /// `max_age`.
+    ///
+    /// # Errors
+    /// A text for the operator, when the environment names a proxy or a trust store that can't be used.
+    pub fn by_environment(max_age: Duration, stop: Stop) -> Result<Self, String> {
+        let network = Network::from_environment(max_age)?;
+        Ok(Self::new(
+            Agents::new(Arc::new(network), Trust::default()),
+            stop,
+        ))
+    }
+
+    /// Nothing new is sent once the service stops.
     #[must_use]
-    pub fn new(trusted: RootCerts, stop: Stop) -> Self {
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .user_agent(concat!(
-                "heptapod-paas-runner/",
-                env!("CARGO_PKG_VERSION"),
-                " (linux)"
-            ))
-            .tls_config(TlsConfig::builder().root_certs(trusted).build())
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            // Each connection holds both buffers for as long as it is kept: the defaults of
-            // 128 KiB would be most of this program's memory.
-            .input_buffer_size(8 << 10)
-            .output_buffer_size(8 << 10)
-            .max_idle_connections(32)
-            .max_idle_connections_per_host(16)
-            .build()
-            .new_agent();
+    pub fn new(agents: Agents, stop: Stop) -> Self {
         Self {
-            agent,
+            agents: Arc::new(agents),
             exchanges: Semaphore::new(EXCHANGES_AT_ONCE),
             stop,
         }
+    }
+
+    /// The same for a service of another trust.
+    #[must_use]
+    pub fn with(&self, trust: Trust) -> Self {
+        Self::new(self.agents.with(trust), self.stop.clone())
     }
 
     /// The same for another service, which must not have to wait for this one.
@@ -261,7 +261,7 @@ impl Http {
             Method::GET | Method::DELETE => self.exchange(request.body(()), call.timeout),
             _ => self.exchange(request.body(call.body.as_slice()), call.timeout),
         };
-        let mut response = exchanged.map_err(|error| no_answer(call, &error))?;
+        let mut response = exchanged.map_err(|error| self.no_answer(call, &error))?;
         let body = response
             .body_mut()
             .with_config()
@@ -269,7 +269,7 @@ impl Http {
             .read_to_vec()
             .map_err(|error| NoAnswer {
                 may_have_been_done: true,
-                ..no_answer(call, &error)
+                ..self.no_answer(call, &error)
             })?;
         Ok(Answer {
             status: response.status().as_u16(),
@@ -283,9 +283,17 @@ impl Http {
         request: Result<Request<B>, ureq::http::Error>,
         timeout: Duration,
     ) -> Result<Response<ureq::Body>, ureq::Error> {
-        let request = self.agent.configure_request(request?);
-        self.agent
-            .run(request.timeout_global(Some(timeout)).build())
+        let request = request?;
+        let proxy = self.agents.proxy_to(request.uri()).map(Proxy::for_ureq);
+        let agent = self.agents.current()?;
+        let request = agent.configure_request(request).proxy(proxy);
+        agent.run(request.timeout_global(Some(timeout)).build())
+    }
+
+    fn no_answer(&self, call: &Call<'_>, error: &ureq::Error) -> NoAnswer {
+        let address = call.url.parse().ok();
+        let proxy = address.and_then(|address| self.agents.proxy_to(&address));
+        no_answer(call, proxy, error)
     }
 }
 
@@ -331,9 +339,14 @@ impl Answer {
     }
 }
 
-fn no_answer(call: &Call<'_>, error: &ureq::Error) -> NoAnswer {
+fn no_answer(call: &Call<'_>, proxy: Option<&Proxy>, error: &ureq::Error) -> NoAnswer {
     let certainly_not_sent = match error {
-        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed | ureq::Error::BadUri(_) => true,
+        ureq::Error::HostNotFound
+        | ureq::Error::ConnectionFailed
+        | ureq::Error::ConnectProxyFailed(_)
+        | ureq::Error::BadUri(_)
+        // All that we say ourselves is about connections that did not come about.
+        | ureq::Error::Other(_) => true,
         ureq::Error::Timeout(phase) => {
             matches!(phase, ureq::Timeout::Resolve | ureq::Timeout::Connect)
         }
@@ -343,11 +356,13 @@ fn no_answer(call: &Call<'_>, error: &ureq::Error) -> NoAnswer {
     let why = match error {
         ureq::Error::Timeout(phase) => format!("no answer in time ({phase})"),
         ureq::Error::BodyExceedsLimit(limit) => format!("an answer of more than {limit} bytes"),
-        error => error.to_string(),
+        // Written for a person, and as long as it has to be.
+        ureq::Error::Other(why) => one_line(&why.to_string(), Keep::All),
+        error => one_line(&call.scrub(error.to_string()), Keep::Start(SHOWN)),
     };
+    let through = proxy.map_or_else(String::new, |proxy| format!(" (through the proxy {proxy})"));
     NoAnswer {
-        // A certificate's names are in some of these texts.
-        why: one_line(&call.scrub(why), Keep::Start(SHOWN)),
+        why: format!("{why}{through}"),
         may_have_been_done: !certainly_not_sent,
     }
 }

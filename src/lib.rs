@@ -18,12 +18,13 @@
 //! names           what a runner, a job, a machine is called: the write-ahead log
 //! ```
 //!
-//! The ground floor knows nothing above it: how we speak to others ([`http`], [`trust`], [`proxy`], [`process`],
-//! [`json`], [`foreign`]), how long we wait ([`backoff`], [`spacing`], [`semaphore`], [`shutdown`],
+//! The ground floor knows nothing above it: how we speak to others ([`http`], [`agent`], [`trust`],
+//! [`proxy`], [`process`], [`json`], [`foreign`]), how long we wait ([`backoff`], [`spacing`], [`semaphore`], [`shutdown`],
 //! [`thread`], [`clock`]), what must not be mixed up ([`secret`], [`digest`], [`weight`]), and what a
 //! person reads and the disk keeps ([`logger`], [`output`], [`options`], [`whole_file`],
 //! [`process_limits`]).
 
+pub mod agent;
 pub mod backoff;
 pub mod clever;
 pub mod cli;

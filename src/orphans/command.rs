@@ -8,6 +8,7 @@ use super::has_job;
 use crate::config::Config;
 use crate::deploy::git::Workshop;
 use crate::executor::Found;
+use crate::http::Http;
 use crate::quota::{Limits, Quota};
 use crate::runner::{self, Installation, Runner};
 use crate::shutdown;
@@ -28,7 +29,8 @@ pub fn run(config: Config, action: Action) -> Result<String, String> {
     let before = StateFile::read(&config.state_file)?;
     let (_stopper, stop) = shutdown::channel();
     let system_id = before.system_id.as_deref();
-    let installation = Installation::of(&config.state_file, system_id, Workshop::none(), stop);
+    let http = Http::by_environment(config.connection_max_age, stop)?;
+    let installation = Installation::of(&config.state_file, system_id, Workshop::none(), http);
     let no_jobs = Quota::new(Limits {
         jobs: 0,
         launching: 0,

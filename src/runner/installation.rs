@@ -6,12 +6,10 @@ use std::path::{Path, absolute};
 use crate::deploy::git::Workshop;
 use crate::digest::{hmac_sha256_hex, random_hex, sha256_hex};
 use crate::http::Http;
-use crate::shutdown::Stop;
-use crate::trust;
 
 pub struct Installation {
+    /// For services that the system knows.
     pub http: Http,
-    pub stop: Stop,
     pub workshop: Workshop,
     /// How coordinators tell it from others with the same token.
     pub system_id: String,
@@ -22,11 +20,10 @@ pub struct Installation {
 impl Installation {
     /// The one whose state is in `state_file`, where `remembered` is its system id from before.
     #[must_use]
-    pub fn of(state_file: &Path, remembered: Option<&str>, workshop: Workshop, stop: Stop) -> Self {
+    pub fn of(state_file: &Path, remembered: Option<&str>, workshop: Workshop, http: Http) -> Self {
         let system_id = system_id(remembered);
         Self {
-            http: Http::new(trust::roots(None), stop.clone()),
-            stop,
+            http,
             workshop,
             mark: mark(&system_id, state_file),
             system_id,

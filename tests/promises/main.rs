@@ -20,6 +20,7 @@ mod outages;
 mod output;
 mod patience;
 mod proxies;
+mod proxy_settings;
 mod python_runner;
 mod registration;
 mod restart;
