@@ -9,6 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use crate::scene::Scene;
+use crate::trust::believe;
+use crate::trust::certificates::Authority;
+use crate::trust::gateway::Gateway;
 
 /// `user:p@ss`
 const LOGIN: &str = "Basic dXNlcjpwQHNz";
@@ -126,6 +129,24 @@ fn all_goes_through_the_proxy_unless_the_environment_says_no() {
     let job = scene.submit("direct", "true");
     scene.await_end(job);
     assert_eq!(proxy.asked().len(), before);
+}
+
+/// Both TLS with the proxy and, through it, TLS with the coordinator.
+#[test]
+fn a_proxy_may_speak_tls_itself() {
+    let mut scene = Scene::new();
+    let ours = Authority::new();
+    let shown = ours.issue(|_| {});
+    let proxy = Proxy::start("200 Go on");
+    let entrance = Gateway::before(&proxy.place, &shown);
+    let coordinator = Gateway::before(&scene.coordinator.url(), &shown);
+    set(&mut scene, &[("https_proxy", &entrance.url)]);
+    believe(&mut scene, &ours.pem());
+    let url = format!("\"{}\"", scene.coordinator.url());
+    let _service = scene.start_changed(&[(&url, &format!("\"{}\"", coordinator.url))]);
+    coordinator.await_requests(2);
+    let place = coordinator.url.trim_start_matches("https://").to_owned();
+    assert!(proxy.asked().contains(&(place, String::new())));
 }
 
 #[test]

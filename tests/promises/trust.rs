@@ -1,7 +1,7 @@
 //! Whom the program believes: certificate authorities, and for how long.
 
-mod certificates;
-mod gateway;
+pub mod certificates;
+pub mod gateway;
 mod identity;
 mod renewal;
 
@@ -39,7 +39,7 @@ fn tls_ca_file(path: &Path) -> String {
 }
 
 /// The system's authorities are these.
-fn believe(scene: &mut Scene, authorities: &str) {
+pub fn believe(scene: &mut Scene, authorities: &str) {
     let path = file(scene, "system.pem", authorities);
     set_store(scene, "SSL_CERT_FILE", &path.display().to_string());
 }
