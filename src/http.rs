@@ -356,6 +356,10 @@ fn no_answer(call: &Call<'_>, proxy: Option<&Proxy>, error: &ureq::Error) -> NoA
     let why = match error {
         ureq::Error::Timeout(phase) => format!("no answer in time ({phase})"),
         ureq::Error::BodyExceedsLimit(limit) => format!("an answer of more than {limit} bytes"),
+        ureq::Error::ConnectProxyFailed(why) if why.contains("407") => {
+            "the proxy wants a login, or another one: user:password@ in its address".to_owned()
+        }
+        ureq::Error::ConnectProxyFailed(why) => format!("the proxy opens no tunnel: {why}"),
         // Written for a person, and as long as it has to be.
         ureq::Error::Other(why) => one_line(&why.to_string(), Keep::All),
         error => one_line(&call.scrub(error.to_string()), Keep::Start(SHOWN)),

@@ -102,23 +102,30 @@ pub fn write(certificates: &[CertificateDer<'_>]) -> String {
     pem
 }
 
-/// The file's text, each byte as a character, without what stands in the way.
+/// The file's text without what stands in the way. What is not UTF-8 is a comment, of which nobody asks
+/// what it says.
 fn read(path: &Path) -> Result<String, String> {
     let bytes =
         fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    // The zeros are those of UTF-16.
-    let text = bytes.into_iter().filter(|byte| *byte != 0).map(char::from);
-    let text: String = text.collect();
-    let changes = [
-        ("\u{ef}\u{bb}\u{bf}", ""),
+    let latin = |bytes: Vec<u8>| bytes.into_iter().map(char::from).collect();
+    let mut text = String::from_utf8(bytes).unwrap_or_else(|error| latin(error.into_bytes()));
+    // The system's store is big, and has none of these: it is not copied for each.
+    for (before, after) in [
+        // The zeros and the marks of UTF-16, and the mark of UTF-8, as such and as Latin-1.
+        ("\0", ""),
         ("\u{ff}\u{fe}", ""),
         ("\u{fe}\u{ff}", ""),
+        ("\u{feff}", ""),
+        ("\u{ef}\u{bb}\u{bf}", ""),
         ("----------BEGIN ", "-----\n-----BEGIN "),
         (" TRUSTED CERTIFICATE-----", " CERTIFICATE-----"),
         (" X509 CERTIFICATE-----", " CERTIFICATE-----"),
-    ];
-    let change = |text: String, (before, after)| text.replace(before, after);
-    Ok(changes.into_iter().fold(text, change))
+    ] {
+        if text.contains(before) {
+            text = text.replace(before, after);
+        }
+    }
+    Ok(text)
 }
 
 /// One that a server may be believed for.

@@ -152,8 +152,14 @@ fn a_proxy_may_speak_tls_itself() {
 #[test]
 fn a_proxy_that_lets_nobody_through_is_named_and_its_password_is_not() {
     for (answer, why) in [
-        ("407 Proxy Authentication Required", "407"),
-        ("403 Forbidden", "403"),
+        (
+            "407 Proxy Authentication Required",
+            "the proxy wants a login",
+        ),
+        (
+            "403 Forbidden",
+            "the proxy opens no tunnel: proxy server responded 403",
+        ),
     ] {
         let mut scene = Scene::new();
         let proxy = Proxy::start(answer);
