@@ -1,11 +1,11 @@
-//! Hashes and chance, as text: the one place that speaks to `ring`.
+//! Hashes and chance, mostly as text: the one place that speaks to `ring`.
 //!
-//! It is written in lower-case hexadecimal digits, two for each byte, unless a name says otherwise. What is hashed, and
-//! whether it is a secret, is for the caller to know.
+//! Text is written in lower-case hexadecimal digits, two for each byte, unless a name says otherwise.
+//! What is hashed, and whether it is a secret, is for the caller to know.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use ring::digest::{Context, SHA256};
+use ring::digest::{Context, SHA256, digest};
 use ring::error::Unspecified;
 use ring::hmac::{HMAC_SHA256, HMAC_SHA512, Key, sign};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -19,6 +19,14 @@ pub fn sha256_hex(parts: &[&[u8]], bytes: usize) -> String {
         context.update(part);
     }
     hex(context.finish().as_ref(), bytes)
+}
+
+/// The SHA-256 of `bytes`.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
+    hash
 }
 
 /// The first `bytes` bytes (at most 32) of the HMAC-SHA-256 of `message`.

@@ -8,25 +8,23 @@
 
 use std::fmt;
 use std::io::{self, Read};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use ureq::AsSendBody;
 use ureq::http::header::CONTENT_ENCODING;
 use ureq::http::{HeaderMap, Method, Request, Response};
-use ureq::tls::{RootCerts, TlsConfig};
-use ureq::unversioned::resolver::DefaultResolver;
-use ureq::unversioned::transport::{Connector, DefaultConnector};
 
-use crate::buffers::{GrowingBuffers, HEAD};
+use crate::agent::{Agents, Network};
 use crate::foreign::{Keep, one_line};
 use crate::gzip;
+use crate::proxy::Proxy;
 use crate::secret::Secret;
 use crate::semaphore::Semaphore;
 use crate::shutdown::Stop;
+use crate::trust::Trust;
 
-/// A connection that can't be made in this time will not be made: TCP has tried four times.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For calls that are answered from a database.
 const USUAL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Far more than any single object of either service.
@@ -46,7 +44,7 @@ const STACK: usize = 256 << 10;
 /// Cheap to clone; clones share their connections and the bound on exchanges.
 #[derive(Clone)]
 pub struct Http {
-    agent: ureq::Agent,
+    agents: Arc<Agents>,
     exchanges: Semaphore,
     stop: Stop,
 }
@@ -192,36 +190,33 @@ impl<'a> Call<'a> {
 }
 
 impl Http {
-    /// Proxies are taken from the environment (`HTTPS_PROXY`, `NO_PROXY` and their like). Nothing
-    /// new is sent once the service stops.
+    /// For services that the system knows, as the environment says, with connections that are used for
+    /// `max_age`.
+    ///
+    /// # Errors
+    /// A text for the operator, when the environment names a proxy or a trust store that can't be used.
+    pub fn by_environment(max_age: Duration, stop: Stop) -> Result<Self, String> {
+        let network = Network::from_environment(max_age)?;
+        Ok(Self::new(
+            Agents::new(Arc::new(network), Trust::default()),
+            stop,
+        ))
+    }
+
+    /// Nothing new is sent once the service stops.
     #[must_use]
-    pub fn new(trusted: RootCerts, stop: Stop) -> Self {
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .user_agent(concat!(
-                "heptapod-paas-runner/",
-                env!("CARGO_PKG_VERSION"),
-                " (linux)"
-            ))
-            .tls_config(TlsConfig::builder().root_certs(trusted).build())
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            // Each connection holds both buffers for as long as it is kept, under those that grow:
-            // the defaults of 128 KiB would be most of this program's memory.
-            .input_buffer_size(8 << 10)
-            .output_buffer_size(8 << 10)
-            .max_idle_connections(32)
-            .max_idle_connections_per_host(16)
-            .max_response_header_size(HEAD)
-            .build();
-        let connector = DefaultConnector::new().chain(GrowingBuffers);
-        let agent = ureq::Agent::with_parts(config, connector, DefaultResolver::default());
+    pub fn new(agents: Agents, stop: Stop) -> Self {
         Self {
-            agent,
+            agents: Arc::new(agents),
             exchanges: Semaphore::new(EXCHANGES_AT_ONCE),
             stop,
         }
+    }
+
+    /// The same for a service of another trust.
+    #[must_use]
+    pub fn with(&self, trust: Trust) -> Self {
+        Self::new(self.agents.with(trust), self.stop.clone())
     }
 
     /// The same for another service, which must not have to wait for this one.
@@ -293,11 +288,13 @@ impl Http {
             Method::GET | Method::DELETE => self.exchange(call, request.body(())),
             _ => self.exchange(call, request.body(call.body.as_slice())),
         };
-        let mut response = exchanged.map_err(|error| no_answer(call, &error))?;
+        let mut response = exchanged.map_err(|error| self.no_answer(call, &error))?;
         let mut body = Vec::new();
         let limited = response.body_mut().with_config().limit(call.limit);
         let read = limited.reader().read_to_end(&mut body);
-        let cut = read.err().map(|error| no_answer(call, &error.into()).why);
+        let cut = read
+            .err()
+            .map(|error| self.no_answer(call, &error.into()).why);
         let coding = response.headers().get(CONTENT_ENCODING);
         let coding = coding.and_then(|coding| coding.to_str().ok());
         let (body, damage) = gzip::unpacked(body, coding.unwrap_or_default(), call.limit);
@@ -320,14 +317,23 @@ impl Http {
         call: &Call<'_>,
         request: Result<Request<B>, ureq::http::Error>,
     ) -> Result<Response<ureq::Body>, ureq::Error> {
-        let request = self
-            .agent
-            .configure_request(request?)
+        let request = request?;
+        let proxy = self.agents.proxy_to(request.uri()).map(Proxy::for_ureq);
+        let agent = self.agents.current()?;
+        let request = agent
+            .configure_request(request)
+            .proxy(proxy)
             .timeout_global(Some(call.timeout))
             .timeout_resolve(call.silence)
             .timeout_per_read(call.silence)
             .timeout_per_write(call.silence);
-        self.agent.run(request.build())
+        agent.run(request.build())
+    }
+
+    fn no_answer(&self, call: &Call<'_>, error: &ureq::Error) -> NoAnswer {
+        let address = call.url.parse().ok();
+        let proxy = address.and_then(|address| self.agents.proxy_to(&address));
+        no_answer(call, proxy, error)
     }
 }
 
@@ -394,9 +400,14 @@ impl Answer {
     }
 }
 
-fn no_answer(call: &Call<'_>, error: &ureq::Error) -> NoAnswer {
+fn no_answer(call: &Call<'_>, proxy: Option<&Proxy>, error: &ureq::Error) -> NoAnswer {
     let certainly_not_sent = match error {
-        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed | ureq::Error::BadUri(_) => true,
+        ureq::Error::HostNotFound
+        | ureq::Error::ConnectionFailed
+        | ureq::Error::ConnectProxyFailed(_)
+        | ureq::Error::BadUri(_)
+        // All that we say ourselves is about connections that did not come about.
+        | ureq::Error::Other(_) => true,
         ureq::Error::Timeout(phase) => {
             matches!(phase, ureq::Timeout::Resolve | ureq::Timeout::Connect)
         }
@@ -417,11 +428,17 @@ fn no_answer(call: &Call<'_>, error: &ureq::Error) -> NoAnswer {
             "the answer's head has more than 128 headers".to_owned()
         }
         ureq::Error::BodyExceedsLimit(limit) => format!("an answer of more than {limit} bytes"),
-        error => error.to_string(),
+        ureq::Error::ConnectProxyFailed(why) if why.contains("407") => {
+            "the proxy wants a login, or another one: user:password@ in its address".to_owned()
+        }
+        ureq::Error::ConnectProxyFailed(why) => format!("the proxy opens no tunnel: {why}"),
+        // Written for a person, and as long as it has to be.
+        ureq::Error::Other(why) => one_line(&why.to_string(), Keep::All),
+        error => one_line(&call.scrub(error.to_string()), Keep::Start(SHOWN)),
     };
+    let through = proxy.map_or_else(String::new, |proxy| format!(" (through the proxy {proxy})"));
     NoAnswer {
-        // A certificate's names are in some of these texts.
-        why: one_line(&call.scrub(why), Keep::Start(SHOWN)),
+        why: format!("{why}{through}"),
         may_have_been_done: !certainly_not_sent,
     }
 }

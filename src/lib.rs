@@ -18,12 +18,13 @@
 //! names           what a runner, a job, a machine is called: the write-ahead log
 //! ```
 //!
-//! The ground floor knows nothing above it: how we speak to others ([`http`], [`buffers`], [`gzip`],
-//! [`trust`], [`process`], [`json`], [`foreign`], [`stranger`]), how long we wait ([`backoff`],
-//! [`deadline`], [`spacing`], [`semaphore`], [`shutdown`], [`thread`], [`clock`]), what must not be mixed up
-//! ([`secret`], [`digest`], [`weight`]), and what a person reads and the disk keeps ([`logger`],
-//! [`output`], [`options`], [`whole_file`], [`process_limits`]).
+//! The ground floor knows nothing above it: how we speak to others ([`http`] over [`agent`], with
+//! [`trust`], [`proxy`], [`buffers`], [`gzip`]; [`process`]; [`json`], [`foreign`], [`stranger`]), how
+//! long we wait ([`backoff`], [`deadline`], [`spacing`], [`semaphore`], [`shutdown`], [`thread`],
+//! [`clock`]), what must not be mixed up ([`secret`], [`digest`], [`weight`]), and what a person reads
+//! and the disk keeps ([`logger`], [`output`], [`options`], [`whole_file`], [`process_limits`]).
 
+pub mod agent;
 pub mod backoff;
 pub mod buffers;
 pub mod clever;
@@ -49,6 +50,7 @@ pub mod output;
 pub mod payload;
 pub mod process;
 pub mod process_limits;
+pub mod proxy;
 pub mod quota;
 pub mod register;
 pub mod runner;

@@ -50,6 +50,8 @@ pub enum Kind {
     Count,
     /// Fractions allowed.
     Seconds,
+    /// The same, or a text as gitlab-runner writes it.
+    Duration,
     /// Above 0 and at most 1.
     Share,
     Table,
@@ -75,7 +77,6 @@ const GITLAB_RUNNERS: [(Whose, &[&str]); 2] = [
     (
         Whose::Service,
         &[
-            "connection_max_age",
             "listen_address",
             "sentry_dsn",
             "session_server",
@@ -118,6 +119,7 @@ impl Kind {
             Self::Flag => "true or false",
             Self::Count => "a whole number, not negative",
             Self::Seconds => "a number of seconds, not negative",
+            Self::Duration => "a number of seconds, not negative, or a time such as \"15m0s\"",
             Self::Share => "a number above 0 and at most 1",
             Self::Table => "a table",
             Self::Tables => "an array of tables",
@@ -207,6 +209,8 @@ keys! {
         "when the machine of a job that has no timeout of its own is taken away";
     PAAS_LOG_STATISTICS: Service Flag Value("true") ["paas_log_statistics"]
         "whether a line of statistics is logged every check_interval";
+    CONNECTION_MAX_AGE: Service Duration Value("15m0s") ["connection_max_age"]
+        "after what time connections, names and certificate files are taken anew; 0 is never";
     LOG_LEVEL: Service Text Value("info") ["log_level"]
         "what is logged: debug, info, warning or error";
     LOG_FORMAT: Service Text Value("text") ["log_format"]
@@ -239,6 +243,10 @@ keys! {
         "the share of the quota that this runner may use";
     TLS_CA_FILE: Shared Text Words("none") ["tls-ca-file"]
         "a file in PEM form with certificate authorities of the coordinator that the system does not know";
+    TLS_CERT_FILE: Runner Text Words("none") ["tls-cert-file"]
+        "a file in PEM form with the certificate that the coordinator wants to see of its clients";
+    TLS_KEY_FILE: Runner Text Words("none") ["tls-key-file"]
+        "a file in PEM form with the key of that certificate, without a passphrase";
     // Heptapod's fork of gitlab-runner alone has the command `exec-fetched-job`.
     HEPTAPOD_RUNNER_MAIN_IMAGE: Runner Text Value("registry.heptapod.net:443/heptapod/heptapod-runner/runner:0.7.0")
         ["heptapod_runner_main_image"]

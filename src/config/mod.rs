@@ -60,6 +60,8 @@ pub struct Config {
     pub log_statistics: bool,
     /// For jobs without a timeout of their own.
     pub max_machine_age: Duration,
+    /// How long connections, and what was read for them, are used.
+    pub connection_max_age: Duration,
     pub log_level: LevelFilter,
     pub log_format: Format,
     pub runners: Vec<RunnerSettings>,
@@ -188,6 +190,7 @@ impl Config {
             decommission_launch_failures: global.flag(&keys::PAAS_DECOMMISSION_LAUNCH_FAILURES),
             log_statistics: global.flag(&keys::PAAS_LOG_STATISTICS),
             max_machine_age: global.seconds(&keys::PAAS_MAX_MACHINE_AGE),
+            connection_max_age: global.duration(&keys::CONNECTION_MAX_AGE),
             log_level: log_level(global),
             log_format: log_format(global),
             runners,

@@ -1,6 +1,6 @@
 //! One `[[runners]]` section: a runner of one coordinator, and the executor behind it.
 
-use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::clever::CleverSettings;
@@ -13,7 +13,7 @@ use super::values::ExecutorKind;
 use super::written::Section;
 use crate::names::{RunnerName, short_token};
 use crate::secret::Secret;
-use crate::trust::has_certificates;
+use crate::trust::{Authorities, Identity, Trust, Unusable};
 
 #[derive(Debug)]
 pub struct RunnerSettings {
@@ -28,8 +28,8 @@ pub struct RunnerSettings {
     /// The base image of the pushed Dockerfile.
     pub main_image: String,
     pub executor: ExecutorSettings,
-    /// The text of `tls-ca-file`: authorities of the coordinator that the system doesn't know.
-    pub authorities: Option<String>,
+    /// Whom to believe as the coordinator, and as whom it sees us.
+    pub trust: Trust,
     /// What the inner runner on the machine gets as its `runner.toml`.
     pub inner_configuration: InnerConfiguration,
 }
@@ -130,8 +130,11 @@ fn read(
         short_token(&token)
     };
     let mut inner = InnerConfiguration::of(original, executor.kind(), &shown_token);
-    let authorities = authorities(section, warnings);
-    if authorities.is_some() {
+    let trust = Trust {
+        authorities: authorities(section, warnings),
+        identity: identity(section),
+    };
+    if trust.authorities.is_some() {
         inner.trust_authorities();
     }
     Some(RunnerSettings {
@@ -140,7 +143,7 @@ fn read(
         trace_watch: TraceWatch::read(section, &secrets),
         main_image: section.text(&keys::HEPTAPOD_RUNNER_MAIN_IMAGE),
         inner_configuration: inner,
-        authorities,
+        trust,
         name,
         url,
         token,
@@ -160,21 +163,53 @@ fn executor_of(section: &Section<'_>) -> Option<ExecutorKind> {
 }
 
 /// gitlab-runner's own key: it is for us as well as for the machine.
-fn authorities(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<String> {
+fn authorities(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<Authorities> {
     let path = section.text(&keys::TLS_CA_FILE);
     if path.is_empty() {
         return None;
     }
-    let pem = fs::read_to_string(&path)
-        .ok()
-        .filter(|pem| has_certificates(pem));
-    if pem.is_none() {
-        warnings.push(format!(
-            "`tls-ca-file` of {}: there is no certificate in {path}; going on without it",
-            section.title()
-        ));
+    let mut warn = |why: &str| {
+        warnings.push(format!("`tls-ca-file` of {}: {why}", section.title()));
+    };
+    match Authorities::read(path.into()) {
+        Ok((authorities, complaint)) => {
+            if let Some(why) = complaint {
+                warn(&why);
+            }
+            Some(authorities)
+        }
+        Err(why) => {
+            warn(&format!("{why}; going on without it"));
+            None
+        }
     }
-    pem
+}
+
+/// gitlab-runner's own keys, which are for us alone: the files are not on the machine.
+fn identity(section: &Section<'_>) -> Option<Identity> {
+    let (certificate, key) = (&keys::TLS_CERT_FILE, &keys::TLS_KEY_FILE);
+    let identity = Identity {
+        certificate: section.text(certificate).into(),
+        key: section.text(key).into(),
+    };
+    let lacks = |path: &PathBuf| path.as_os_str().is_empty();
+    let (there, missing) = match (lacks(&identity.certificate), lacks(&identity.key)) {
+        (true, true) => return None,
+        (true, false) => (key, certificate),
+        (false, true) => (certificate, key),
+        (false, false) => {
+            let (key, why) = match identity.read() {
+                Ok(_) => return Some(identity),
+                Err(Unusable::Certificate(why)) => (certificate, why),
+                Err(Unusable::Key(why)) => (key, why),
+            };
+            section.problem_at(key, format!("`{}`: {why}", key.name()));
+            return None;
+        }
+    };
+    let (there_name, missing) = (there.name(), missing.name());
+    section.problem_at(there, format!("`{there_name}` needs `{missing}` beside it"));
+    None
 }
 
 fn secrets_of(section: &Section<'_>) -> Secrets {

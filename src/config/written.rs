@@ -211,6 +211,17 @@ impl<'a> Section<'a> {
         written.or_else(default).unwrap_or_default()
     }
 
+    /// A time that is written as a number of seconds or as gitlab-runner does.
+    pub fn duration(&self, key: &Key) -> Duration {
+        let seconds = |seconds: f64| Duration::try_from_secs_f64(seconds.min(LONGEST)).ok();
+        let written = self.read(key, |value| match value.as_str() {
+            Some(text) => humantime::parse_duration(text).ok(),
+            None => seconds(number(value)?),
+        });
+        let default = || humantime::parse_duration(&key.default::<String>()?).ok();
+        written.or_else(default).unwrap_or_default()
+    }
+
     /// A pause between two requests: a number of seconds, of which too few mean a short moment.
     pub fn pause(&self, key: &Key) -> Duration {
         self.seconds(key).max(SHORTEST_PAUSE)

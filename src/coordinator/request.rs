@@ -220,15 +220,18 @@ fn body(runner: &RunnerIdentity, last_update: Option<&str>) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use sandbox::{CoordinatorSettings, Journal, RunnerSpec};
 
     use super::{Grant, Queue, RunnerIdentity, SILENCE, USUAL_HOLD};
+    use crate::agent::Agents;
     use crate::coordinator::Coordinator;
     use crate::http::Http;
     use crate::secret::Secret;
-    use crate::{shutdown, trust};
+    use crate::shutdown;
+    use crate::trust::Trust;
 
     #[test]
     fn a_coordinator_that_holds_requests_is_known_by_its_answers() {
@@ -242,7 +245,10 @@ mod tests {
             let gitlab = sandbox::Coordinator::start(settings).unwrap();
             gitlab.add_runner(RunnerSpec::new(TOKEN));
             let (_stopper, stop) = shutdown::channel();
-            let coordinator = Coordinator::new(Http::new(trust::roots(None), stop), &gitlab.url());
+            let coordinator = Coordinator::new(
+                Http::new(Agents::new(Arc::default(), Trust::default()), stop),
+                &gitlab.url(),
+            );
             let runner = RunnerIdentity {
                 token: Secret::new(TOKEN),
                 system_id: "s_0123456789ab".to_owned(),

@@ -14,14 +14,15 @@ pub mod trusted;
 
 use crate::config::InnerConfiguration;
 use crate::payload::Payload;
+use crate::trust::Authorities;
 
 /// What runs on every machine of a runner.
 pub struct InnerRunner {
     pub image: String,
     /// Its `runner.toml`.
     pub configuration: InnerConfiguration,
-    /// Certificate authorities that its image doesn't know, in PEM form.
-    pub authorities: Option<String>,
+    /// Those that its image doesn't know.
+    pub authorities: Option<Authorities>,
 }
 
 /// The files of a job, ready to be pushed.
@@ -38,7 +39,7 @@ impl BuildContext {
             ("runner.toml", inner.configuration.render().into_bytes()),
         ];
         let authorities = inner.authorities.as_ref();
-        files.extend(authorities.map(|pem| ("ca.crt", pem.clone().into_bytes())));
+        files.extend(authorities.map(|known| ("ca.crt", known.pem().into_bytes())));
         Self { files }
     }
 

@@ -12,6 +12,7 @@ use super::worker::WorkerContext;
 use super::{Dispatcher, Options, ServiceError, Wakers, quota_limit, signals};
 use crate::config::{Config, QuotaSettings};
 use crate::deploy::scratch::Scratch;
+use crate::http::Http;
 use crate::job::context::Policy;
 use crate::logger::{self, Subject};
 use crate::orphans::search::Search;
@@ -44,8 +45,8 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
         signals::listen().map_err(|error| start(format!("cannot listen to signals: {error}")))?;
     let (stopper, stop) = shutdown::channel();
     let system_id = state.system_id.as_deref();
-    let installation =
-        Installation::of(&config.state_file, system_id, scratch.clone(), stop.clone());
+    let http = Http::by_environment(config.connection_max_age, stop.clone()).map_err(start)?;
+    let installation = Installation::of(&config.state_file, system_id, scratch.clone(), http);
     let quota = Quota::new(Limits {
         jobs: config.concurrent,
         launching: config.max_launching,

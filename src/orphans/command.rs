@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::deploy::scratch::Scratch;
 use crate::executor::Found;
 use crate::foreign::{Keep, one_line};
+use crate::http::Http;
 use crate::quota::{Limits, Quota};
 use crate::runner::{self, Installation, Runner};
 use crate::shutdown;
@@ -29,7 +30,8 @@ pub fn run(config: Config, action: Action) -> Result<String, String> {
     let before = StateFile::read(&config.state_file)?;
     let (_stopper, stop) = shutdown::channel();
     let system_id = before.system_id.as_deref();
-    let installation = Installation::of(&config.state_file, system_id, Scratch::none(), stop);
+    let http = Http::by_environment(config.connection_max_age, stop)?;
+    let installation = Installation::of(&config.state_file, system_id, Scratch::none(), http);
     let no_jobs = Quota::new(Limits {
         jobs: 0,
         launching: 0,

@@ -27,13 +27,13 @@ use self::file::{Addition, Configuration, Replacement};
 use self::prompt::Person;
 pub use self::questions::COMMAND_LINE;
 use self::questions::{CONCURRENCY, Given, JOBS, STATE_FILE};
+use crate::agent::USUAL_MAX_AGE;
 use crate::config::Config;
 use crate::coordinator::{Coordinator, TokenKind};
 use crate::http::Http;
 use crate::output;
 use crate::secret::Secret;
 use crate::shutdown;
-use crate::trust;
 
 /// As after a signal from the keyboard.
 const INTERRUPTED: u8 = 130;
@@ -78,7 +78,7 @@ fn register(path: &Path, given: &Given) -> Result<(), Trouble> {
     warn_of_useless_options(given, &configuration);
     // Nobody stops it but by ending the process.
     let (_stopper, stop) = shutdown::channel();
-    let http = Http::new(trust::roots(None), stop);
+    let http = Http::by_environment(USUAL_MAX_AGE, stop)?;
     let mut person = Person::at_standard_input(given);
     let answers = answers::ask(&mut person, &configuration, &http)?;
 

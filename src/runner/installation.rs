@@ -7,12 +7,10 @@ use crate::deploy::push::Pusher;
 use crate::deploy::scratch::Scratch;
 use crate::digest::{hmac_sha256_hex, random_hex, sha256_hex};
 use crate::http::Http;
-use crate::shutdown::Stop;
-use crate::trust;
 
 pub struct Installation {
+    /// For services that the system knows.
     pub http: Http,
-    pub stop: Stop,
     pub scratch: Scratch,
     pub pusher: Pusher,
     /// How coordinators tell it from others with the same token.
@@ -24,13 +22,11 @@ pub struct Installation {
 impl Installation {
     /// The one whose state is in `state_file`, where `remembered` is its system id from before.
     #[must_use]
-    pub fn of(state_file: &Path, remembered: Option<&str>, scratch: Scratch, stop: Stop) -> Self {
+    pub fn of(state_file: &Path, remembered: Option<&str>, scratch: Scratch, http: Http) -> Self {
         let system_id = system_id(remembered);
-        let http = Http::new(trust::roots(None), stop.clone());
         Self {
             pusher: Pusher::new(http.for_another_service(), scratch.clone()),
             http,
-            stop,
             scratch,
             mark: mark(&system_id, state_file),
             system_id,

@@ -12,10 +12,8 @@ use crate::deploy::InnerRunner;
 use crate::executor::Executor;
 use crate::executor::clever::CleverDocker;
 use crate::executor::local_docker::LocalDocker;
-use crate::http::Http;
 use crate::names::{JobId, JobKey, RunnerName};
 use crate::quota::{Quota, Share};
-use crate::trust;
 
 pub struct Runner {
     /// Of its section.
@@ -49,23 +47,24 @@ impl Runner {
     pub fn new(settings: RunnerSettings, share: Share, installation: &Installation) -> Self {
         let Installation {
             http,
-            stop,
             scratch,
             pusher,
             system_id,
             mark,
         } = installation;
-        // The coordinator may have authorities of its own; Clever Cloud hasn't.
-        let own = settings.authorities.as_deref();
-        let coordinator_http = own.map_or_else(
-            || http.for_another_service(),
-            |pem| Http::new(trust::roots(Some(pem)), stop.clone()),
-        );
+        // The coordinator may have a trust of its own; Clever Cloud hasn't.
+        let trust = settings.trust;
+        let authorities = trust.authorities.clone();
+        let coordinator_http = if trust.is_the_systems() {
+            http.for_another_service()
+        } else {
+            http.with(trust)
+        };
         let coordinator = Coordinator::new(coordinator_http, &settings.url);
         let inner = InnerRunner {
             image: settings.main_image,
             configuration: settings.inner_configuration,
-            authorities: settings.authorities,
+            authorities,
         };
         let executor: Box<dyn Executor> = match settings.executor {
             ExecutorSettings::CleverDocker(clever) => Box::new(CleverDocker::new(

@@ -1,6 +1,7 @@
 //! A wrong configuration is told whole, with places and remedies.
 
 use std::fs;
+use std::time::Duration;
 
 use heptapod_paas_runner::config::Config;
 use heptapod_paas_runner::config::keys::{KEYS, Key, Kind, Unwritten, Whose};
@@ -40,7 +41,7 @@ fn toml_that_does_not_parse_is_told_by_line_and_column() {
 #[test]
 fn all_problems_are_told_at_once_with_their_lines() {
     let (exit, log) = refused(
-        "concurrent = \"many\"\ncheck_interval = -1\n\n[quota_computation]\n\
+        "concurrent = \"many\"\ncheck_interval = -1\nconnection_max_age = \"15\"\n[quota_computation]\n\
          reference_runner = \"c1\"\nreference_flavor = \"M\"\nreference_jobs_count = 0\n\n\
          [[runners]]\nname = \"ci\"\nurl = \"heptapod.example.org\"\nexecutor = \"clever-docker\"\n\
          cc_multi_tenant = \"yes\"\n",
@@ -49,6 +50,7 @@ fn all_problems_are_told_at_once_with_their_lines() {
     for expected in [
         "FILE:1: `concurrent` must be a whole number",
         "FILE:2: `check_interval` must be a number of seconds",
+        "FILE:3: `connection_max_age` must be a number of seconds, not negative, or a time such as \"15m0s\"",
         "FILE:7: `reference_jobs_count`",
         "FILE:5: there is no runner named \"c1\"; the runners are \"ci\"",
         "FILE:11: `url` must be an address",
@@ -59,6 +61,28 @@ fn all_problems_are_told_at_once_with_their_lines() {
         "`state_file` is missing",
     ] {
         assert!(log.contains(expected), "{expected}\n--\n{log}");
+    }
+}
+
+/// gitlab-runner writes it as a text.
+#[test]
+fn the_age_of_connections_is_written_in_two_ways() {
+    let mut scene = Scene::new();
+    for (written, seconds) in [
+        ("", 900.0),
+        ("connection_max_age = \"15m0s\"", 900.0),
+        ("connection_max_age = \"1h2m3s\"", 3723.0),
+        ("connection_max_age = \"1.5s\"", 1.5),
+        ("connection_max_age = \"0s\"", 0.0),
+        ("connection_max_age = 0.25", 0.25),
+        ("connection_max_age = 0", 0.0),
+    ] {
+        written.clone_into(&mut scene.global);
+        scene.write_configuration();
+        let config = Config::load(&scene.config_path()).unwrap();
+        let age = config.connection_max_age;
+        assert_eq!(age, Duration::from_secs_f64(seconds), "{written}");
+        assert!(config.warnings.is_empty(), "{:?}", config.warnings);
     }
 }
 
@@ -141,7 +165,7 @@ fn load(text: &str) -> Config {
 /// A line for every key of these that has a default, which is what it says.
 fn defaults_of(whose: &[Whose]) -> String {
     let line = |key: &&Key| match (key.unwritten, key.kind) {
-        (Unwritten::Value(text), Kind::Text | Kind::Secret) => {
+        (Unwritten::Value(text), Kind::Text | Kind::Secret | Kind::Duration) => {
             Some(format!("{} = {text:?}\n", key.name()))
         }
         (Unwritten::Value(value), _) => Some(format!("{} = {value}\n", key.name())),

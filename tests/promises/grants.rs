@@ -1,12 +1,15 @@
 //! A job that was granted is run, or its author hears why not, whatever its answer looks like.
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use heptapod_paas_runner::agent::Agents;
 use heptapod_paas_runner::http::{Call, Http};
-use heptapod_paas_runner::{shutdown, trust};
+use heptapod_paas_runner::shutdown;
+use heptapod_paas_runner::trust::Trust;
 use sandbox::{Fault, JobSpec, JobStatus, Response, Rule};
 
 use crate::scene::Scene;
@@ -230,7 +233,7 @@ fn a_grant_that_can_not_be_used_is_failed_in_words() {
 fn a_held_call_ends_by_silence_and_not_by_length() {
     let scene = Scene::new();
     let (_stopper, stop) = shutdown::channel();
-    let http = Http::new(trust::roots(None), stop);
+    let http = Http::new(Agents::new(Arc::default(), Trust::default()), stop);
     let url = format!("{}/api/v4/version", scene.coordinator.url());
     let ask = |silence| {
         let started = Instant::now();

@@ -13,10 +13,12 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use heptapod_paas_runner::agent::Agents;
 use heptapod_paas_runner::config::Config;
 use heptapod_paas_runner::coordinator::{Grant, Queue};
 use heptapod_paas_runner::deploy::scratch::Scratch;
 use heptapod_paas_runner::executor::Executor;
+use heptapod_paas_runner::http::Http;
 use heptapod_paas_runner::job::context::{JobContext, Policy, Report};
 use heptapod_paas_runner::job::hearing::Hearing;
 use heptapod_paas_runner::job::life::live;
@@ -26,6 +28,7 @@ use heptapod_paas_runner::quota::{Limits, Quota};
 use heptapod_paas_runner::runner::{self, Installation, Runner};
 use heptapod_paas_runner::shutdown::{self, Stop, Stopper};
 use heptapod_paas_runner::spacing::LaunchSpacing;
+use heptapod_paas_runner::trust::Trust;
 use sandbox::{Gate, JobId, JobSpec, JobStatus, MachineBehaviour};
 
 use self::panicking_executor::{Break, Call, PanickingExecutor, Side};
@@ -90,7 +93,8 @@ impl BareProgram {
         config.runners[0].trace_watch.timeout = LIFETIME;
         let (stopper, stop) = shutdown::channel();
         let scratch = Scratch::open(scene.folder.path().join("pushes")).unwrap();
-        let installation = Installation::of(&config.state_file, None, scratch, stop.clone());
+        let http = Http::new(Agents::new(Arc::default(), Trust::default()), stop.clone());
+        let installation = Installation::of(&config.state_file, None, scratch, http);
         let quota = Quota::new(Limits {
             jobs: config.concurrent,
             launching: config.max_launching,

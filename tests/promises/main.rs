@@ -23,6 +23,7 @@ mod output;
 mod own_word;
 mod patience;
 mod proxies;
+mod proxy_settings;
 mod push;
 mod python_runner;
 mod registration;

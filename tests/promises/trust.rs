@@ -1,312 +1,251 @@
-//! Whom the program believes, and how it gets out: certificate authorities and proxies.
+//! Whom the program believes: certificate authorities, and for how long.
+
+pub mod certificates;
+pub mod gateway;
+mod identity;
+mod renewal;
 
 use std::fs;
-use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
-
-use crate::scene::{CLEVER_TOKEN, PATIENCE, RUNNER_TOKEN, Scene};
+use self::certificates::{
+    Authority, Shown, expired, for_another_host, not_yet_valid, with_a_common_name_only,
+};
+use self::gateway::{Gateway, file, server_without_tls};
+use crate::scene::{CLEVER_TOKEN, ORGANIZATION, PATIENCE, RUNNER_TOKEN, Scene};
 use crate::service::Service;
 
-/// Where every gateway is.
-const HERE: &str = "localhost";
-
-/// What a gateway shows of itself.
-struct Certificate {
-    host: &'static str,
-    last_year: i32,
+/// One more runner, at a coordinator of its own as far as the program can see.
+fn section(scene: &Scene, name: &str, url: &str, lines: &str) -> String {
+    format!(
+        r#"[[runners]]
+name = "{name}"
+url = "{url}"
+token = "{RUNNER_TOKEN}"
+executor = "clever-docker"
+cc_api_url = "{}"
+cc_orga_id = "{ORGANIZATION}"
+cc_token = "{CLEVER_TOKEN}"
+{lines}
+"#,
+        scene.clever.api_url()
+    )
 }
 
-const GOOD: Certificate = Certificate {
-    host: HERE,
-    last_year: 2999,
-};
-
-/// What is wrong with a certificate whose authority is believed, and how that is told.
-const FAULTY: [(Certificate, &str); 2] = [
-    (
-        Certificate {
-            last_year: 2001,
-            ..GOOD
-        },
-        "expired",
-    ),
-    (
-        Certificate {
-            host: "elsewhere.example",
-            ..GOOD
-        },
-        "not valid for name",
-    ),
-];
-
-/// Stands before a service and speaks TLS, with a certificate of an authority that nobody knows.
-struct Gateway {
-    url: String,
-    /// The authority, in PEM form.
-    authority: String,
-    visits: Arc<Visits>,
+/// The line that names a file of authorities.
+fn tls_ca_file(path: &Path) -> String {
+    format!("tls-ca-file = \"{}\"", path.display())
 }
 
-/// Who came, and whether any of them said something behind the handshake.
-#[derive(Default)]
-struct Visits {
-    arrivals: Mutex<Vec<Instant>>,
-    grown: Condvar,
-    spoken_to: AtomicBool,
+/// The system's authorities are these.
+pub fn believe(scene: &mut Scene, authorities: &str) {
+    let path = file(scene, "system.pem", authorities);
+    set_store(scene, "SSL_CERT_FILE", &path.display().to_string());
 }
 
-impl Certificate {
-    /// A server that shows it, and the authority that it is of.
-    fn issue(&self) -> (ServerConfig, String) {
-        let mut authority = CertificateParams::new(Vec::new()).unwrap();
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority =
-            CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-        let mut own = CertificateParams::new(vec![self.host.to_owned()]).unwrap();
-        own.not_before = date_time_ymd(2000, 1, 1);
-        own.not_after = date_time_ymd(self.last_year, 12, 31);
-        let key = KeyPair::generate().unwrap();
-        let own = own.signed_by(&key, &authority).unwrap();
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![own.der().clone()], key)
-            .unwrap();
-        (config, authority.pem())
-    }
-}
-
-impl Gateway {
-    fn before(service: &str, certificate: &Certificate) -> Self {
-        let (config, authority) = certificate.issue();
-        let config = Arc::new(config);
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let inside = service.trim_start_matches("http://");
-        let inside = inside.split('/').next().unwrap_or_default().to_owned();
-        let visits = Arc::new(Visits::default());
-        let seen = visits.clone();
-        thread::spawn(move || {
-            for outer in listener.incoming().flatten() {
-                seen.arrivals.lock().unwrap().push(Instant::now());
-                seen.grown.notify_all();
-                let (config, inside, seen) = (config.clone(), inside.clone(), seen.clone());
-                thread::spawn(move || {
-                    let _ = carry(outer, &config, &inside, &seen.spoken_to);
-                });
-            }
-        });
-        Self {
-            url: format!("https://{HERE}:{port}"),
-            authority,
-            visits,
-        }
-    }
-
-    /// The authority, where a program finds it.
-    fn authority_in(&self, scene: &Scene) -> PathBuf {
-        let path = scene.folder.path().join("ours.pem");
-        fs::write(&path, &self.authority).unwrap();
-        path
-    }
-
-    /// The pauses between so many visits.
-    fn await_pauses(&self, visits: usize) -> Vec<Duration> {
-        let (arrivals, timeout) = self
-            .visits
-            .grown
-            .wait_timeout_while(self.visits.arrivals.lock().unwrap(), PATIENCE, |arrivals| {
-                arrivals.len() < visits
-            })
-            .unwrap();
-        assert!(!timeout.timed_out(), "{} visits", arrivals.len());
-        let pairs = arrivals[..visits].windows(2);
-        pairs.map(|pair| pair[1] - pair[0]).collect()
-    }
-
-    fn was_spoken_to(&self) -> bool {
-        self.visits.spoken_to.load(Ordering::SeqCst)
-    }
-}
-
-/// One exchange after the other: what came is passed on, and what came back until it is quiet.
-fn carry(
-    outer: TcpStream,
-    config: &Arc<ServerConfig>,
-    inside: &str,
-    spoken_to: &AtomicBool,
-) -> io::Result<()> {
-    let connection = ServerConnection::new(config.clone()).map_err(io::Error::other)?;
-    let mut outer = StreamOwned::new(connection, outer);
-    let mut inner = TcpStream::connect(inside)?;
-    inner.set_nonblocking(true)?;
-    outer
-        .sock
-        .set_read_timeout(Some(Duration::from_millis(5)))?;
-    let mut buffer = [0; 8 << 10];
-    loop {
-        match outer.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(count) => {
-                spoken_to.store(true, Ordering::SeqCst);
-                inner.set_nonblocking(false)?;
-                inner.write_all(&buffer[..count])?;
-                inner.set_nonblocking(true)?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-        match inner.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(count) => outer.write_all(&buffer[..count])?,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// The program, which finds its coordinator behind the gateway.
-fn start(scene: &Scene, gateway: &Gateway, authorities: Option<PathBuf>) -> Service {
-    let line = authorities.map(|path| format!("\"\ntls-ca-file = \"{}", path.display()));
-    let url = format!("{}{}", gateway.url, line.unwrap_or_default());
-    start_with(scene, &scene.coordinator.url(), &url)
+/// The only variable that names authorities is this one.
+fn set_store(scene: &mut Scene, variable: &str, value: &str) {
+    let all = ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(|name| {
+        let value = if name == variable { value } else { "" };
+        (name.to_owned(), value.to_owned())
+    });
+    scene.environment.extend(all);
 }
 
 /// The program, which finds Clever Cloud behind the gateway.
 fn start_for_clever(scene: &Scene, gateway: &Gateway) -> Service {
-    start_with(
-        scene,
-        &scene.clever.api_url(),
-        &format!("{}/v2", gateway.url),
-    )
+    let (before, after) = (scene.clever.api_url(), format!("{}/v2", gateway.url));
+    scene.start_changed(&[(&format!("\"{before}\""), &format!("\"{after}\""))])
 }
 
-fn start_with(scene: &Scene, address: &str, other: &str) -> Service {
-    let (before, after) = (format!("\"{address}\""), format!("\"{other}\""));
-    scene.start_changed(&[(&before, &after)])
+/// A runner for each kind of certificate that is refused: how it is called, what is shown, what is in
+/// its `tls-ca-file`, and what is told.
+fn refused() -> Vec<(&'static str, Shown, Option<String>, [&'static str; 2])> {
+    let ours = Authority::new();
+    let of_ours = |change: fn(&mut _)| (ours.issue(change), Some(ours.pem()));
+    let its_own = |change: fn(&mut _)| {
+        let shown = Shown::own_authority(change);
+        let pem = shown.pem.clone();
+        (shown, Some(pem))
+    };
+    let cases: [(_, (Shown, Option<String>), _); 9] = [
+        (
+            "expired",
+            of_ours(expired),
+            ["expired on 2001-12-31", "renew it"],
+        ),
+        (
+            "early",
+            of_ours(not_yet_valid),
+            ["is good from 2990-01-01 on", "set the clock"],
+        ),
+        (
+            "elsewhere",
+            of_ours(for_another_host),
+            ["is for elsewhere.example:", "subjectAltName=DNS:localhost"],
+        ),
+        (
+            "nameless",
+            of_ours(with_a_common_name_only),
+            ["names no host", "subjectAltName=DNS:localhost"],
+        ),
+        (
+            "unknown",
+            (ours.issue(|_| {}), None),
+            ["of an authority that is not in", "`tls-ca-file`"],
+        ),
+        (
+            "unlisted",
+            (Shown::own_authority(|_| {}), Some(ours.pem())),
+            ["that of an authority", "`tls-ca-file`"],
+        ),
+        (
+            "old-own",
+            its_own(expired),
+            ["expired on 2001-12-31", "renew it"],
+        ),
+        (
+            "other-own",
+            its_own(for_another_host),
+            ["is for elsewhere.example:", "localhost"],
+        ),
+        (
+            "bare-own",
+            its_own(with_a_common_name_only),
+            ["names no host", "localhost"],
+        ),
+    ];
+    let cases = cases.into_iter();
+    cases
+        .map(|(name, (shown, believed), told)| (name, shown, believed, told))
+        .collect()
 }
 
-/// A coordinator that isn't believed hears nothing, and is left alone for longer and longer.
-fn assert_coordinator_refused(scene: &Scene, gateway: &Gateway, service: &Service, why: &str) {
-    let line = service.await_log("asking for a job: ");
-    assert!(line.to_lowercase().contains("certificate"), "{line}");
-    assert!(line.contains(why), "{line}");
-    let pauses = gateway.await_pauses(4);
-    // From 0.1 s on they double, up to a quarter is left out, and an arrival may be seen late.
-    for (pause, least) in pauses.iter().zip([40, 100, 200]) {
-        assert!(*pause >= Duration::from_millis(least), "{pauses:?}");
+/// A coordinator that isn't believed hears nothing, is told of in words that help, and is left alone for
+/// longer and longer.
+#[test]
+fn a_certificate_that_is_refused_is_told_as_what_it_is_and_no_token_is_sent() {
+    let mut scene = Scene::new();
+    let mut runners = Vec::new();
+    for (name, shown, believed, told) in refused() {
+        let gateway = Gateway::before(&scene.coordinator.url(), &shown);
+        let lines = believed.map(|pem| tls_ca_file(&file(&scene, &format!("{name}.pem"), pem)));
+        scene.more += &section(&scene, name, &gateway.url, &lines.unwrap_or_default());
+        runners.push((name, gateway, told));
     }
-    assert!(!gateway.was_spoken_to());
-    assert!(scene.coordinator.job_requests(RUNNER_TOKEN).is_empty());
+    scene.more += &section(&scene, "plain", &server_without_tls(), "");
+    let service = scene.start();
+    for (name, gateway, told) in runners {
+        let line = service.await_log(&format!("runner={name}: asking for a job: "));
+        assert!(line.contains("the certificate of localhost "), "{line}");
+        assert!(told.iter().all(|told| line.contains(told)), "{line}");
+        let pauses = gateway.await_pauses(4);
+        // They double, and up to a quarter is left out.
+        for (pause, least) in pauses.iter().zip([75, 150, 300]) {
+            assert!(*pause >= Duration::from_millis(least), "{name}: {pauses:?}");
+        }
+        assert_eq!(gateway.requests(), 0, "{name}");
+    }
+    let line = service.await_log("runner=plain: asking for a job: ");
+    assert!(line.contains("does not speak TLS at this port"), "{line}");
     assert!(!service.whole_log().contains(RUNNER_TOKEN));
 }
 
-#[test]
-fn an_unknown_certificate_is_refused_and_no_token_is_sent() {
-    let scene = Scene::new();
-    let gateway = Gateway::before(&scene.coordinator.url(), &GOOD);
-    let service = start(&scene, &gateway, None);
-    assert_coordinator_refused(&scene, &gateway, &service, "UnknownIssuer");
-}
-
-#[test]
-fn a_faulty_certificate_of_a_runners_own_authority_is_refused_and_no_token_is_sent() {
-    for (certificate, why) in FAULTY {
-        let scene = Scene::new();
-        let gateway = Gateway::before(&scene.coordinator.url(), &certificate);
-        let service = start(&scene, &gateway, Some(gateway.authority_in(&scene)));
-        assert_coordinator_refused(&scene, &gateway, &service, why);
-    }
-}
-
 /// The same with the API. No coordinator is asked before it is heard, so that nobody hears a word.
-fn assert_clever_refused(scene: &Scene, gateway: &Gateway, service: &Service, why: &str) {
-    for beginning in [
-        "cannot compute the quota yet: ",
-        "looking for machines without a job: ",
+#[test]
+fn an_api_that_is_not_believed_hears_nothing() {
+    let ours = Authority::new();
+    for (change, why) in [
+        (None, "is of an authority that is not in"),
+        (Some(expired as fn(&mut _)), "expired on 2001-12-31"),
+        (Some(for_another_host), "is for elsewhere.example"),
     ] {
-        let line = service.await_log(beginning);
-        assert!(line.to_lowercase().contains("certificate"), "{line}");
-        assert!(line.contains(why), "{line}");
-    }
-    assert!(!gateway.was_spoken_to());
-    for method in ["GET", "POST", "DELETE"] {
-        assert_eq!(
-            scene.journal.count_requests(method, |_| true),
-            0,
-            "{method}"
-        );
-    }
-    assert!(!service.whole_log().contains(CLEVER_TOKEN));
-}
-
-#[test]
-fn an_api_with_an_unknown_certificate_is_refused_and_no_token_is_sent() {
-    let scene = Scene::new();
-    let gateway = Gateway::before(&scene.clever.api_url(), &GOOD);
-    let service = start_for_clever(&scene, &gateway);
-    // Two look at the same time, for what is on offer and for machines; then for seconds nobody.
-    let pauses = gateway.await_pauses(3);
-    let all: Duration = pauses.iter().sum();
-    assert!(all >= Duration::from_secs(2), "{pauses:?}");
-    assert_clever_refused(&scene, &gateway, &service, "UnknownIssuer");
-}
-
-#[test]
-fn a_faulty_certificate_of_an_api_is_refused_though_its_authority_is_one_of_the_systems() {
-    for (certificate, why) in FAULTY {
         let mut scene = Scene::new();
-        let gateway = Gateway::before(&scene.clever.api_url(), &certificate);
-        believe(&mut scene, &gateway);
+        let shown = ours.issue(change.unwrap_or(|_| {}));
+        let gateway = Gateway::before(&scene.clever.api_url(), &shown);
+        let believed = change.map_or_else(|| Authority::new().pem(), |_| ours.pem());
+        believe(&mut scene, &believed);
         let service = start_for_clever(&scene, &gateway);
-        assert_clever_refused(&scene, &gateway, &service, why);
+        for beginning in [
+            "cannot compute the quota yet: ",
+            "looking for machines without a job: ",
+        ] {
+            let line = service.await_log(beginning);
+            assert!(line.contains("certificate") && line.contains(why), "{line}");
+        }
+        // Two look at the same time, for what is on offer and for machines; then for seconds nobody.
+        let pauses = gateway.await_pauses(3);
+        let all: Duration = pauses.iter().sum();
+        assert!(all >= Duration::from_secs(2), "{pauses:?}");
+        assert_eq!(gateway.requests(), 0);
+        for method in ["GET", "POST", "DELETE"] {
+            assert_eq!(
+                scene.journal.count_requests(method, |_| true),
+                0,
+                "{method}"
+            );
+        }
+        assert!(!service.whole_log().contains(CLEVER_TOKEN));
     }
-    let mut scene = Scene::new();
-    let gateway = Gateway::before(&scene.clever.api_url(), &GOOD);
-    believe(&mut scene, &gateway);
-    let service = start_for_clever(&scene, &gateway);
-    service.await_log("the quota is");
-    assert!(gateway.was_spoken_to());
 }
 
-/// The system's authorities are this one.
-fn believe(scene: &mut Scene, gateway: &Gateway) {
-    let path = gateway.authority_in(scene).display().to_string();
-    scene.environment.push(("SSL_CERT_FILE".to_owned(), path));
+/// A runner for each kind of file that names the one who is believed; none restarts, none waits.
+#[test]
+fn a_coordinator_is_believed_by_what_stands_in_its_file_in_whatever_form() {
+    let mut scene = Scene::new();
+    let ours = Authority::new();
+    let leaf = ours.issue(|_| {});
+    let own = Shown::own_authority(|_| {});
+    let of_ours = ours.issue(|_| {});
+    let trusted = Shown::own_authority(|_| {});
+    let (leaf_pem, own_pem, trusted_pem) =
+        (leaf.pem.clone(), own.pem.clone(), trusted.trusted_pem());
+    let windows = ours.pem().replace('\n', "\r\n");
+    let marked = [b"\xef\xbb\xbfAutorit\xe9:\r\n", windows.as_bytes()].concat();
+    let cases = [
+        // Its authority is not in the file, but it is itself.
+        ("leaf", leaf, leaf_pem.into_bytes()),
+        ("own", own, own_pem.into_bytes()),
+        ("marked", of_ours, marked),
+        ("trusted", trusted, trusted_pem.into_bytes()),
+    ];
+    let mut gateways = Vec::new();
+    for (name, shown, content) in cases {
+        let gateway = Gateway::before(&scene.coordinator.url(), &shown);
+        let lines = tls_ca_file(&file(&scene, &format!("{name}.pem"), content));
+        scene.more += &section(&scene, name, &gateway.url, &lines);
+        gateways.push(gateway);
+    }
+    let service = scene.start();
+    for gateway in gateways {
+        gateway.await_requests(2);
+    }
+    let log = service.whole_log();
+    assert!(!log.contains("certificate"), "{log}");
 }
 
 #[test]
-fn a_runners_own_authority_is_believed_and_travels_to_the_machine() {
-    let scene = Scene::new();
-    let gateway = Gateway::before(&scene.coordinator.url(), &GOOD);
-    let _service = start(&scene, &gateway, Some(gateway.authority_in(&scene)));
+fn a_runners_own_authority_travels_to_the_machine_without_what_else_is_in_its_file() {
+    let mut scene = Scene::new();
+    let ours = Authority::new();
+    let shown = ours.issue(|_| {});
+    let gateway = Gateway::before(&scene.coordinator.url(), &shown);
+    let key = shown.key.serialize_pem();
+    let content = format!("\u{feff}# ours\n{key}{}", ours.pem());
+    scene.runner = tls_ca_file(&file(&scene, "ours.pem", content));
+    let url = scene.coordinator.url();
+    let _service = scene.start_changed(&[(&format!("\"{url}\""), &format!("\"{}\"", gateway.url))]);
     let job = scene.submit("trusting", "true");
     let files = || {
-        scene
-            .machine(job)
-            .map(|machine| machine.files)
-            .unwrap_or_default()
+        let machine = scene.machine(job);
+        machine.map(|machine| machine.files).unwrap_or_default()
     };
-    assert!(
-        scene
-            .journal
-            .wait_until(PATIENCE, || files().contains_key("ca.crt"))
-    );
+    let pushed = || files().contains_key("ca.crt");
+    assert!(scene.journal.wait_until(PATIENCE, pushed));
     let files = files();
-    assert_eq!(files["ca.crt"], gateway.authority.as_bytes());
     let text = |name: &str| String::from_utf8_lossy(&files[name]).into_owned();
+    assert_eq!(text("ca.crt"), ours.pem().replace('\r', ""));
     assert!(text("Dockerfile").contains("COPY runner.toml job.json ca.crt /etc/heptapod-runner/"));
     let runner_toml = text("runner.toml");
     assert!(
@@ -318,33 +257,75 @@ fn a_runners_own_authority_is_believed_and_travels_to_the_machine() {
 }
 
 #[test]
-fn proxies_are_taken_from_the_environment_unless_it_says_no() {
+fn a_file_without_certificates_is_told_as_what_it_is_and_the_runner_does_without() {
     let mut scene = Scene::new();
-    let nowhere = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let proxy = format!("http://{nowhere}");
-    let through = ["HTTP_PROXY", "http_proxy", "ALL_PROXY"];
-    scene.environment = through
-        .map(|name| (name.to_owned(), proxy.clone()))
-        .to_vec();
-    scene
-        .environment
-        .push(("NO_PROXY".to_owned(), String::new()));
-    scene
-        .environment
-        .push(("no_proxy".to_owned(), String::new()));
-    let service = scene.start();
-    service.await_log("cannot compute the quota yet");
-    assert_eq!(scene.journal.count_requests("GET", |_| true), 0);
-    drop(service);
-    for name in ["NO_PROXY", "no_proxy"] {
-        scene
-            .environment
-            .push((name.to_owned(), "127.0.0.1,localhost".to_owned()));
+    let key = Authority::new().issue(|_| {}).key.serialize_pem();
+    let key = file(&scene, "ca.key", key);
+    for (path, why) in [
+        (key.as_path(), ", but a private key; going on without it"),
+        (
+            Path::new("/nowhere/ca.pem"),
+            "cannot read /nowhere/ca.pem: ",
+        ),
+    ] {
+        scene.runner = tls_ca_file(path);
+        let service = scene.start();
+        let line = service.await_log("`tls-ca-file` of [[runners]] number 1: ");
+        assert!(line.contains(why), "{line}");
+        service.await_log("the quota is");
     }
-    let _service = scene.start();
-    let job = scene.submit("direct", "true");
-    scene.await_end(job);
+}
+
+/// Each is instead of the system's, and what somebody has named is not left out in silence.
+#[test]
+fn the_environment_names_the_authorities_of_the_system() {
+    let ours = Authority::new();
+    let (own, of_ours) = (Shown::own_authority(|_| {}), ours.issue(|_| {}));
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("any.name"), ours.pem()).unwrap();
+    fs::write(folder.path().join("README"), "no certificate").unwrap();
+    let single = folder.path().join("own.pem");
+    fs::write(&single, &own.pem).unwrap();
+    let (single, folder) = (
+        single.display().to_string(),
+        folder.path().display().to_string(),
+    );
+    let folders = format!("/nowhere:{folder}");
+    for (variable, value, shown) in [
+        ("SSL_CERT_FILE", &single, &own),
+        ("SSL_CERT_DIR", &folder, &of_ours),
+        ("SSL_CERT_DIR", &folders, &own),
+    ] {
+        let mut scene = Scene::new();
+        set_store(&mut scene, variable, value);
+        let gateway = Gateway::before(&scene.clever.api_url(), shown);
+        let service = start_for_clever(&scene, &gateway);
+        service.await_log("the quota is");
+        assert!(gateway.requests() > 0);
+    }
+    let readme = format!("{folder}/README");
+    for (variable, value, why) in [
+        (
+            "SSL_CERT_FILE",
+            "/nowhere/ca.pem",
+            "cannot read /nowhere/ca.pem",
+        ),
+        ("SSL_CERT_FILE", &readme, "there is no certificate in"),
+        (
+            "SSL_CERT_DIR",
+            "/nowhere:/no/more",
+            "cannot read /nowhere: ",
+        ),
+        (
+            "SSL_CERT_DIR",
+            "/proc/self/task",
+            "there is no certificate in /proc/self/task",
+        ),
+    ] {
+        let mut scene = Scene::new();
+        set_store(&mut scene, variable, value);
+        let (exit, log) = scene.start().wait();
+        assert_eq!(exit.code(), Some(1), "{log}");
+        assert!(log.contains(&format!("{variable}: {why}")), "{log}");
+    }
 }

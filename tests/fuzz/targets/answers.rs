@@ -11,11 +11,12 @@
 
 use std::collections::BTreeSet;
 use std::mem;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use fuzz::secrecy::{TOKEN, assert_untold, watch_log};
 use fuzz::service::{Service, answer};
+use heptapod_paas_runner::agent::Agents;
 use heptapod_paas_runner::clever::{Catalogue, Credential, MachineType};
 use heptapod_paas_runner::config::{CleverSettings, GitLogins, InnerConfiguration, Tenancy};
 use heptapod_paas_runner::coordinator::{
@@ -31,8 +32,8 @@ use heptapod_paas_runner::http::Http;
 use heptapod_paas_runner::names::{JobId, MachineName, ProjectId, RunnerName};
 use heptapod_paas_runner::payload::{JobCredentials, Payload};
 use heptapod_paas_runner::secret::Secret;
-use heptapod_paas_runner::shutdown::Stop;
-use heptapod_paas_runner::{shutdown, trust};
+use heptapod_paas_runner::shutdown::{self, Stop};
+use heptapod_paas_runner::trust::Trust;
 use libfuzzer_sys::fuzz_target;
 use serde_json::value::RawValue;
 
@@ -47,7 +48,7 @@ static SERVICE: LazyLock<Service> = LazyLock::new(|| {
 static HTTP: LazyLock<Http> = LazyLock::new(|| {
     let (stopper, stop) = shutdown::channel();
     mem::forget(stopper);
-    Http::new(trust::roots(None), stop)
+    Http::new(Agents::new(Arc::default(), Trust::default()), stop)
 });
 
 fuzz_target!(|input: &[u8]| {

@@ -1,0 +1,111 @@
+//! Certificates of all kinds, made for a test.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, Issuer, KeyPair,
+    date_time_ymd,
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+/// Where every gateway is.
+pub const HERE: &str = "localhost";
+
+/// A certificate with its key.
+pub struct Shown {
+    pub pem: String,
+    pub key: KeyPair,
+    der: CertificateDer<'static>,
+}
+
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    pub fn new() -> Self {
+        let mut authority = CertificateParams::new(Vec::new()).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        // No two have the same name.
+        let name = BASE64_STANDARD.encode(key.public_key_raw());
+        authority.distinguished_name.push(DnType::CommonName, name);
+        Self(CertifiedIssuer::self_signed(authority, key).unwrap())
+    }
+
+    pub fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    pub fn der(&self) -> CertificateDer<'static> {
+        self.0.der().clone()
+    }
+
+    /// One that is good for this place, but for a change.
+    pub fn issue(&self, change: impl FnOnce(&mut CertificateParams)) -> Shown {
+        Shown::new(change, Some(&self.0))
+    }
+}
+
+impl Shown {
+    /// One that is its own authority, as `openssl req -x509` makes it.
+    pub fn own_authority(change: impl FnOnce(&mut CertificateParams)) -> Self {
+        let authority = |params: &mut CertificateParams| {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            change(params);
+        };
+        Self::new(authority, None)
+    }
+
+    fn new(
+        change: impl FnOnce(&mut CertificateParams),
+        issuer: Option<&Issuer<'_, KeyPair>>,
+    ) -> Self {
+        let mut params = CertificateParams::new(vec![HERE.to_owned()]).unwrap();
+        params.not_before = date_time_ymd(2000, 1, 1);
+        params.not_after = date_time_ymd(2999, 12, 31);
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let certificate = match issuer {
+            Some(issuer) => params.signed_by(&key, issuer),
+            None => params.self_signed(&key),
+        };
+        let certificate = certificate.unwrap();
+        Self {
+            pem: certificate.pem(),
+            der: certificate.der().clone(),
+            key,
+        }
+    }
+
+    /// For a server that shows it.
+    pub fn pair(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        let key = PrivatePkcs8KeyDer::from(self.key.serialize_der());
+        (vec![self.der.clone()], PrivateKeyDer::Pkcs8(key))
+    }
+
+    /// As OpenSSL writes one that is trusted for servers.
+    pub fn trusted_pem(&self) -> String {
+        let for_servers = [0x30, 12, 0x30, 10, 6, 8, 0x2b, 6, 1, 5, 5, 7, 3, 1];
+        let base64 = BASE64_STANDARD.encode([self.der.as_ref(), &for_servers].concat());
+        let head = "TRUSTED CERTIFICATE-----";
+        format!("-----BEGIN {head}\n{base64}\n-----END {head}\n")
+    }
+}
+
+pub fn expired(params: &mut CertificateParams) {
+    params.not_after = date_time_ymd(2001, 12, 31);
+}
+
+pub fn not_yet_valid(params: &mut CertificateParams) {
+    params.not_before = date_time_ymd(2990, 1, 1);
+}
+
+pub fn for_another_host(params: &mut CertificateParams) {
+    let elsewhere = CertificateParams::new(vec!["elsewhere.example".to_owned()]).unwrap();
+    params.subject_alt_names = elsewhere.subject_alt_names;
+}
+
+/// Its name is where nobody looks any more.
+pub fn with_a_common_name_only(params: &mut CertificateParams) {
+    params.subject_alt_names.clear();
+    params.distinguished_name.push(DnType::CommonName, HERE);
+}
