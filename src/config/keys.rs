@@ -253,6 +253,8 @@ keys! {
         "the image of the inner runner";
     PAAS_FORWARD_RUNNER_TOKEN: Runner Flag Value("false") ["paas_forward_runner_token"]
         "whether machines get the runner's whole token, with which one could take jobs";
+    CC_RUNNER_FEATURES: Runner Table Words("empty") ["cc_runner_features"]
+        "a table of features that the inner runner's version has (true) or lacks (false), beside the usual ones";
     PAAS_JOB_TRACE_WATCH: Runner Table Words("none") ["paas_job_trace_watch", "job_trace_watch"]
         "a table that says how a job that was handed over is watched until it runs";
 

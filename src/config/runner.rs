@@ -25,6 +25,8 @@ pub struct RunnerSettings {
     /// This runner's part of the quota, at most.
     pub quota_max_fraction: f64,
     pub trace_watch: TraceWatch,
+    /// What the inner runner can do, or can't, beside the usual.
+    pub features: Vec<(String, bool)>,
     /// The base image of the pushed Dockerfile.
     pub main_image: String,
     pub executor: ExecutorSettings,
@@ -141,6 +143,7 @@ fn read(
         unique_name: RunnerName::of(&token, &url, taken),
         quota_max_fraction: section.share(&keys::QUOTA_MAX_FRACTION),
         trace_watch: TraceWatch::read(section, &secrets),
+        features: section.table(&keys::CC_RUNNER_FEATURES).flags(),
         main_image: section.text(&keys::HEPTAPOD_RUNNER_MAIN_IMAGE),
         inner_configuration: inner,
         trust,

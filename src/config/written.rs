@@ -270,6 +270,23 @@ impl<'a> Section<'a> {
             .collect()
     }
 
+    /// The entries of a table whose keys are the operator's own and whose values are true or false.
+    pub fn flags(&self) -> Vec<(String, bool)> {
+        let entries = self.entries().filter_map(|(key, value)| {
+            let flag = value.get_ref().as_bool();
+            if flag.is_none() {
+                let what = format!(
+                    "`{}` in {} must be true or false",
+                    key.get_ref(),
+                    self.title
+                );
+                self.written.note(&key.span(), what);
+            }
+            Some((key.get_ref().to_string(), flag?))
+        });
+        entries.collect()
+    }
+
     /// The entries of a table whose keys are the operator's own and whose values are texts.
     pub fn texts(&self) -> Vec<(String, String)> {
         let entries = self.entries().filter_map(|(key, value)| {

@@ -20,7 +20,7 @@ use ureq::http::Method;
 use self::standing::standing;
 use self::word::Yes;
 use crate::http::{Answer, Call, Http};
-use crate::payload::JobCredentials;
+use crate::payload::{FailureReason, JobCredentials};
 
 pub use groups::{Attributes, NoAttributes};
 pub use registration::{NotRegistered, TokenKind};
@@ -47,8 +47,6 @@ pub enum Delivery {
     Later(String),
 }
 
-/// Not GitLab's `runner_system_failure`: its banner suggests a retry, which would fail alike.
-const FAILURE_REASON: &str = "script_failure";
 /// Tells our failures from the script's own, as the Python runner's users know them.
 const EXIT_CODE: u8 = 103;
 
@@ -64,11 +62,11 @@ impl Coordinator {
 
     /// Ends the job as failed. Section 4; a 202 asks for the same again.
     #[must_use]
-    pub fn fail(&self, job: &JobCredentials) -> Delivery {
+    pub fn fail(&self, job: &JobCredentials, reason: FailureReason) -> Delivery {
         let body = json!({
             "token": job.token.reveal(),
             "state": "failed",
-            "failure_reason": FAILURE_REASON,
+            "failure_reason": reason.name(),
             "exit_code": EXIT_CODE,
         });
         let url = self.job_url(job);

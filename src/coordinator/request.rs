@@ -32,7 +32,7 @@ const PAYLOAD_LIMIT: u64 = 64 << 20;
 
 /// What the inner runner can do. A feature that is missing here makes the coordinator fail the
 /// jobs that need it (section 1.2), one too many makes it expect what nobody does.
-const FEATURES: [&str; 15] = [
+const FEATURES: [&str; 16] = [
     "upload_multiple_artifacts",
     "upload_raw_artifacts",
     "refspecs",
@@ -42,6 +42,7 @@ const FEATURES: [&str; 15] = [
     "return_exit_code",
     "raw_variables",
     "cache",
+    "fallback_cache_keys",
     "masking",
     "variables",
     "image",
@@ -56,6 +57,8 @@ const LACKING: [&str; 2] = ["shared", "proxy"];
 pub struct RunnerIdentity {
     pub token: Secret,
     pub system_id: String,
+    /// What else the inner runner's version can do, or can't.
+    pub features: Vec<(String, bool)>,
 }
 
 /// The answer to a request for a job.
@@ -196,9 +199,13 @@ fn trouble(why: String) -> Grant {
 fn body(runner: &RunnerIdentity, last_update: Option<&str>) -> Value {
     let has = FEATURES.iter().map(|feature| (*feature, true));
     let lacks = LACKING.iter().map(|feature| (*feature, false));
-    let features: Map<_, _> = has
+    let usual = has
         .chain(lacks)
-        .map(|(feature, present)| (feature.to_owned(), Value::Bool(present)))
+        .map(|(feature, present)| (feature.to_owned(), present));
+    // A later one of the same name counts.
+    let features: Map<_, _> = usual
+        .chain(runner.features.iter().cloned())
+        .map(|(feature, present)| (feature, Value::Bool(present)))
         .collect();
     let mut body = json!({
         "token": runner.token.reveal(),
@@ -252,6 +259,7 @@ mod tests {
             let runner = RunnerIdentity {
                 token: Secret::new(TOKEN),
                 system_id: "s_0123456789ab".to_owned(),
+                features: Vec::new(),
             };
             let mut queue = Queue::default();
             for _ in 0..2 {

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 pub use self::machine::{History, Machine, Resource};
 use crate::names::{JobId, RunnerName};
-use crate::payload::Payload;
+use crate::payload::{FailureReason, Payload};
 use crate::shutdown::{Stop, Stopped};
 use crate::weight::Weight;
 
@@ -29,6 +29,8 @@ pub struct Found {
 /// Something went wrong for good; told twice, because two people need it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
+    /// Whose fault it was, for `retry: when:` and the banner above the job's log.
+    pub reason: FailureReason,
     /// For the job's log: short, kind, no internal names, what the user can change.
     pub user: String,
     /// For our log: what was tried, on what, what came back, what to do next.

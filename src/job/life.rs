@@ -15,11 +15,12 @@ use std::time::{Duration, Instant};
 
 use super::context::JobContext;
 use super::watch::{WhileWanted, await_end, await_start, greet};
-use super::{Job, Phase};
+use super::{Job, Phase, Untold};
 use crate::backoff::Backoff;
 use crate::coordinator::{Appended, Delivery};
 use crate::executor::{Failure, Halt, Machine};
 use crate::foreign::{Keep, one_line};
+use crate::payload::FailureReason;
 use crate::shutdown::Stopped;
 
 /// Decommissioning is tried again and again, at least this often.
@@ -112,6 +113,7 @@ fn serve(job: &mut Job, context: &JobContext<'_>) -> Result<Infallible, Halt> {
 /// Instead of [`serve`], when that panics again and again.
 fn give_up(_: &mut Job, _: &JobContext<'_>) -> Result<Infallible, Halt> {
     Err(Halt::Failed(Failure {
+        reason: FailureReason::RunnerSystemFailure,
         user: "This runner made a mistake with the job. Please tell its administrator.".to_owned(),
         admin: format!("giving the job up after {PANICS} panics"),
     }))
@@ -126,13 +128,22 @@ fn end(job: &mut Job, context: &JobContext<'_>, halt: Halt) -> Result<(), Stoppe
             (None, context.policy.keep_finished)
         }
         Halt::Failed(failure) => {
-            let what = match job.phase {
-                Phase::Launched => "failed",
-                Phase::Pending(_) | Phase::Ended { .. } => "failed to launch",
+            let (what, payload) = match &job.phase {
+                Phase::Pending(payload) => ("failed to launch", Some(payload.as_ref())),
+                Phase::Launched | Phase::Ended { .. } => ("failed", None),
             };
-            log::error!("{what}: {}", failure.admin);
-            let keep = !context.policy.decommission_launch_failures;
-            (Some(failure.user), keep)
+            // What the job's author can change is nothing that an administrator must do.
+            let level = if failure.reason == FailureReason::ScriptFailure {
+                log::Level::Info
+            } else {
+                log::Level::Error
+            };
+            log::log!(level, "{what}: {}", failure.admin);
+            let untold = Untold {
+                words: failure.user,
+                reason: failure.reason.known_to(payload),
+            };
+            (Some(untold), !context.policy.decommission_launch_failures)
         }
     };
     job.phase = Phase::Ended { untold };
@@ -197,12 +208,15 @@ fn tell_failure(
 ) -> Result<(), Stopped> {
     const WRITING: &str = "writing to the job's log";
     const FAILING: &str = "telling the coordinator that the job failed";
-    let Phase::Ended { untold: Some(text) } = &job.phase else {
+    let Phase::Ended {
+        untold: Some(Untold { words, reason }),
+    } = &job.phase
+    else {
         return Ok(());
     };
     context.stop.check()?;
-    let text = one_line(text, Keep::Start(WORDS_AT_MOST));
-    let red = format!("\x1b[31m{text}\x1b[0m\n");
+    let words = one_line(words, Keep::Start(WORDS_AT_MOST));
+    let red = format!("\x1b[31m{words}\x1b[0m\n");
     let told = match context.coordinator.append_log(&job.credentials, &red) {
         Appended::Done => {
             context.hearing.works(WRITING);
@@ -220,7 +234,7 @@ fn tell_failure(
             "the coordinator has been told, without words for the job's author"
         }
     };
-    match context.coordinator.fail(&job.credentials) {
+    match context.coordinator.fail(&job.credentials, *reason) {
         Delivery::Done => {
             context.hearing.works(FAILING);
             log::info!("{told}");
@@ -256,6 +270,7 @@ fn deliver_failure(job: &mut Job, context: &JobContext<'_>) -> Result<(), Stoppe
 
 fn unreadable(why: &str) -> Failure {
     Failure {
+        reason: FailureReason::ScriptFailure,
         user: "The job's definition can't be read by this runner: it is nested too deeply."
             .to_owned(),
         admin: format!("the job's payload can't be handed on: {why}"),

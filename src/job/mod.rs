@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::executor::Machine;
 use crate::names::{MachineName, RunnerName};
-use crate::payload::{JobCredentials, Payload};
+use crate::payload::{FailureReason, JobCredentials, Payload};
 
 /// A job that we answer for, from its grant until nothing of it is left.
 #[derive(Clone, Debug)]
@@ -37,9 +37,17 @@ pub enum Phase {
     Launched,
     /// Over, as far as we go; its machine may still be there.
     Ended {
-        /// A failure that its coordinator has not been told yet, in the words for the job's log.
-        untold: Option<String>,
+        /// A failure that its coordinator has not been told yet.
+        untold: Option<Untold>,
     },
+}
+
+/// What its author and the coordinator are told of a failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Untold {
+    /// For the job's log.
+    pub words: String,
+    pub reason: FailureReason,
 }
 
 /// The coordinator ends a job 15 minutes after its timeout (GitLab page, section 11), which runs since
@@ -75,7 +83,10 @@ impl Job {
             machine: Machine::new(MachineName::of(runner, credentials.id), None),
             credentials,
             phase: Phase::Ended {
-                untold: Some(words),
+                untold: Some(Untold {
+                    words,
+                    reason: FailureReason::RunnerSystemFailure,
+                }),
             },
         }
     }

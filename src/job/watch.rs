@@ -11,7 +11,7 @@ use crate::backoff::Backoff;
 use crate::coordinator::{Ask, Heard, LogProbe, Standing};
 use crate::executor::{Failure, Halt, Patience};
 use crate::names::ProjectId;
-use crate::payload::JobCredentials;
+use crate::payload::{FailureReason, JobCredentials};
 use crate::shutdown::Stop;
 
 /// While a machine is awaited, the coordinator is asked so often whether that is still of use.
@@ -168,6 +168,7 @@ fn check_age(job: &Job) -> Result<(), Halt> {
         return Ok(());
     }
     Err(Failure {
+        reason: FailureReason::JobExecutionTimeout,
         user: "The job did not end in its time, and its machine was taken away.".to_owned(),
         admin: "the machine has reached its maximum age (the job's timeout and a margin, or \
                 paas_max_machine_age)"
@@ -178,6 +179,7 @@ fn check_age(job: &Job) -> Result<(), Halt> {
 
 fn canceled() -> Halt {
     Halt::Failed(Failure {
+        reason: FailureReason::ScriptFailure,
         user: "The job was canceled before it started.".to_owned(),
         admin: "it was canceled before it started".to_owned(),
     })
@@ -186,6 +188,7 @@ fn canceled() -> Halt {
 fn not_started(timeout: Duration) -> Failure {
     let seconds = timeout.as_secs();
     Failure {
+        reason: FailureReason::RunnerSystemFailure,
         user: format!("Job not active (no log) after {seconds} seconds"),
         admin: format!("no log {seconds} s after the hand-over; the machine's own log may say why"),
     }

@@ -7,6 +7,7 @@
 
 mod damage;
 mod dependency_proxy;
+mod reason;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 
+pub use self::reason::FailureReason;
 use crate::json::Fields;
 use crate::names::{JobId, ProjectId};
 use crate::secret::Secret;
@@ -33,6 +35,8 @@ pub struct Payload {
     /// Where the job's log can be read with a user's token.
     pub project: Option<ProjectId>,
     timeout: Option<Duration>,
+    /// Those of ours that its coordinator knows.
+    failure_reasons: Vec<FailureReason>,
     variables: Vec<Variable>,
 }
 
@@ -113,6 +117,11 @@ impl Payload {
         let project = fields.object("job_info").get("project_id").map(ProjectId);
         let timeout: Option<u64> = fields.object("runner_info").get("timeout");
         let timeout = timeout.filter(|seconds| *seconds > 0);
+        let reasons = fields.object("features").list("failure_reasons");
+        let reasons = reasons.into_iter();
+        let failure_reasons = reasons
+            .filter_map(|reason| serde_json::from_str(reason.get()).ok())
+            .collect();
         let variables = fields.list("variables").into_iter();
         let variables = variables
             .filter_map(Variable::read)
@@ -126,6 +135,7 @@ impl Payload {
             },
             project,
             timeout: timeout.map(|seconds| Duration::from_secs(seconds.min(LONGEST_TIMEOUT))),
+            failure_reasons,
             variables,
             text,
         })

@@ -84,6 +84,7 @@ impl Runner {
             identity: RunnerIdentity {
                 token: settings.token,
                 system_id: system_id.clone(),
+                features: settings.features,
             },
             name: settings.name,
             coordinator,

@@ -17,9 +17,9 @@ use serde_json::value::RawValue;
 
 use crate::clock::Timestamp;
 use crate::executor::{History, Machine, Resource};
-use crate::job::{Job, Phase};
+use crate::job::{Job, Phase, Untold};
 use crate::names::{JobId, JobKey, MachineName, RunnerName};
-use crate::payload::{JobCredentials, Payload};
+use crate::payload::{FailureReason, JobCredentials, Payload};
 use crate::secret::Secret;
 use crate::weight::Weight;
 
@@ -135,8 +135,10 @@ struct Supplement {
     machine: History,
     /// Whether a machine of the job's name may exist that isn't known.
     machine_in_doubt: bool,
-    /// A failure that the coordinator was not told yet.
+    /// A failure that the coordinator was not told yet, in the words for the job's log.
     verdict: Option<String>,
+    #[serde(default)]
+    failure_reason: Option<FailureReason>,
 }
 
 #[derive(Default, Deserialize, Serialize)]
@@ -261,8 +263,8 @@ impl Handle {
 impl Supplement {
     fn of(tracked: &Tracked) -> Self {
         let (runner, job) = (&tracked.runner, &tracked.job);
-        let verdict = match &job.phase {
-            Phase::Ended { untold } => untold.clone(),
+        let untold = match &job.phase {
+            Phase::Ended { untold } => untold.as_ref(),
             Phase::Pending(_) | Phase::Launched => None,
         };
         Self {
@@ -277,7 +279,8 @@ impl Supplement {
             flavor: job.machine.flavor.clone(),
             machine: job.machine.history,
             machine_in_doubt: job.machine.maybe_unseen_since.is_some(),
-            verdict,
+            verdict: untold.map(|untold| untold.words.clone()),
+            failure_reason: untold.map(|untold| untold.reason),
         }
     }
 
@@ -308,7 +311,9 @@ impl Supplement {
             job.expires = expires.moment();
         }
         if let Phase::Ended { untold } = &mut job.phase {
-            *untold = self.verdict;
+            // Older files have no reason: all were called so then.
+            let reason = self.failure_reason.unwrap_or(FailureReason::ScriptFailure);
+            *untold = self.verdict.map(|words| Untold { words, reason });
         }
         let machine = &mut job.machine;
         machine.name = MachineName::of(&known.runner, id);

@@ -6,9 +6,9 @@ use sandbox::{Hook, MachineBehaviour, Role};
 use crate::scene::{CLEVER_TOKEN, ORGANIZATION, Scene};
 
 /// The job failed as our failures do, and its log says `text` in red.
-fn assert_told(ended: &JobView, text: &str) {
+fn assert_told(ended: &JobView, reason: &str, text: &str) {
     assert_eq!(ended.status, JobStatus::Failed);
-    assert_eq!(ended.failure_reason.as_deref(), Some("script_failure"));
+    assert_eq!(ended.failure_reason.as_deref(), Some(reason), "{text}");
     assert_eq!(ended.exit_code, Some(103));
     assert_eq!(ended.verdicts().len(), 1, "{:?}", ended.calls);
     let log = ended.log();
@@ -25,6 +25,7 @@ fn a_flavor_that_nobody_offers_is_told_with_those_on_offer() {
     let job = scene.submit_cheap("sized");
     assert_told(
         &scene.await_end(job),
+        "script_failure",
         "XXXL`; this runner offers XS, S, M, L, XL, 2XL, 3XL",
     );
     service.await_log("the job asks for flavor \"XXXL\"");
@@ -47,7 +48,11 @@ fn a_flavor_that_went_is_noticed_and_told_with_those_that_are_left() {
     flavors.retain(|flavor| flavor["name"] != "heptapod-runner-S");
     scene.clever.set_flavors(flavors);
     let job = scene.submit_for("sized", "true", "S");
-    assert_told(&scene.await_end(job), "S`; this runner offers XS, M, L");
+    assert_told(
+        &scene.await_end(job),
+        "script_failure",
+        "S`; this runner offers XS, M, L",
+    );
     scene.await_no_machines();
 }
 
@@ -57,7 +62,11 @@ fn a_flavor_above_the_maximum_is_refused() {
     scene.runner = "cc_max_flavor = \"M\"".to_owned();
     let _service = scene.start();
     let job = scene.submit_for("sized", "true", "XL");
-    assert_told(&scene.await_end(job), "XL`; this runner offers XS, S, M.");
+    assert_told(
+        &scene.await_end(job),
+        "script_failure",
+        "XL`; this runner offers XS, S, M.",
+    );
     assert!(scene.machine(job).is_none());
 }
 
@@ -86,6 +95,7 @@ fn a_machine_that_never_reports_is_a_launch_failure() {
     let job = scene.submit("silent", "true");
     assert_told(
         &scene.await_end(job),
+        "runner_system_failure",
         "Job not active (no log) after 1 seconds",
     );
     scene.await_no_machines();
@@ -97,7 +107,11 @@ fn refused_credentials_are_for_the_administrator() {
     scene.clever.revoke_token(CLEVER_TOKEN);
     let service = scene.start();
     let job = scene.submit("refused", "true");
-    assert_told(&scene.await_end(job), "Please tell its administrator");
+    assert_told(
+        &scene.await_end(job),
+        "runner_configuration_error",
+        "Please tell its administrator",
+    );
     let line = service.await_log("check the organization and its token");
     assert!(
         line.contains("creating application hpd-job-kvzWdEMo-"),
@@ -114,7 +128,11 @@ fn a_refused_push_is_a_launch_failure_and_the_application_goes() {
         .set_quirks(|quirks| quirks.hook = Hook::Refuses);
     let _service = scene.start();
     let job = scene.submit("declined", "true");
-    assert_told(&scene.await_end(job), "could not be handed over");
+    assert_told(
+        &scene.await_end(job),
+        "runner_external_dependency_failure",
+        "could not be handed over",
+    );
     scene.await_no_machines();
 }
 
@@ -128,7 +146,11 @@ fn a_repository_that_never_comes_is_a_launch_failure() {
         .set_quirks(|quirks| quirks.repository_never_ready = true);
     let service = scene.start();
     let job = scene.submit("waits", "true");
-    assert_told(&scene.await_end(job), "did not prepare a machine");
+    assert_told(
+        &scene.await_end(job),
+        "runner_external_dependency_failure",
+        "did not prepare a machine",
+    );
     service.await_log("cc_deployment_repo_timeout");
     scene.await_no_machines();
 }
@@ -146,7 +168,11 @@ fn a_push_address_elsewhere_never_sees_the_token() {
     );
     let service = scene.start();
     let job = scene.submit("phished", "true");
-    assert_told(&scene.await_end(job), "did not prepare a machine");
+    assert_told(
+        &scene.await_end(job),
+        "runner_external_dependency_failure",
+        "did not prepare a machine",
+    );
     service.await_log("the token is not sent there");
     scene.await_no_machines();
 }
@@ -251,7 +277,7 @@ fn a_machine_reaches_its_maximum_age_while_nobody_can_say_whether_its_job_runs()
     service.await_log("has reached its maximum age");
     scene.coordinator.resume();
     let ended = scene.await_end(job);
-    assert_told(&ended, "did not end in its time");
+    assert_told(&ended, "job_execution_timeout", "did not end in its time");
 }
 
 #[test]

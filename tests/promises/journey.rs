@@ -138,3 +138,24 @@ fn a_configured_token_watches_the_log_and_one_that_is_refused_is_no_obstacle() {
         scene.await_no_machines();
     }
 }
+
+/// A coordinator fails jobs that need what is not announced.
+#[test]
+fn what_the_inner_runner_can_do_is_announced_as_its_section_says() {
+    let mut scene = Scene::new();
+    scene.runner =
+        "cc_runner_features = { vault_secrets = true, session = false, image = true }".to_owned();
+    let _service = scene.start();
+    let requests = || scene.coordinator.job_requests(RUNNER_TOKEN);
+    scene.await_that("it is not asked", || !requests().is_empty());
+    let features = &requests()[0].features;
+    for (feature, announced) in [
+        ("fallback_cache_keys", true),
+        ("vault_secrets", true),
+        ("session", false),
+        ("image", true),
+        ("proxy", false),
+    ] {
+        assert_eq!(features[feature], announced, "{feature}");
+    }
+}

@@ -14,6 +14,7 @@ use crate::config::values::AuthKind;
 use crate::config::{Tenancy, credential};
 use crate::coordinator::{Coordinator, NoAttributes};
 use crate::executor::Failure;
+use crate::payload::FailureReason;
 use crate::thread::lock;
 
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
@@ -143,6 +144,7 @@ impl Tenants {
             }
             Err(NoAttributes::Refused(why)) => {
                 return Err(Trouble::Final(Failure {
+                    reason: FailureReason::RunnerConfigurationError,
                     user: "This runner may not learn which Clever Cloud organization pays for \
                            this job. Please tell its administrator."
                         .to_owned(),
@@ -192,6 +194,7 @@ fn lacks(group: &str, key: &str) -> Trouble {
 
 fn no_account(why: &str) -> Failure {
     Failure {
+        reason: FailureReason::RunnerConfigurationError,
         user: format!(
             "There is no Clever Cloud organization to pay for this job: {why}. Please tell the \
              owner of the group."

@@ -8,6 +8,7 @@ use crate::deploy::remote::PushError;
 use crate::executor::Failure;
 use crate::foreign::{Keep, one_line};
 use crate::names::MachineName;
+use crate::payload::FailureReason;
 
 /// Clever Cloud would not create an application of this machine type, with a credential of this kind.
 pub fn not_created(
@@ -16,17 +17,20 @@ pub fn not_created(
     kind: AuthKind,
     machine_type: &MachineType,
 ) -> Failure {
-    let (user, hint) = match error {
+    let (reason, user, hint) = match error {
         Trouble::Final(failure) | Trouble::NoAccount(failure) => return failure.clone(),
         error if error.is_refused_credentials() => (
+            FailureReason::RunnerConfigurationError,
             "Clever Cloud refused this runner's credentials. Please tell its administrator.",
             credentials_hint(kind),
         ),
         error if error.may_pass() => (
+            FailureReason::RunnerExternalDependencyFailure,
             "Clever Cloud could not provide a machine for this job in time. Please retry it later.",
             String::new(),
         ),
         error => (
+            FailureReason::RunnerConfigurationError,
             "Clever Cloud refused to provide a machine for this job. Please tell the runner's \
              administrator.",
             match machine_type {
@@ -40,6 +44,7 @@ pub fn not_created(
         ),
     };
     Failure {
+        reason,
         user: user.to_owned(),
         admin: format!("{what}: {error}{hint}"),
     }
@@ -62,6 +67,7 @@ fn credentials_hint(kind: AuthKind) -> String {
 /// An application is there, but nothing can be pushed to it.
 pub fn unusable(name: &MachineName, why: &str) -> Failure {
     Failure {
+        reason: FailureReason::RunnerExternalDependencyFailure,
         user: "Clever Cloud did not prepare a machine for this job in time. Please retry it later."
             .to_owned(),
         admin: format!("application {name} can't be used: {why}"),
@@ -69,12 +75,14 @@ pub fn unusable(name: &MachineName, why: &str) -> Failure {
 }
 
 pub fn not_pushed(name: &MachineName, error: &PushError) -> Failure {
-    let hint = if error.credentials_refused {
-        "; check the organization's token and cc_auth_user"
+    let (reason, hint) = if error.credentials_refused {
+        let hint = "; check the organization's token and cc_auth_user";
+        (FailureReason::RunnerConfigurationError, hint)
     } else {
-        ""
+        (FailureReason::RunnerExternalDependencyFailure, "")
     };
     Failure {
+        reason,
         user: "The job could not be handed over to its machine. Please retry it later, and tell \
                the runner's administrator if that does not help."
             .to_owned(),
@@ -98,6 +106,7 @@ pub fn not_deleted(api_url: &str, owner: Option<&str>, error: &Trouble) -> Strin
 pub fn no_such_flavor(wanted: &str, offered: &str) -> Failure {
     let shown = one_line(wanted, Keep::Start(40));
     Failure {
+        reason: FailureReason::ScriptFailure,
         user: format!(
             "CI_CLEVER_CLOUD_FLAVOR is `{shown}`; this runner offers {offered}. Please change the \
              variable in the job's definition."
@@ -109,6 +118,7 @@ pub fn no_such_flavor(wanted: &str, offered: &str) -> Failure {
 /// The configuration's own flavor is none.
 pub fn no_default_flavor(default: &str, offered: &str) -> Failure {
     Failure {
+        reason: FailureReason::RunnerConfigurationError,
         user: format!(
             "This runner's default machine size is not on offer. Please tell its administrator, or \
              set the variable CI_CLEVER_CLOUD_FLAVOR to one of {offered}."
@@ -120,6 +130,7 @@ pub fn no_default_flavor(default: &str, offered: &str) -> Failure {
 /// The machine has ended by itself, and the job has no result.
 pub fn ended_too_early(name: &MachineName) -> Failure {
     Failure {
+        reason: FailureReason::RunnerSystemFailure,
         user: "The job's machine stopped without a result. It may have been out of memory: a \
                larger CI_CLEVER_CLOUD_FLAVOR may help."
             .to_owned(),
@@ -132,6 +143,7 @@ pub fn ended_too_early(name: &MachineName) -> Failure {
 /// The application is not there any more, and we did not delete it.
 pub fn deleted_by_hand(name: &MachineName) -> Failure {
     Failure {
+        reason: FailureReason::RunnerSystemFailure,
         user:
             "The job's machine was deleted while the job ran. Please retry the job, and tell the \
                runner's administrator if that does not help."

@@ -27,7 +27,7 @@ use crate::config::LocalDockerSettings;
 use crate::deploy::scratch::Scratch;
 use crate::deploy::{BuildContext, InnerRunner};
 use crate::names::{MachineName, RunnerName};
-use crate::payload::Payload;
+use crate::payload::{FailureReason, Payload};
 use crate::weight::Weight;
 
 /// All jobs weigh the same; the quota needs a flavor to count in.
@@ -231,6 +231,7 @@ impl Name {
 
 fn not_started(name: &MachineName, why: &str) -> Failure {
     Failure {
+        reason: FailureReason::RunnerSystemFailure,
         user: "The container for this job could not be started. Please retry it later, and tell \
                the runner's administrator if that does not help."
             .to_owned(),
@@ -240,6 +241,7 @@ fn not_started(name: &MachineName, why: &str) -> Failure {
 
 fn ended_too_early(name: &Name) -> Failure {
     Failure {
+        reason: FailureReason::RunnerSystemFailure,
         user: "The job's container stopped without a result. It may have been out of memory: \
                please retry the job, and tell the runner's administrator if that does not help."
             .to_owned(),

@@ -30,7 +30,7 @@ use heptapod_paas_runner::executor::clever::CleverDocker;
 use heptapod_paas_runner::executor::{Executor, Halt, Machine, Patience, Resource};
 use heptapod_paas_runner::http::Http;
 use heptapod_paas_runner::names::{JobId, MachineName, ProjectId, RunnerName};
-use heptapod_paas_runner::payload::{JobCredentials, Payload};
+use heptapod_paas_runner::payload::{FailureReason, JobCredentials, Payload};
 use heptapod_paas_runner::secret::Secret;
 use heptapod_paas_runner::shutdown::{self, Stop};
 use heptapod_paas_runner::trust::Trust;
@@ -110,6 +110,7 @@ fn ask_coordinator(call: &str) -> Option<String> {
     let runner = RunnerIdentity {
         token: secret.clone(),
         system_id: "s_0".to_owned(),
+        features: Vec::new(),
     };
     Some(match call {
         "ask" => match coordinator.request_job(&runner, &mut Queue::default(), true) {
@@ -118,7 +119,7 @@ fn ask_coordinator(call: &str) -> Option<String> {
         },
         "greet" => of_heard(coordinator.standing(&job, Ask::Greeting)),
         "look" => of_heard(coordinator.standing(&job, Ask::Look)),
-        "fail" => match coordinator.fail(&job) {
+        "fail" => match coordinator.fail(&job, FailureReason::ScriptFailure) {
             Delivery::Done => String::new(),
             Delivery::Refused(why) | Delivery::Later(why) => why,
         },
