@@ -146,7 +146,7 @@ fn what_the_inner_runner_can_do_is_announced_as_its_section_says() {
     scene.runner =
         "cc_runner_features = { vault_secrets = true, session = false, image = true }".to_owned();
     let _service = scene.start();
-    let requests = || scene.coordinator.job_requests(RUNNER_TOKEN);
+    let requests = || scene.coordinator.job_requests(crate::scene::RUNNER_TOKEN);
     scene.await_that("it is not asked", || !requests().is_empty());
     let features = &requests()[0].features;
     for (feature, announced) in [
