@@ -35,6 +35,25 @@ impl fmt::Display for ProjectId {
 pub struct JobKey {
     pub runner: RunnerName,
     pub id: JobId,
+    /// Of the job's token: a coordinator that was restored from a backup uses numbers again.
+    mark: String,
+}
+
+impl JobKey {
+    #[must_use]
+    pub fn of(runner: &RunnerName, id: JobId, token: &Secret) -> Self {
+        Self {
+            runner: runner.clone(),
+            id,
+            mark: sha256_hex(&[token.reveal().as_bytes()], 8),
+        }
+    }
+
+    /// Whether both have the same number, and with that the same machine's name.
+    #[must_use]
+    pub fn has_number_of(&self, other: &Self) -> bool {
+        (self.id, &self.runner) == (other.id, &other.runner)
+    }
 }
 
 /// What a machine is called, everywhere: `hpd-job-<runner's unique name>-<job>`.

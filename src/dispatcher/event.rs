@@ -82,10 +82,8 @@ mod tests {
                 "standby_resources": [{{"paas_token": "s3same-standby"}}]}}"#
         );
         let state = State::parse(file.as_bytes()).unwrap();
-        let key = JobKey {
-            runner: runner.clone(),
-            id: payload.credentials.id,
-        };
+        let credentials = &payload.credentials;
+        let key = JobKey::of(&runner, credentials.id, &credentials.token);
         let (saved, _) = bounded(0);
         let event = Event::Job {
             key,

@@ -17,7 +17,7 @@ use super::event::Event;
 use crate::backoff::Backoff;
 use crate::coordinator::{Grant, Queue};
 use crate::job::Job;
-use crate::names::JobId;
+use crate::payload::JobCredentials;
 use crate::quota::{Claim, Full, Reservation};
 use crate::runner::Runner;
 use crate::shutdown::{Stop, Stopped};
@@ -119,7 +119,7 @@ impl Drop for Poller {
 struct Memory {
     queue: Queue,
     /// The jobs that came last: a coordinator that grants one again is in trouble.
-    granted: VecDeque<JobId>,
+    granted: VecDeque<JobCredentials>,
     backoff: Backoff,
     full: Option<Full>,
     /// When there was no job the last time, if there was none.
@@ -137,7 +137,7 @@ impl Memory {
         }
     }
 
-    fn remember(&mut self, job: JobId) {
+    fn remember(&mut self, job: JobCredentials) {
         self.granted.truncate(REMEMBERED_GRANTS - 1);
         self.granted.push_front(job);
     }
@@ -225,13 +225,13 @@ impl Poller {
         weight: Weight,
         reservation: Reservation,
     ) -> Result<(), Stopped> {
-        let id = job.credentials.id;
-        if memory.granted.contains(&id) {
+        if memory.granted.contains(&job.credentials) {
             drop(reservation);
-            return self.trouble(memory, &format!("it grants job {id} again"), None);
+            let why = format!("it grants job {} again", job.credentials.id);
+            return self.trouble(memory, &why, None);
         }
         memory.answered();
-        memory.remember(id);
+        memory.remember(job.credentials.clone());
         memory.nothing = None;
         reservation.weighed(weight);
         // The dispatcher outlives us.

@@ -15,6 +15,7 @@ use crate::deploy::scratch::Scratch;
 use crate::http::Http;
 use crate::job::context::Policy;
 use crate::logger::{self, Subject};
+use crate::names::JobKey;
 use crate::orphans::search::Search;
 use crate::quota::{Limits, Quota};
 use crate::runner::{self, Installation, Runner};
@@ -164,7 +165,8 @@ impl Dispatcher {
             .or_else(|| {
                 find(&|runner| {
                     let may_be = name.unique.is_empty() && runner.unique_name.python == name.python;
-                    may_be && !self.served.contains_key(&runner.key(id))
+                    let has_one = |key: &JobKey| key.id == id && key.runner == runner.unique_name;
+                    may_be && !self.served.keys().any(has_one)
                 })
             })
     }

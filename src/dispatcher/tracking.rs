@@ -1,5 +1,6 @@
 //! What becomes of the tracked jobs when something is reported, and how that gets on disk.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,13 +25,21 @@ const AFTER_PANIC: Duration = Duration::from_secs(10);
 
 impl Dispatcher {
     pub(super) fn granted(&mut self, runner: &Arc<Runner>, job: Job, reservation: Reservation) {
-        let key = runner.key(job.credentials.id);
+        let key = runner.key(&job.credentials);
         let is_here = self.served.contains_key(&key);
+        let has_number_of = |other: &JobKey| key.has_number_of(other);
+        let waits = self.served.keys().any(has_number_of);
         logger::about_job(key.id.0, &runner.name, || {
             if is_here {
                 log::error!("granted again while we have it; ignored");
-            } else {
-                log::info!("granted, with a weight of {}", reservation.weight());
+                return;
+            }
+            log::info!("granted, with a weight of {}", reservation.weight());
+            if waits {
+                log::warn!(
+                    "another job of this number is here, as after the coordinator was restored from a \
+                     backup; this one waits until the other one's machine is gone"
+                );
             }
         });
         if is_here {
@@ -61,7 +70,8 @@ impl Dispatcher {
         if goes {
             let reservation = runner.share.hold(Weight::ZERO);
             reservation.launched();
-            let (key, job) = (runner.key(found.job), orphans::as_job(found));
+            let job = orphans::as_job(found);
+            let key = runner.key(&job.credentials);
             self.take_on(runner, key, job, reservation);
         }
     }
@@ -136,6 +146,16 @@ impl Dispatcher {
         }
     }
 
+    /// Whether another job, of those that don't wait, has a machine of the same name.
+    fn namesake_is_served(&self, key: &JobKey, waiting: &VecDeque<Task>) -> bool {
+        let waits = |other: &JobKey| {
+            let mut all = self.to_start.iter().chain(waiting);
+            all.any(|task| task.key == *other)
+        };
+        let mut others = self.served.keys().filter(|other| *other != key);
+        others.any(|other| key.has_number_of(other) && !waits(other))
+    }
+
     /// Writes the state file if something changed, then lets go on who waited for that.
     pub(super) fn save(&mut self) {
         if self.unsaved {
@@ -164,7 +184,12 @@ impl Dispatcher {
         let Some(workers) = &self.workers else {
             return;
         };
-        for task in std::mem::take(&mut self.to_start) {
+        let mut tasks = VecDeque::from(std::mem::take(&mut self.to_start));
+        while let Some(task) = tasks.pop_front() {
+            if self.namesake_is_served(&task.key, &tasks) {
+                self.to_start.push(task);
+                continue;
+            }
             let workers = workers.clone();
             let name = format!("job-{}", task.key.id);
             let spawned = spawn(&name, task, move |task| work(task, workers));

@@ -161,10 +161,11 @@ mod tests {
         let (events, incoming) = unbounded();
         let (at_work, all_gone) = bounded(0);
         let hang_up = HangUp {
-            key: JobKey {
-                runner: RunnerName::of(&Secret::new("kvzWdEMoTESTtoken000"), "https://x", &[]),
-                id: JobId(7),
-            },
+            key: JobKey::of(
+                &RunnerName::of(&Secret::new("kvzWdEMoTESTtoken000"), "https://x", &[]),
+                JobId(7),
+                &Secret::new("job token"),
+            ),
             workers: WorkerContext {
                 spacing: Arc::new(LaunchSpacing::new(Duration::ZERO)),
                 policy: Policy {

@@ -21,7 +21,7 @@ use crate::names::{JobId, ProjectId};
 use crate::secret::Secret;
 
 /// What every call about a job needs: the job's own token is all that its coordinator asks for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobCredentials {
     pub id: JobId,
     pub token: Secret,

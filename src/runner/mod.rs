@@ -12,7 +12,8 @@ use crate::deploy::InnerRunner;
 use crate::executor::Executor;
 use crate::executor::clever::CleverDocker;
 use crate::executor::local_docker::LocalDocker;
-use crate::names::{JobId, JobKey, RunnerName};
+use crate::names::{JobKey, RunnerName};
+use crate::payload::JobCredentials;
 use crate::quota::{Quota, Share};
 
 pub struct Runner {
@@ -96,10 +97,7 @@ impl Runner {
 
     /// One of its jobs, among all of this program.
     #[must_use]
-    pub fn key(&self, id: JobId) -> JobKey {
-        JobKey {
-            runner: self.unique_name.clone(),
-            id,
-        }
+    pub fn key(&self, job: &JobCredentials) -> JobKey {
+        JobKey::of(&self.unique_name, job.id, &job.token)
     }
 }

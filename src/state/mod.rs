@@ -38,10 +38,8 @@ pub struct Tracked {
 impl Tracked {
     #[must_use]
     pub fn key(&self) -> JobKey {
-        JobKey {
-            runner: self.runner.clone(),
-            id: self.job.credentials.id,
-        }
+        let job = &self.job.credentials;
+        JobKey::of(&self.runner, job.id, &job.token)
     }
 
     /// Whether a machine of this runner's job may be this one's. Runners whose tokens begin alike

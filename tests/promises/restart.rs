@@ -165,3 +165,45 @@ fn a_job_is_watched_to_its_end_when_its_runners_token_was_changed() {
     scene.await_nothing_tracked("after the change");
     scene.assert_started_once(job);
 }
+
+/// The Python runner serves them, too.
+#[test]
+fn a_coordinator_that_was_restored_from_a_backup_uses_numbers_again_and_each_job_is_served() {
+    let scene = Scene::new();
+    let service = scene.start();
+    let before = scene.submit("before the backup was restored", "sleep 1000");
+    service.await_log("running, seen");
+    let down = Rule::on("DELETE", "*").always().with(Fault::html(503));
+    scene.clever.faults().inject(down);
+    scene.coordinator.restore_from_backup();
+    let job = scene.submit("after", "true");
+    assert_eq!(before, job, "the same number");
+    service.await_log("another job of this number is here");
+    scene.await_that("it is not on disk", || {
+        scene.state()["pending"][0][0]["job_id"] == job
+    });
+    // It waits for the other one's machine, over a kill, too.
+    let log = service.kill();
+    scene.clever.faults().clear();
+    let _service = scene.start();
+    let ended = scene.await_end(job);
+    assert_eq!(ended.status, JobStatus::Success, "{log}");
+    scene.await_no_machines();
+    scene.await_nothing_tracked("all over");
+    assert_eq!(scene.clever.ever_created().len(), 2, "one each");
+}
+
+#[test]
+fn a_job_of_a_number_that_was_granted_before_is_taken_when_the_other_one_is_over() {
+    let scene = Scene::new();
+    let service = scene.start();
+    let before = scene.submit("before", "true");
+    assert_eq!(scene.await_end(before).status, JobStatus::Success);
+    scene.await_nothing_tracked("over");
+    scene.coordinator.restore_from_backup();
+    let job = scene.submit("after", "true");
+    assert_eq!(before, job, "the same number");
+    let ended = scene.await_end(job);
+    assert_eq!(ended.status, JobStatus::Success, "{}", service.whole_log());
+    scene.await_no_machines();
+}

@@ -266,6 +266,12 @@ impl Coordinator {
         });
     }
 
+    /// It was restored from a backup of before its first job: none is known any more, and the next one
+    /// has the first one's number.
+    pub fn restore_from_backup(&self) {
+        self.world().lock().jobs.clear();
+    }
+
     fn with_job(&self, id: JobId, change: impl FnOnce(&World, &mut job::Job)) {
         let mut state = self.world().lock();
         if let Some(job) = state.jobs.get_mut(&id) {
