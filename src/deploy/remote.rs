@@ -22,10 +22,10 @@ use ureq::http::Method;
 
 use super::pkt_line;
 use crate::deadline::{Deadline, Early};
-use crate::foreign::{Keep, bare_address, one_line};
 use crate::http::{Answer, Call, Http};
 use crate::logger;
 use crate::secret::Secret;
+use crate::stranger;
 
 /// A list of branches is short, and made at once.
 const REFS_TIMEOUT: Duration = Duration::from_secs(30);
@@ -34,8 +34,6 @@ const REFS_TIMEOUT: Duration = Duration::from_secs(30);
 const PUSH_TIMEOUT: Duration = Duration::from_secs(45);
 /// There are few branches, and hooks say little.
 const ANSWER_LIMIT: u64 = 1 << 20;
-/// So much of an address is shown.
-const SHOWN: usize = 200;
 /// A thread that waits for another one.
 const STACK: usize = 64 << 10;
 
@@ -181,12 +179,12 @@ impl Remote {
             logger::about(subject);
             let call = request.call(&login).within(timeout);
             let answer = http.send(&call).map_err(|error| error.to_string());
-            let _ = done.send(answer.map(|answer| (answer.describe(&call), answer)));
+            let _ = done.send(answer.map(|answer| (stranger::describe(&answer, &call), answer)));
         };
         let thread = thread::Builder::new().stack_size(STACK).spawn(send);
         thread.map_err(|error| trouble(&format!("no thread for it: {error}")))?;
         match deadline.await_next(&answered) {
-            Ok(Some(Ok((said, answer)))) => self.judge(&what, wanted, &said, answer),
+            Ok(Some(Ok((said, answer)))) => judge(&what, wanted, &said, answer),
             Ok(Some(Err(why))) => Err(trouble(&why)),
             // It is in the log.
             Ok(None) => Err(trouble("a panic, which is a bug")),
@@ -197,45 +195,29 @@ impl Remote {
             Err(Early::GivenUp) => Err(trouble("not wanted any more")),
         }
     }
+}
 
-    /// The body of an answer that is what was asked for; else whose word it is. See above.
-    fn judge(
-        &self,
-        what: &str,
-        wanted: &str,
-        said: &str,
-        answer: Answer,
-    ) -> Result<Vec<u8>, PushError> {
-        let kind = content_type(&answer);
-        if answer.status == 200 && kind == wanted {
-            return Ok(answer.body);
-        }
-        let is_page = kind.contains("html");
-        let is_challenge = answer.status == 401 && asks_for_our_login(&answer);
-        let shown = |text: &str| one_line(&self.without_login(text), Keep::Start(SHOWN));
-        let more = match answer.status {
-            200..=299 => format!(
-                " of type {:?}, which is no git remote's; is there a proxy or a sign-in page \
-                 between us and it?",
-                shown(&kind)
-            ),
-            300..=399 => format!(
-                ", which points to {:?}; the login is not sent there: is there a proxy or a \
-                 sign-in page between us and the git remote?",
-                shown(&bare_address(answer.header("Location").unwrap_or_default()))
-            ),
-            _ if is_page => {
-                " with a page, so it may be of something between us and the git remote".to_owned()
-            }
-            _ => String::new(),
-        };
-        Err(PushError {
-            text: format!("{what}: {said}{more}"),
-            may_pass: is_page || !is_challenge,
-            credentials_refused: is_challenge || answer.status == 403,
-            retry_after: answer.retry_after(),
-        })
+/// The body of an answer that is what was asked for; else whose word it is, as far as that can be
+/// known. See above.
+fn judge(what: &str, wanted: &str, said: &str, answer: Answer) -> Result<Vec<u8>, PushError> {
+    let kind = content_type(&answer);
+    if answer.status == 200 && kind == wanted {
+        return Ok(answer.body);
     }
+    let is_challenge = answer.status == 401 && asks_for_our_login(&answer);
+    let hint = match answer.status {
+        200..=399 => {
+            ", which is not a git remote's answer; is there a proxy or a sign-in page between us \
+             and it?"
+        }
+        _ => "",
+    };
+    Err(PushError {
+        text: format!("{what}: {said}{hint}"),
+        may_pass: kind.contains("html") || !is_challenge,
+        credentials_refused: is_challenge || answer.status == 403,
+        retry_after: answer.retry_after(),
+    })
 }
 
 /// Without what comes behind it, such as a character set.

@@ -87,6 +87,7 @@ fn measure(
     rig.await_idle()?;
     let process = rig.program.id();
     let idle = Memory::of(process);
+    let before = measure::processor_time(process);
     let mut load = Load::default();
     let singles = load.run_one_by_one(rig, show)?;
     let launch = measure::median_launch(&load.times, &singles);
@@ -97,6 +98,7 @@ fn measure(
         launching: held.launching,
         running: held.running,
         jobs_at_once: jobs,
+        processor: measure::processor_time(process).and_then(|now| now.checked_sub(before?)),
         git_calls: git_calls.of(process),
         launches: load.jobs.len(),
     };

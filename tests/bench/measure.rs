@@ -36,6 +36,20 @@ impl Memory {
     }
 }
 
+/// How long a process has kept a processor busy, together with those of its children that have ended.
+/// None, where the system doesn't tell.
+pub fn processor_time(process: u32) -> Option<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // Behind the name, which may have anything in it: user and system time, and the children's.
+    let fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let times = fields.skip(11).take(4).map(str::parse::<u64>);
+    let ticks: u64 = times.sum::<Result<_, _>>().ok()?;
+    Some(TICK * u32::try_from(ticks).ok()?)
+}
+
+/// In which Linux counts the time of processes, on all of its usual platforms.
+const TICK: Duration = Duration::from_millis(10);
+
 /// Of one program. What could not be measured is none.
 pub struct Numbers {
     /// From grant to push, of a job on its own.
@@ -45,6 +59,8 @@ pub struct Numbers {
     pub launching: Option<Memory>,
     pub running: Option<Memory>,
     pub jobs_at_once: usize,
+    /// Since it was idle.
+    pub processor: Option<Duration>,
     pub git_calls: usize,
     pub launches: usize,
 }
@@ -54,6 +70,11 @@ impl Numbers {
     pub fn per_job(&self, most: Option<Memory>) -> Option<f64> {
         let more = most?.resident.saturating_sub(self.idle?.resident);
         Some(more as f64 / self.jobs_at_once.max(1) as f64)
+    }
+
+    pub fn processor_per_launch(&self) -> Option<Duration> {
+        let launches = u32::try_from(self.launches).ok()?;
+        self.processor?.checked_div(launches)
     }
 
     pub fn git_per_launch(&self) -> f64 {

@@ -195,7 +195,7 @@ fn a_git_remote_that_quotes_what_it_was_sent_betrays_nothing() {
     let jobs = faults.map(|_| scene.submit("quoted", "true"));
     let ended = jobs.map(|job| scene.await_end(job));
     scene.await_no_machines();
-    for line in ["status 500 (you", "points to", "remote error: you"] {
+    for line in ["status 500 (you", "a redirection to", "remote error: you"] {
         service.await_log(line);
     }
     let (_, log) = service.stop();
