@@ -46,7 +46,7 @@ fn a_client_certificate_is_shown_to_the_coordinator_that_wants_it_and_to_nobody_
         assert!(line.contains("tls-cert-file"), "{line}");
     }
     assert_eq!((bare.requests(), strange.requests()), (0, 0));
-    let job = scene.submit_lasting("known");
+    let job = scene.submit("known", "true");
     let files = || scene.machine(job).map(|machine| machine.files);
     let pushed = || files().is_some_and(|files| files.contains_key("runner.toml"));
     assert!(scene.journal.wait_until(PATIENCE, pushed));
@@ -60,8 +60,8 @@ fn a_client_certificate_is_shown_to_the_coordinator_that_wants_it_and_to_nobody_
     assert!(known.requests_with_certificate() > 0 && clever.requests() > 0);
     assert_eq!(known.requests_with_certificate(), known.requests());
     assert_eq!(clever.requests_with_certificate(), 0);
-    scene.let_end();
-    scene.await_end(job);
+    scene.coordinator.cancel(job);
+    scene.await_no_machines();
     assert!(!service.whole_log().contains(RUNNER_TOKEN));
 }
 

@@ -49,7 +49,7 @@ fn connections_are_made_anew_and_what_is_under_way_ends_on_the_old_ones() {
     let (held, other, kept) = (gateway(), gateway(), gateway());
     scene.global = "connection_max_age = 0.1".to_owned();
     scene.more = section(&scene, "other", &other.url, "");
-    let job = scene.submit("patient", "true");
+    let job = scene.submit_cheap("patient");
     let gate = scene.hold_job_request(Fault::HoldAfter);
     let url = format!("\"{}\"", scene.coordinator.url());
     let service = scene.start_changed(&[(&url, &format!("\"{}\"", held.url))]);
@@ -59,6 +59,7 @@ fn connections_are_made_anew_and_what_is_under_way_ends_on_the_old_ones() {
     assert!(eventually(|| visits() >= so_far + 5), "{}", visits());
     gate.open();
     scene.await_end(job);
+    eprintln!("{}", service.whole_log());
     drop(service);
 
     // With the usual age all requests share a connection or two.
