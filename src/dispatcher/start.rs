@@ -13,6 +13,7 @@ use super::{Dispatcher, Options, ServiceError, Wakers, quota_limit, signals};
 use crate::config::{Config, QuotaSettings};
 use crate::deploy::scratch::Scratch;
 use crate::http::Http;
+use crate::job::Phase;
 use crate::job::context::Policy;
 use crate::logger::{self, Subject};
 use crate::names::JobKey;
@@ -126,7 +127,13 @@ fn search_orphans(search: Search, events: Sender<Event>) -> Result<(), ServiceEr
 
 impl Dispatcher {
     /// Goes on with the jobs of the last process.
-    fn restore(&mut self, jobs: Vec<Tracked>) {
+    fn restore(&mut self, mut jobs: Vec<Tracked>) {
+        // Of two with one number the later one waits: it must not find the other one's machine.
+        jobs.sort_by_key(|known| match known.job.phase {
+            Phase::Ended { .. } => 0,
+            Phase::Launched => 1,
+            Phase::Pending(_) => 2,
+        });
         let total = jobs.len();
         let tenants = jobs
             .iter()

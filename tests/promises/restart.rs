@@ -183,11 +183,12 @@ fn a_coordinator_that_was_restored_from_a_backup_uses_numbers_again_and_each_job
         scene.state()["pending"][0][0]["job_id"] == job
     });
     // It waits for the other one's machine, over a kill, too.
-    let log = service.kill();
+    service.kill();
     scene.clever.faults().clear();
-    let _service = scene.start();
+    let service = scene.start();
     let ended = scene.await_end(job);
-    assert_eq!(ended.status, JobStatus::Success, "{log}");
+    let log = service.whole_log();
+    assert_eq!(ended.status, JobStatus::Success, "{log}{}", ended.log());
     scene.await_no_machines();
     scene.await_nothing_tracked("all over");
     assert_eq!(scene.clever.ever_created().len(), 2, "one each");
