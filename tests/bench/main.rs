@@ -13,7 +13,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use rig::{Rig, Show, World, program};
+use rig::program::{self, Build};
+use rig::{Rig, Show, World};
 
 use crate::load::Load;
 use crate::measure::{GitCalls, Memory, Numbers};
@@ -60,7 +61,7 @@ fn parse() -> Result<Option<usize>, lexopt::Error> {
 }
 
 fn bench(jobs: usize, interrupted: &Arc<AtomicBool>) -> Result<(), String> {
-    let binary = program::build()?;
+    let binary = program::build(Build::Alone)?;
     let show = Show::new([]);
     let world = World::start(Vec::new())?;
     let git_calls = GitCalls::count_in(world.folder())?;

@@ -8,10 +8,14 @@ Shows a pipeline of jobs that get their machines and lose them again, on loopbac
 
 Usage: cargo run --example demo -- [OPTIONS] [FILE.gitlab-ci.yml]
 
-  FILE.gitlab-ci.yml           a simple pipeline of your own; its scripts run on this computer,
-                               as you, in an empty folder, without containers
+  FILE.gitlab-ci.yml           a simple pipeline of your own. Its scripts run on this computer, as
+                               you, without containers; each in a copy of the repository in which
+                               the file is, as far as git (or Mercurial) does not ignore it. Jobs
+                               that GitLab would not start for a push to `main` are named and do
+                               not run; nor do those that use what the demo does not understand
 
 Options:
+      --keep                   leave the program's log and configuration, and say where
       --tenants                instead: the jobs of two groups that share the runner, one of them
                                with a Mercurial project, and a bill for each organization
   -h, --help                   this text
@@ -21,8 +25,16 @@ What many jobs cost in time and memory is measured by the bench: cargo run --rel
 Exit codes: 0 when everything ended as it must, 1 when something did not, 2 for a pipeline or a
 command line that can't be understood, 130 when interrupted.";
 
-pub enum Arguments {
+#[derive(Default)]
+pub struct Arguments {
+    pub what: What,
+    pub keeps: bool,
+}
+
+#[derive(Default)]
+pub enum What {
     /// The pipeline that comes with the demo.
+    #[default]
     Default,
     /// A pipeline of the visitor's own.
     File(PathBuf),
@@ -38,13 +50,14 @@ pub fn parse(
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<Option<Arguments>, lexopt::Error> {
     use lexopt::prelude::{Long, Short, Value};
-    let mut parsed = Arguments::Default;
+    let mut parsed = Arguments::default();
     let mut parser = lexopt::Parser::from_args(arguments);
     while let Some(argument) = parser.next()? {
-        parsed = match (argument, parsed) {
+        match (argument, &parsed.what) {
             (Short('h') | Long("help"), _) => return Ok(None),
-            (Long("tenants"), Arguments::Default) => Arguments::Tenants,
-            (Value(path), Arguments::Default) => Arguments::File(path.into()),
+            (Long("keep"), _) => parsed.keeps = true,
+            (Long("tenants"), What::Default) => parsed.what = What::Tenants,
+            (Value(path), What::Default) => parsed.what = What::File(path.into()),
             (other, _) => return Err(other.unexpected()),
         }
     }

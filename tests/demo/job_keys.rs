@@ -1,14 +1,17 @@
 //! The keys of one job in a `.gitlab-ci.yml`, and those that `default` gives to all.
 
-use std::slice;
-
 use sandbox::Variable;
 use sandbox::coordinator::JobSpec;
-use saphyr::Yaml;
 use serde_json::Value;
 
-use crate::pipeline::{Ending, Plan};
-use crate::yaml::{Remarks, entries, parts, script, string, strings, text, variables};
+use crate::pipeline::{Ending, Plan, When};
+use crate::start::{self, Start};
+use crate::yaml::{Keys, Remarks, list, parts, script, string, strings, tag, text, variables};
+
+/// A job with one of these is another one than the demo could run.
+const FOREIGN: [&str; 3] = ["inherit", "run", "trigger"];
+/// They decide whether a job starts, which [`start`] judges.
+const JUDGED: [&str; 4] = ["except", "only", "rules", "when"];
 
 /// What every job has unless it says otherwise.
 #[derive(Default)]
@@ -34,11 +37,11 @@ struct Need {
 }
 
 impl Defaults {
-    pub fn read(&mut self, value: &Yaml<'_>, remarks: &mut Remarks) -> Result<(), String> {
-        let entries = entries(value).ok_or("`default` must have keys")?;
-        for (key, value) in entries {
+    pub fn read(&mut self, value: &Value, remarks: &mut Remarks) -> Result<(), String> {
+        let keys = value.as_object().ok_or("`default` must have keys")?;
+        for (key, value) in keys {
             let label = format!("default.{key}");
-            self.read_key(&key, &label, value, remarks)?;
+            self.read_key(key, &label, value, remarks)?;
         }
         Ok(())
     }
@@ -47,12 +50,12 @@ impl Defaults {
         &mut self,
         key: &str,
         label: &str,
-        value: &Yaml<'_>,
+        value: &Value,
         remarks: &mut Remarks,
     ) -> Result<(), String> {
         match key {
-            "before_script" => self.before_script = script(label, value, remarks)?,
-            "after_script" => self.after_script = script(label, value, remarks)?,
+            "before_script" => self.before_script = script(label, value)?,
+            "after_script" => self.after_script = script(label, value)?,
             "image" => self.image = Some(image(label, value, remarks)?),
             "services" => self.services = services(label, value, remarks)?,
             "tags" => self.tags = strings(label, value)?,
@@ -74,38 +77,79 @@ impl Defaults {
     }
 }
 
-/// `None` when there is nothing to run in it.
+/// What became of a job's keys.
+pub enum Read {
+    Job(Box<Draft>),
+    /// Not a part of this pipeline, and why.
+    Absent(&'static str),
+    /// A part of it that the demo can't run, and why, in words that follow its name.
+    Foreign(String),
+}
+
+/// `keys` are the job's with all that it extends.
+///
+/// # Errors
+/// What GitLab would refuse, too.
 pub fn read_job(
     name: &str,
-    value: &Yaml<'_>,
+    keys: &Keys,
     defaults: &Defaults,
     remarks: &mut Remarks,
-) -> Result<Option<Draft>, String> {
-    let keys = entries(value).ok_or_else(|| format!("job `{name}` must have keys"))?;
+) -> Result<Read, String> {
+    if let Some((_, tag)) = keys.iter().find_map(|(key, it)| Some((key, tag(it)?))) {
+        return Ok(Read::Foreign(format!("uses `{tag}`")));
+    }
+    if let Some(key) = FOREIGN.iter().find(|key| keys.contains_key(**key)) {
+        return Ok(Read::Foreign(format!("has the key `{key}`")));
+    }
     let mut draft = Draft {
         plan: Plan::new(defaults.spec(name)),
         needs: None,
     };
-    for (key, value) in &keys {
+    for (key, value) in keys {
         draft.read_key(key, &format!("{name}.{key}"), value, remarks)?;
     }
-    Ok(Some(draft).filter(|draft| !draft.plan.spec.script.is_empty()))
+    if draft.plan.spec.script.is_empty() {
+        return Ok(Read::Foreign("has no script".to_owned()));
+    }
+    match start::of(keys, &draft.plan.spec.variables) {
+        Ok(Start::Part(when, added)) => {
+            draft.plan.when = when;
+            for (key, value) in &added {
+                draft.read_key(key, &format!("{name}.rules.{key}"), value, remarks)?;
+            }
+            Ok(Read::Job(Box::new(draft)))
+        }
+        Ok(Start::Absent(why)) => Ok(Read::Absent(why)),
+        Err(why) => Ok(Read::Foreign(why)),
+    }
 }
 
 impl Draft {
+    /// Stands for a job that the demo can't run, so that what needs it does not run either.
+    pub fn foreign(name: &str, stage: &str, why: &str) -> Self {
+        let mut plan = Plan::new(JobSpec::new(name, Vec::<String>::new()));
+        stage.clone_into(&mut plan.spec.stage);
+        plan.when = When::Held {
+            why: format!("not started: the demo can't run it, since it {why}"),
+            blocks: false,
+        };
+        Self { plan, needs: None }
+    }
+
     fn read_key(
         &mut self,
         key: &str,
         label: &str,
-        value: &Yaml<'_>,
+        value: &Value,
         remarks: &mut Remarks,
     ) -> Result<(), String> {
         let spec = &mut self.plan.spec;
         match key {
             "stage" => spec.stage = string(label, value)?,
-            "script" => spec.script = script(label, value, remarks)?,
-            "before_script" => spec.before_script = script(label, value, remarks)?,
-            "after_script" => spec.after_script = script(label, value, remarks)?,
+            "script" => spec.script = script(label, value)?,
+            "before_script" => spec.before_script = script(label, value)?,
+            "after_script" => spec.after_script = script(label, value)?,
             "image" => spec.image = Some(image(label, value, remarks)?),
             "services" => spec.services = services(label, value, remarks)?,
             "tags" => spec.tags = strings(label, value)?,
@@ -116,16 +160,18 @@ impl Draft {
                 spec.variables.extend(own);
             }
             "needs" => {
-                let list = value.as_sequence();
+                let list = value.as_array();
                 let list = list.ok_or_else(|| format!("`{label}` must be a list of jobs"))?;
                 let needs = list.iter().map(|need| Need::read(label, need, remarks));
                 self.needs = Some(needs.collect::<Result<_, _>>()?);
+                self.plan.has_needs = true;
             }
             "allow_failure" => {
                 self.plan.ending = allowed(label, value, remarks)?;
                 spec.allow_failure = self.plan.ending == Ending::MayFail(Vec::new());
                 spec.allows_exit_codes = value.as_bool().is_none();
             }
+            judged if JUDGED.contains(&judged) => {}
             _ => remarks.ignored(label),
         }
         Ok(())
@@ -162,11 +208,11 @@ impl Draft {
 
 impl Need {
     /// A job's name, or a mapping with it.
-    fn read(label: &str, value: &Yaml<'_>, remarks: &mut Remarks) -> Result<Self, String> {
+    fn read(label: &str, value: &Value, remarks: &mut Remarks) -> Result<Self, String> {
         // There are no artifacts here that could be wanted or not.
         let known = ["optional", "artifacts"];
         let parts = parts(label, value, "job", &known, remarks);
-        let is_optional = parts.get("optional").and_then(|it| it.as_bool());
+        let is_optional = parts.get("optional").and_then(Value::as_bool);
         Ok(Self {
             job: text(label, &parts, "job")?,
             is_optional: is_optional == Some(true),
@@ -175,7 +221,7 @@ impl Need {
 }
 
 /// `allow_failure: true`, or with the exit codes for which it is true.
-fn allowed(label: &str, value: &Yaml<'_>, remarks: &mut Remarks) -> Result<Ending, String> {
+fn allowed(label: &str, value: &Value, remarks: &mut Remarks) -> Result<Ending, String> {
     if let Some(allowed) = value.as_bool() {
         return Ok(if allowed {
             Ending::MayFail(Vec::new())
@@ -184,9 +230,8 @@ fn allowed(label: &str, value: &Yaml<'_>, remarks: &mut Remarks) -> Result<Endin
         });
     }
     let parts = parts(label, value, "exit_codes", &[], remarks);
-    let codes = parts.get("exit_codes").filter(|_| value.is_mapping());
-    let list = codes.map(|it| it.as_sequence().map_or(slice::from_ref(*it), Vec::as_slice));
-    let codes = list.and_then(|list| list.iter().map(Yaml::as_integer).collect());
+    let codes = parts.get("exit_codes").filter(|_| value.is_object());
+    let codes = codes.and_then(|it| list(it).iter().map(Value::as_i64).collect());
     codes
         .filter(|codes: &Vec<_>| !codes.is_empty())
         .map(Ending::MayFail)
@@ -194,12 +239,12 @@ fn allowed(label: &str, value: &Yaml<'_>, remarks: &mut Remarks) -> Result<Endin
 }
 
 /// A name, or a mapping with a name.
-fn image(label: &str, value: &Yaml<'_>, remarks: &mut Remarks) -> Result<String, String> {
+fn image(label: &str, value: &Value, remarks: &mut Remarks) -> Result<String, String> {
     text(label, &parts(label, value, "name", &[], remarks), "name")
 }
 
-fn services(label: &str, value: &Yaml<'_>, remarks: &mut Remarks) -> Result<Vec<Value>, String> {
-    let list = value.as_sequence();
+fn services(label: &str, value: &Value, remarks: &mut Remarks) -> Result<Vec<Value>, String> {
+    let list = value.as_array();
     let list = list.ok_or_else(|| format!("`{label}` must be a list of services"))?;
     let mut spec = JobSpec::new("", Vec::<String>::new());
     for service in list {

@@ -5,11 +5,15 @@
 
 mod arguments;
 mod bills;
+mod expression;
+mod extends;
 mod gitlab_ci;
 mod job_keys;
 mod pipeline;
 mod report;
 mod run;
+mod source;
+mod start;
 mod tenants;
 mod trace;
 mod yaml;
@@ -20,22 +24,34 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::{env, fs};
 
-use rig::{Colour, Rig, Show, World, program};
+use rig::program::{self, Build};
+use rig::{Colour, Rig, Show, World, show};
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, What};
 use crate::gitlab_ci::Pipeline;
 use crate::pipeline::{Ending, Plan};
 use crate::run::Run;
+use crate::source::Source;
 use crate::tenants::{TENANTS, Tenant};
 
 const DEFAULT_PIPELINE: &str = include_str!("default.gitlab-ci.yml");
 /// There is always room for so many jobs.
 const ROOM: usize = 12;
 
+/// What nobody should have to guess.
+const WHAT_IS_REAL: &str = "\
+Real here: the program, what it says to GitLab and Clever Cloud, its pushes. Played: GitLab, Clever
+Cloud and its machines, on loopback. No container starts, so neither image nor service of a job is
+there: its script is run by sh, on this computer.
+";
+
 /// What to show, and what to say before.
 struct Programme {
     pipeline: Pipeline,
     tenants: &'static [Tenant],
+    /// What scripts find in their folder.
+    source: Option<Source>,
+    keeps: bool,
 }
 
 fn main() -> ExitCode {
@@ -45,42 +61,64 @@ fn main() -> ExitCode {
 fn programme() -> Result<Option<Programme>, String> {
     let arguments =
         arguments::parse(env::args_os().skip(1)).map_err(|error| format!("{error}; see --help"))?;
-    let tenants: &[Tenant] = match arguments {
-        Some(Arguments::Tenants) => &TENANTS,
-        _ => &[],
-    };
-    let pipeline = arguments.map(read_pipeline).transpose()?;
-    Ok(pipeline.map(|pipeline| Programme { pipeline, tenants }))
+    arguments.map(prepare).transpose()
 }
 
-fn read_pipeline(arguments: Arguments) -> Result<Pipeline, String> {
-    match arguments {
-        Arguments::Tenants => Ok(Pipeline {
-            plans: tenants::plans(),
+fn prepare(arguments: Arguments) -> Result<Programme, String> {
+    let mut programme = Programme {
+        pipeline: Pipeline {
+            plans: Vec::new(),
             remarks: Vec::new(),
-        }),
-        Arguments::File(path) => {
+        },
+        tenants: &[],
+        source: None,
+        keeps: arguments.keeps,
+    };
+    match arguments.what {
+        What::Tenants => {
+            programme.tenants = &TENANTS;
+            programme.pipeline.plans = tenants::plans();
+        }
+        What::File(path) => {
             let text = fs::read_to_string(&path)
                 .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
             let mut pipeline =
                 gitlab_ci::read(&text).map_err(|why| format!("{}: {why}", path.display()))?;
-            let warning = "your scripts run on this computer, as you, each in an empty folder";
-            pipeline.remarks.push(warning.to_owned());
-            Ok(pipeline)
+            let source = Source::around(&path)?;
+            for plan in &mut pipeline.plans {
+                if let Some(source) = &source {
+                    source.check_out_for(plan);
+                }
+            }
+            let folder = source.as_ref().map_or(
+                "in an empty folder, since the file is in no repository".to_owned(),
+                Source::describe,
+            );
+            let warning = format!("scripts run on this computer, as you, each {folder}");
+            pipeline.remarks.push(warning);
+            programme.pipeline = pipeline;
+            programme.source = source;
         }
-        Arguments::Default => {
+        What::Default => {
             let mut pipeline = gitlab_ci::read(DEFAULT_PIPELINE)?;
             pipeline.expect("landing", Ending::ExitCode(42));
             let told = "CI_CLEVER_CLOUD_FLAVOR is `12XL`";
             pipeline.expect("moon", Ending::Refused(told.to_owned()));
-            Ok(pipeline)
+            programme.pipeline = pipeline;
         }
     }
+    Ok(programme)
 }
 
 fn show(programme: Programme, interrupted: &Arc<AtomicBool>) -> Result<(), String> {
-    let Programme { pipeline, tenants } = programme;
-    let binary = program::build()?;
+    let Programme {
+        pipeline,
+        tenants,
+        source,
+        keeps,
+    } = programme;
+    let binary = program::build(Build::With("demo"))?;
+    show::print(WHAT_IS_REAL);
     let show = Show::new(pipeline.plans.iter().map(Plan::name));
     for remark in &pipeline.remarks {
         show.tell("", Colour::Yellow, remark);
@@ -88,7 +126,13 @@ fn show(programme: Programme, interrupted: &Arc<AtomicBool>) -> Result<(), Strin
     let tags: BTreeSet<_> = (pipeline.plans.iter())
         .flat_map(|plan| plan.spec.tags.iter().cloned())
         .collect();
-    let world = World::start(tags.into_iter().collect())?;
+    let mut world = World::start(tags.into_iter().collect())?;
+    if keeps {
+        show.say(&format!(
+            "log and configuration: {}",
+            world.keep().display()
+        ));
+    }
     show.say(&format!("a coordinator at {}", world.coordinator.url()));
     show.say(&format!("a Clever Cloud at {}", world.clever.api_url()));
     let account = if tenants.is_empty() {
@@ -114,6 +158,15 @@ fn show(programme: Programme, interrupted: &Arc<AtomicBool>) -> Result<(), Strin
     if !problems.is_empty() {
         rig.program.show_warnings();
     }
+    let kept = rig.world.folder().to_owned();
     problems.extend(rig.end());
+    // The jobs needed it until now.
+    drop(source);
+    if keeps {
+        let kept = kept.display();
+        show::print(&format!(
+            "\nKept: {kept}/program.log\n      {kept}/paas-runner.toml"
+        ));
+    }
     rig::conclude(&show, &problems)
 }

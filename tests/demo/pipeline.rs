@@ -14,7 +14,27 @@ pub struct Plan {
     pub spec: JobSpec,
     /// Places of the jobs in the pipeline that must be over before.
     pub after: Vec<usize>,
+    /// It named them itself.
+    pub has_needs: bool,
+    pub when: When,
     pub ending: Ending,
+}
+
+/// Whether a job starts when its turn has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum When {
+    /// When nothing before it failed.
+    OnSuccess,
+    /// When something did.
+    OnFailure,
+    Always,
+    /// Not by itself.
+    Held {
+        /// In words.
+        why: String,
+        /// What comes after it waits for it.
+        blocks: bool,
+    },
 }
 
 /// How a job must end.
@@ -34,6 +54,8 @@ impl Plan {
         Self {
             spec,
             after: Vec::new(),
+            has_needs: false,
+            when: When::OnSuccess,
             ending: Ending::Success,
         }
     }

@@ -11,11 +11,18 @@ const HEADINGS: [&str; 7] = [
 /// Columns of numbers, which stand to the right.
 const NUMBERS: [usize; 4] = [2, 3, 4, 5];
 
+/// What the numbers are.
+const LEGEND: &str = "
+waited: until the runner had the job. booted: until its machine began with it; a real one takes ten
+to twenty times longer. ran: until its result. billed: from the machine's first second to its last,
+the boot included, in steps of 10 s.";
+
 pub fn show_table(show: &Show, world: &World, history: &History) {
     let rows: Vec<_> = (history.jobs.iter())
         .map(|job| row(world, history, job))
         .collect();
     table::print(show, HEADINGS, &NUMBERS, &rows);
+    show::print(LEGEND);
 }
 
 fn row(world: &World, history: &History, job: &Job) -> table::Row<7> {
@@ -38,10 +45,13 @@ fn row(world: &World, history: &History, job: &Job) -> table::Row<7> {
 
 /// How a job ended.
 pub fn result(world: &World, job: &Job) -> (Colour, String) {
-    match job.id {
-        Some(id) => job.result(&world.coordinator.job(id)),
-        None => (Colour::Yellow, job.skipped.clone().unwrap_or_default()),
+    if let Some(id) = job.id {
+        return job.result(&world.coordinator.job(id));
     }
+    let why = job.skipped.as_ref().map_or("", |it| it.why.as_str());
+    // The rest was told when it happened.
+    let short = why.split(", since").next().unwrap_or_default();
+    (Colour::Yellow, short.to_owned())
 }
 
 fn billed(world: &World, job: JobId) -> String {
@@ -68,8 +78,10 @@ pub fn problems(rig: &Rig, history: &History) -> Vec<String> {
     for job in &history.jobs {
         let name = job.plan.name();
         let Some(view) = job.id.map(|id| rig.world.coordinator.job(id)) else {
-            let why = job.skipped.as_deref().unwrap_or("never handed in");
-            problems.push(format!("{name}: {why}"));
+            // What was skipped for a failure comes after that failure's own line.
+            if job.skipped.is_none() {
+                problems.push(format!("{name}: never handed in"));
+            }
             continue;
         };
         if let Err(why) = job.plan.ending.check(&view) {

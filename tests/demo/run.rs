@@ -11,7 +11,7 @@ use rig::{Colour, Rig, Show, Step, Times};
 use sandbox::coordinator::{JobId, JobView};
 use sandbox::{Entry, JobStatus, Kind};
 
-use crate::pipeline::{Ending, Plan, describe};
+use crate::pipeline::{Ending, Plan, When, describe};
 use crate::trace::Trace;
 
 /// How often logs are looked at when nothing else happens.
@@ -24,9 +24,31 @@ pub struct Job {
     pub plan: Plan,
     /// None: it is not handed in yet.
     pub id: Option<JobId>,
-    /// Why it will not be handed in.
-    pub skipped: Option<String>,
+    /// It will not be handed in.
+    pub skipped: Option<Skipped>,
     trace: Trace,
+}
+
+pub struct Skipped {
+    /// In words.
+    pub why: String,
+    cause: Cause,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// Something before it failed: what comes after it is as spoiled.
+    Failure,
+    /// Somebody would have to start it, or what it waits for.
+    Unstarted,
+    /// What comes after it does not mind.
+    Harmless,
+}
+
+enum Turn {
+    Waits,
+    Now,
+    Never(Skipped),
 }
 
 /// What became of the jobs.
@@ -117,24 +139,62 @@ impl<'a> Run<'a> {
         ))
     }
 
-    /// Hands in every job whose predecessors are over, unless one of them spoiled it.
+    /// Hands in every job whose turn has come.
     fn hand_in(&mut self) {
         for place in 0..self.history.jobs.len() {
             let job = &self.history.jobs[place];
             if job.id.is_some() || job.skipped.is_some() {
                 continue;
             }
-            let after = &job.plan.after;
-            let before: Vec<_> = after.iter().map(|it| &self.history.jobs[*it]).collect();
-            if let Some(spoiler) = before.iter().find(|other| self.is_spoiled(other)) {
-                let why = format!("skipped, because of {}", spoiler.plan.name());
-                self.show.tell(job.plan.name(), Colour::Yellow, &why);
-                self.history.jobs[place].skipped = Some(why);
-            } else if before.iter().all(|other| self.is_finished(other)) {
-                let id = self.rig.world.coordinator.submit(job.plan.spec.clone());
-                self.history.jobs[place].id = Some(id);
-                self.last_news = Instant::now();
+            match self.turn_of(job) {
+                Turn::Waits => {}
+                Turn::Now => {
+                    let id = self.rig.world.coordinator.submit(job.plan.spec.clone());
+                    self.history.jobs[place].id = Some(id);
+                    self.last_news = Instant::now();
+                }
+                Turn::Never(skipped) => {
+                    (self.show).tell(job.plan.name(), Colour::Yellow, &skipped.why);
+                    self.history.jobs[place].skipped = Some(skipped);
+                }
             }
+        }
+    }
+
+    fn turn_of(&self, job: &Job) -> Turn {
+        let never = |why: String, cause| Turn::Never(Skipped { why, cause });
+        if let When::Held { why, blocks } = &job.plan.when {
+            let cause = [Cause::Harmless, Cause::Unstarted][usize::from(*blocks)];
+            return never(why.clone(), cause);
+        }
+        let after = &job.plan.after;
+        let before: Vec<_> = after.iter().map(|it| &self.history.jobs[*it]).collect();
+        let needs_all = job.plan.has_needs;
+        let is_unstarted = |other: &&&Job| match &other.skipped {
+            Some(skipped) => match skipped.cause {
+                Cause::Unstarted => true,
+                Cause::Harmless => needs_all,
+                Cause::Failure => false,
+            },
+            None => false,
+        };
+        if let Some(other) = before.iter().find(is_unstarted) {
+            let why = format!("not started: it waits for {}", other.plan.name());
+            return never(why, Cause::Unstarted);
+        }
+        let spoiler = before.iter().find(|other| self.is_spoiled(other));
+        let is_over = |other: &&Job| other.skipped.is_some() || self.is_finished(other);
+        match (&job.plan.when, spoiler) {
+            (When::OnSuccess, Some(spoiler)) => {
+                let why = format!("skipped, because of {}", spoiler.plan.name());
+                never(why, Cause::Failure)
+            }
+            _ if !before.iter().all(is_over) => Turn::Waits,
+            (When::OnFailure, None) => never(
+                "not started: nothing before it failed".to_owned(),
+                Cause::Harmless,
+            ),
+            _ => Turn::Now,
         }
     }
 
@@ -146,7 +206,8 @@ impl<'a> Run<'a> {
     fn is_spoiled(&self, job: &Job) -> bool {
         let view = job.id.map(|id| self.rig.world.coordinator.job(id));
         let ended_wrong = view.is_some_and(|view| job.plan.ending.check(&view).is_err());
-        job.skipped.is_some() || self.is_finished(job) && ended_wrong
+        let is_skipped = (job.skipped.as_ref()).is_some_and(|it| it.cause == Cause::Failure);
+        is_skipped || self.is_finished(job) && ended_wrong
     }
 
     fn hear(&mut self, entry: &Entry) {

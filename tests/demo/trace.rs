@@ -3,6 +3,7 @@
 /// What the inner runner says before the script is about itself; this heading ends it.
 const LAST_HEADING: &str = "Executing \"step_script\"";
 const FIRST_LINE: &str = "Running with ";
+const SERVICE: &str = "Starting service";
 
 /// Remembers what was shown.
 #[derive(Default)]
@@ -28,6 +29,13 @@ impl Trace {
         lines
             .filter(|line| self.is_worth_showing(line))
             .map(|line| printable(&line, keeps_colours))
+            .map(|line| {
+                if line.contains(SERVICE) {
+                    format!("{line} (played: nothing is started here)")
+                } else {
+                    line
+                }
+            })
             .collect()
     }
 
@@ -39,7 +47,7 @@ impl Trace {
             return !printable(line, false).trim().is_empty();
         }
         self.is_preamble = !line.contains(LAST_HEADING);
-        line.contains("Starting service")
+        line.contains(SERVICE)
     }
 }
 

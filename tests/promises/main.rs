@@ -26,6 +26,7 @@ mod proxies;
 mod proxy_settings;
 mod push;
 mod python_runner;
+mod readme;
 mod registration;
 mod restart;
 mod scene;

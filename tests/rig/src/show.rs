@@ -6,6 +6,9 @@ use std::env;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+/// Columns of what is shown.
+const SCREEN: usize = 100;
+
 pub struct Show {
     started: Instant,
     has_colours: bool,
@@ -43,9 +46,13 @@ impl Show {
     /// Something about a job.
     pub fn tell(&self, job: &str, colour: Colour, text: &str) {
         let clock = format!("{:6.1}", self.elapsed().as_secs_f64());
-        let (clock, width) = (self.paint(Colour::Dim, &clock), self.width);
-        let text = self.paint(colour, text);
-        print(&format!("{clock}  {job:width$}  {text}"));
+        let (mut clock, width) = (self.paint(Colour::Dim, &clock), self.width);
+        let mut job = format!("{job:width$}");
+        for line in folded(text, SCREEN - self.margin()) {
+            let text = self.paint(colour, &line);
+            print(&format!("{clock}  {job}  {text}"));
+            (clock, job) = (" ".repeat(6), " ".repeat(width));
+        }
     }
 
     /// Something about the world.
@@ -58,7 +65,14 @@ impl Show {
         let bar = self.paint(Colour::Dim, "│");
         let (clock, width) = (" ".repeat(6), self.width);
         let job = self.paint(Colour::Dim, &format!("{job:width$}"));
-        print(&format!("{clock}  {job}  {bar} {line}"));
+        for line in folded(line, SCREEN - self.margin() - 2) {
+            print(&format!("{clock}  {job}  {bar} {line}"));
+        }
+    }
+
+    /// Columns before a text.
+    const fn margin(&self) -> usize {
+        6 + 2 + self.width + 2
     }
 
     /// Whether this is a terminal that wants them.
@@ -94,4 +108,32 @@ fn wants_colours() -> bool {
     let said_no = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
     io::stdout().is_terminal() && !said_no && !is_dumb
+}
+
+/// A text in lines of so many columns, between words where that is possible. Colours take none.
+fn folded(text: &str, columns: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let (mut line, mut width) = (String::new(), 0);
+    for word in text.split_inclusive(' ') {
+        let own = columns_of(word);
+        if width > 0 && width + columns_of(word.trim_end()) > columns {
+            lines.push(line.trim_end().to_owned());
+            (line, width) = (String::new(), 0);
+        }
+        line.push_str(word);
+        width += own;
+    }
+    lines.push(line);
+    lines
+}
+
+fn columns_of(word: &str) -> usize {
+    let mut is_escape = false;
+    let is_shown = |c: &char| {
+        is_escape |= *c == '\x1b';
+        let shown = !is_escape;
+        is_escape &= *c != 'm';
+        shown
+    };
+    word.chars().filter(is_shown).count()
 }

@@ -31,6 +31,7 @@ pub struct World {
     pub coordinator: Coordinator,
     pub clever: Clever,
     folder: TempDir,
+    keeps: bool,
 }
 
 impl World {
@@ -60,6 +61,7 @@ impl World {
             coordinator,
             clever,
             folder,
+            keeps: false,
         })
     }
 
@@ -127,7 +129,14 @@ paas_repoll_same_runner_immediately = true
         self.folder.path()
     }
 
-    /// Ends it all, and removes the folder.
+    /// The folder stays, with the program's log and configuration, however this ends.
+    pub fn keep(&mut self) -> &Path {
+        self.keeps = true;
+        self.folder.disable_cleanup(true);
+        self.folder()
+    }
+
+    /// Ends it all, and removes the folder, unless it is kept.
     ///
     /// # Errors
     /// In words, when something can't be removed, or the program left something.
@@ -135,9 +144,11 @@ paas_repoll_same_runner_immediately = true
         let left_by_pushes = self.folder().join("state.json.pushes").exists();
         drop((self.coordinator, self.clever));
         let path = self.folder.path().to_owned();
-        self.folder
-            .close()
-            .map_err(|error| format!("cannot remove {}: {error}", path.display()))?;
+        if !self.keeps {
+            self.folder
+                .close()
+                .map_err(|error| format!("cannot remove {}: {error}", path.display()))?;
+        }
         if left_by_pushes {
             return Err("the program left the folder of its pushes behind".to_owned());
         }
