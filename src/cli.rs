@@ -50,8 +50,13 @@ Gives every CI job of a GitLab or Heptapod instance a Clever Cloud virtual machi
             ),
             &Opt::new(
                 "delete",
-                "with --orphans: remove them",
+                "with --orphans: remove those that this installation made",
                 Does::Set(|arguments| arguments.delete = true),
+            ),
+            &Opt::new(
+                "of-others",
+                "with --orphans --delete: remove those that others made, too",
+                Does::Set(|arguments| arguments.of_others = true),
             ),
             &Opt::new(
                 "poll-cycles",
@@ -98,6 +103,9 @@ Exit codes: 0 after SIGTERM or SIGINT, 2 for a bad configuration, 1 for other tr
         if arguments.delete && !arguments.orphans {
             return Err("--delete goes with --orphans");
         }
+        if arguments.of_others && !arguments.delete {
+            return Err("--of-others goes with --orphans --delete");
+        }
         Ok(())
     },
 };
@@ -112,6 +120,7 @@ pub struct Arguments {
     debug_signal: bool,
     orphans: bool,
     delete: bool,
+    of_others: bool,
     poll_cycles: Option<u64>,
     check_interval: Option<Duration>,
     progress_interval: Option<Duration>,
@@ -145,7 +154,9 @@ fn run(path: &Path, arguments: &Arguments) -> ExitCode {
     }
     if arguments.orphans {
         let action = if arguments.delete {
-            Action::Delete
+            Action::Delete {
+                of_others: arguments.of_others,
+            }
         } else {
             Action::List
         };
@@ -234,6 +245,7 @@ mod tests {
             ("--poll-interval -1 a", "-1"),
             ("-l loud a", "WARNING"),
             ("--delete a", "--orphans"),
+            ("--orphans --of-others a", "--delete"),
         ] {
             let error = parsed(line).unwrap_err();
             assert!(error.contains(named), "{line}: {error}");

@@ -27,6 +27,8 @@ pub struct Machine {
     /// lost, or an earlier process may have sent one, at this moment or before. A list that is
     /// younger by the executor's lag shows it, if there is one.
     pub maybe_unseen_since: Option<Instant>,
+    /// The Python runner may have begun it, which doesn't mark what it makes.
+    pub may_lack_mark: bool,
     pub history: History,
 }
 
@@ -49,6 +51,7 @@ impl Machine {
             flavor: None,
             resource: None,
             maybe_unseen_since: None,
+            may_lack_mark: false,
             history: History::default(),
         }
     }

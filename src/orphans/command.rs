@@ -19,7 +19,10 @@ use crate::state::file::StateFile;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     List,
-    Delete,
+    /// Those that this installation made, at least.
+    Delete {
+        of_others: bool,
+    },
 }
 
 /// What was found, for a person, and what became of it.
@@ -53,7 +56,11 @@ pub fn run(config: Config, action: Action) -> Result<String, String> {
                 continue;
             }
             report += &describe(runner, &found);
-            if action == Action::Delete {
+            if let Action::Delete { of_others } = action {
+                if !found.is_ours && !of_others {
+                    report.push_str("  is left alone: --orphans --delete --of-others removes it\n");
+                    continue;
+                }
                 let deleted = runner.executor.decommission(&found.machine);
                 deleted.map_err(|why| format!("{}: {why}", found.machine.name))?;
                 report.push_str("  is gone\n");
@@ -69,7 +76,7 @@ pub fn run(config: Config, action: Action) -> Result<String, String> {
     if report.is_empty() {
         report.push_str("no machine without a job\n");
     } else if action == Action::List {
-        report.push_str("--orphans --delete removes them\n");
+        report.push_str("--orphans --delete removes those that this installation made\n");
     }
     Ok(report)
 }

@@ -133,6 +133,8 @@ struct Supplement {
     machine: History,
     /// Whether a machine of the job's name may exist that isn't known.
     machine_in_doubt: bool,
+    #[serde(default)]
+    may_lack_mark: bool,
     /// A failure that the coordinator was not told yet, in the words for the job's log.
     verdict: Option<String>,
     #[serde(default)]
@@ -231,6 +233,8 @@ impl Handle {
         let tenant = resource.as_ref().and_then(Resource::tenant);
         let mut machine = Machine::new(MachineName::of(&runner, id), tenant);
         machine.resource = resource;
+        // Until the supplement says otherwise.
+        machine.may_lack_mark = true;
         if let Phase::Pending(payload) = &phase {
             let tenant = machine.tenant.take();
             machine.tenant = tenant.or_else(|| payload.tenant().map(str::to_owned));
@@ -277,6 +281,7 @@ impl Supplement {
             flavor: job.machine.flavor.clone(),
             machine: job.machine.history,
             machine_in_doubt: job.machine.maybe_unseen_since.is_some(),
+            may_lack_mark: job.machine.may_lack_mark,
             verdict: untold.map(|untold| untold.words.clone()),
             failure_reason: untold.map(|untold| untold.reason),
         }
@@ -318,6 +323,7 @@ impl Supplement {
         machine.tenant = self.tenant.or(machine.tenant.take());
         machine.flavor = self.flavor;
         machine.history = self.machine;
+        machine.may_lack_mark = self.may_lack_mark;
         if self.machine_in_doubt {
             machine.may_be_unseen();
         }

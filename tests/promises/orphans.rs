@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use sandbox::{AppPhase, JobId};
+use sandbox::{AppPhase, Fault, JobId, JobStatus, Rule};
 use serde_json::{Value, json};
 
 use crate::scene::{ORGANIZATION, RUNNER_NAME, Scene};
@@ -110,8 +110,62 @@ fn orphans_are_listed_and_removed_on_request() {
     );
     assert_eq!(scene.clever.running_machines(), 1);
     let removed = list_orphans(&scene, &["--delete"]);
-    assert_eq!(removed.matches("is gone").count(), 2, "{removed}");
+    assert!(removed.contains("is left alone"), "{removed}");
+    assert!(is_deleted(&scene, &mine) && !is_deleted(&scene, &other));
+    let removed = list_orphans(&scene, &["--delete", "--of-others"]);
+    assert_eq!(removed.matches("is gone").count(), 1, "{removed}");
     scene.await_no_machines();
+}
+
+fn is_deleted(scene: &Scene, name: &str) -> bool {
+    let all = scene.clever.ever_created();
+    all.iter().all(|app| app.name != name || app.is_deleted())
+}
+
+/// The names of applications are no proof: a staging copy of the coordinator has the same jobs.
+#[test]
+fn a_job_whose_creation_is_in_doubt_takes_no_application_of_others() {
+    let ours = "HEPTAPOD_PAAS_RUNNER_INSTALLATION";
+    let makers = [
+        (
+            "another installation",
+            json!({ours: "s_0123456789ab.ba9876543210"}),
+        ),
+        ("a Python runner", json!({"CC_MOUNT_DOCKER_SOCKET": "true"})),
+        ("a person", json!({})),
+    ];
+    for (maker, env) in makers {
+        let scene = Scene::new();
+        let creation = Rule::on("POST", "*/applications");
+        scene
+            .clever
+            .faults()
+            .inject(creation.with(Fault::html(504)));
+        let job = scene.submit("namesake", "true");
+        let name = scene.machine_name(job);
+        planted_with(&scene, ORGANIZATION, &name, &env);
+        let [planted] = &scene.clever.applications()[..] else {
+            panic!("{maker}: nothing planted");
+        };
+        let service = scene.start();
+        assert_eq!(scene.await_end(job).status, JobStatus::Success, "{maker}");
+        scene.await_nothing_tracked(maker);
+        let all = scene.clever.ever_created();
+        assert_eq!(all.len(), 2, "{maker}: {all:?}");
+        for app in &all {
+            assert_eq!(app.is_deleted(), app.id != planted.id, "{maker}: {app:?}");
+            assert!(
+                app.id != planted.id || json!(app.env) == env,
+                "{maker}: {app:?}"
+            );
+        }
+        assert!(
+            service
+                .whole_log()
+                .contains("this installation didn't make it"),
+            "{maker}"
+        );
+    }
 }
 
 #[test]

@@ -109,14 +109,14 @@ impl CleverDocker {
         machine: &Machine,
         patience: &dyn Patience,
     ) -> Result<Option<(String, Application)>, Try> {
-        let (name, tenant) = (&machine.name, machine.tenant.as_deref());
         for pause in LOOKS {
             patience.wait(pause)?;
-            let found = self.tenants.with_account(tenant, |account| {
-                let found = self.api.find(account, |other| name.is(other))?;
-                let oldest = found.into_iter().next();
-                Ok(oldest.map(|oldest| (account.organization.clone(), oldest)))
-            })?;
+            let found = self
+                .tenants
+                .with_account(machine.tenant.as_deref(), |account| {
+                    let oldest = self.own_of(account, machine)?.into_iter().next();
+                    Ok(oldest.map(|oldest| (account.organization.clone(), oldest)))
+                })?;
             if found.is_some() {
                 return Ok(found);
             }

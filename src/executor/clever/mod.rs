@@ -7,6 +7,7 @@
 
 mod creation;
 mod launch;
+mod ownership;
 mod remembered;
 mod tenants;
 mod trouble;
@@ -15,6 +16,7 @@ mod words;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use self::ownership::{MARK, Maker};
 use self::remembered::Remembered;
 use self::tenants::Tenants;
 use self::trouble::Trouble;
@@ -44,8 +46,6 @@ pub struct CleverDocker {
 
 /// How long a job waits for an API in trouble before its user is told.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// Every application says in this variable which installation made it.
-const MARK: &str = "HEPTAPOD_PAAS_RUNNER_INSTALLATION";
 
 /// A list at Clever Cloud shows a new application after seconds (Clever page, 3.11).
 const LIST_LAG: Duration = Duration::from_secs(10);
@@ -137,10 +137,9 @@ impl CleverDocker {
             let found = self.api.find(account, ours)?;
             let machines = found.into_iter().filter_map(|application| {
                 let (job, name) = MachineName::read(runner, &application.name)?;
-                let mark = match self.api.variable(account, &application, MARK) {
-                    Err(error) if error.is_not_there() => return None,
-                    Err(error) => return Some(Err(error.into())),
-                    Ok(mark) => mark,
+                let maker = match self.maker_of(account, &application).transpose()? {
+                    Err(error) => return Some(Err(error)),
+                    Ok(maker) => maker,
                 };
                 let mut machine = Machine::new(name, tenant.map(str::to_owned));
                 machine.resource =
@@ -148,7 +147,7 @@ impl CleverDocker {
                 Some(Ok(Found {
                     machine,
                     job,
-                    is_ours: mark.as_deref() == Some(self.mark.as_str()),
+                    is_ours: maker == Maker::ThisInstallation,
                 }))
             });
             machines.collect()
@@ -302,9 +301,9 @@ impl Executor for CleverDocker {
                     self.delete(&self.owner_of(app, account), &app.id)?;
                 }
                 if machine.maybe_unseen_since.is_some() {
-                    let found = self.api.find(account, |other| name.is(other))?;
-                    let mut ids = found.iter().map(|application| &application.id);
-                    ids.try_for_each(|id| self.delete(account, id))?;
+                    for application in self.own_of(account, machine)? {
+                        self.delete(account, &application.id)?;
+                    }
                 }
                 Ok(())
             });
