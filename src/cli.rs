@@ -1,7 +1,7 @@
 //! The service's command line: arguments in, exit code out.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -11,10 +11,11 @@ use log::LevelFilter;
 use crate::config::{Config, SHORTEST_PAUSE, values};
 use crate::dispatcher::{self, Options, ServiceError};
 use crate::logger;
-use crate::options::{CommandLine, Does, Opt, text};
+use crate::options::{CommandLine, Does, Operand, Opt, text};
 use crate::orphans::command::{self, Action};
 use crate::output;
 use crate::process_limits;
+use crate::register;
 
 /// The program `heptapod-paas-runner`. What must be installed besides the binary is in it: one file to
 /// copy, nothing else to find.
@@ -23,7 +24,11 @@ pub static COMMAND_LINE: CommandLine<Arguments> = CommandLine {
     about: "\
 Gives every CI job of a GitLab or Heptapod instance a Clever Cloud virtual machine of its own.
 ",
-    config: "the configuration file, paas-runner.toml",
+    operand: Some(Operand {
+        name: "CONFIG",
+        help: "the configuration file, paas-runner.toml",
+        take: |arguments, path| arguments.config = path,
+    }),
     groups: &[(
         "Options",
         &[
@@ -92,6 +97,9 @@ Gives every CI job of a GitLab or Heptapod instance a Clever Cloud virtual machi
         ],
     )],
     end: "\
+As `heptapod-paas-runner register`, or called as heptapod-paas-runner-register, it adds a runner to a
+configuration.
+
 Exit codes: 0 after SIGTERM or SIGINT, 2 for a bad configuration, 1 for other trouble at start.
 ",
     check: |arguments| {
@@ -102,12 +110,15 @@ Exit codes: 0 after SIGTERM or SIGINT, 2 for a bad configuration, 1 for other tr
     },
 };
 
+/// The first argument that makes it the second program.
+const REGISTER: &str = "register";
 /// systemd is told not to start us again then.
 const BAD_CONFIGURATION: u8 = 2;
 
 /// What the options say.
 #[derive(Debug, Default, PartialEq)]
 pub struct Arguments {
+    config: PathBuf,
     level: Option<LevelFilter>,
     debug_signal: bool,
     orphans: bool,
@@ -117,15 +128,26 @@ pub struct Arguments {
     progress_interval: Option<Duration>,
 }
 
-/// Runs it, to its exit code.
+/// The whole program, to its exit code: the name under which it was called, and what came behind it.
+///
+/// One file is both programs. Its first argument, or a link to it, says which of them it is to be.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut arguments = arguments.into_iter().peekable();
+    let called = arguments.next().map(PathBuf::from).unwrap_or_default();
+    if called.file_name() == Some(register::COMMAND_LINE.program.as_ref()) {
+        return register::main(arguments);
+    }
+    if arguments.next_if(|first| first == REGISTER).is_some() {
+        return register::main(arguments);
+    }
     match COMMAND_LINE.read(arguments) {
-        Ok((config, arguments)) => run(&config, &arguments),
+        Ok(arguments) => run(&arguments),
         Err(exit_code) => exit_code,
     }
 }
 
-fn run(path: &Path, arguments: &Arguments) -> ExitCode {
+fn run(arguments: &Arguments) -> ExitCode {
+    let path = arguments.config.as_path();
     process_limits::set();
     let mut config = match Config::load(path) {
         Ok(config) => config,
@@ -215,10 +237,10 @@ mod tests {
     fn the_command_line_of_the_python_runner_is_understood() {
         let line = "--poll-interval 2 --job-progress-poll-interval=7 --poll-cycles 3 --debug-signal \
                     -l warning paas.toml";
-        let Ok(Parsed::Run(config, arguments)) = parsed(line) else {
+        let Ok(Parsed::Run(arguments)) = parsed(line) else {
             panic!("not understood: {line}");
         };
-        assert_eq!(config.to_str(), Some("paas.toml"));
+        assert_eq!(arguments.config.to_str(), Some("paas.toml"));
         assert_eq!(arguments.poll_cycles, Some(3));
         assert_eq!(arguments.level, Some(LevelFilter::Warn));
         assert!(arguments.debug_signal);

@@ -1,7 +1,7 @@
 //! Command lines: a table of options, from which `--help` is printed and by which arguments are
 //! understood.
 //!
-//! Both programs have one table each, against which their manuals are tested. What an option does
+//! Each command has one table, against which its manual is tested. What an option does
 //! is in the table; how options are written and shown is here. The trap: a value in the wrong place
 //! may be a token, so that no error quotes one.
 
@@ -22,14 +22,21 @@ pub struct CommandLine<A: 'static> {
     pub program: &'static str,
     /// What the program is for, in lines that end.
     pub about: &'static str,
-    /// What CONFIG is.
-    pub config: &'static str,
+    /// What must stand beside the options, if anything must.
+    pub operand: Option<Operand<A>>,
     /// Titles, and the options under them.
     pub groups: &'static [(&'static str, &'static [&'static Opt<A>])],
     /// What is left to say, in lines that end.
     pub end: &'static str,
     /// Whether the options go together.
     pub check: fn(&A) -> Result<(), &'static str>,
+}
+
+/// A path without an option before it.
+pub struct Operand<A: 'static> {
+    pub name: &'static str,
+    pub help: &'static str,
+    pub take: fn(&mut A, PathBuf),
 }
 
 /// An option.
@@ -59,8 +66,7 @@ type Taker<A> = fn(&mut A, &'static str, OsString) -> Result<(), lexopt::Error>;
 #[derive(Debug, PartialEq)]
 pub enum Parsed<A> {
     Print(String),
-    /// Work with this CONFIG.
-    Run(PathBuf, A),
+    Run(A),
 }
 
 impl<A> Opt<A> {
@@ -125,11 +131,14 @@ impl<A: Default> CommandLine<A> {
     /// The text of `--help`.
     #[must_use]
     pub fn help(&self) -> String {
-        let (program, config) = (self.program, self.config);
-        let mut help = format!(
-            "{}\nUsage: {program} [OPTIONS] CONFIG\n\n{:COLUMN$}{config}\n\n",
-            self.about, "  CONFIG"
-        );
+        let mut help = format!("{}\nUsage: {} [OPTIONS]", self.about, self.program);
+        if let Some(Operand {
+            name, help: what, ..
+        }) = &self.operand
+        {
+            let _ = write!(help, " {name}\n\n{:COLUMN$}{what}", format!("  {name}"));
+        }
+        help += "\n\n";
         for (title, options) in self.groups {
             let lines: String = options.iter().map(|option| option.help_line()).collect();
             let _ = writeln!(help, "{title}:\n{lines}");
@@ -144,14 +153,17 @@ impl<A: Default> CommandLine<A> {
         arguments: impl IntoIterator<Item = OsString>,
     ) -> Result<Parsed<A>, lexopt::Error> {
         let mut given = A::default();
-        let mut config = None;
+        let mut path = None;
         let mut parser = lexopt::Parser::from_args(arguments);
         while let Some(argument) = parser.next()? {
             let Some(option) = self.options().find(|option| option.is(&argument)) else {
-                match argument {
-                    lexopt::Arg::Value(path) if config.is_none() => config = Some(path.into()),
-                    lexopt::Arg::Value(_) => return Err("there is more than one CONFIG".into()),
-                    other => return Err(other.unexpected()),
+                match (argument, &self.operand) {
+                    (lexopt::Arg::Value(value), Some(_)) if path.is_none() => path = Some(value),
+                    (lexopt::Arg::Value(_), Some(Operand { name, .. })) => {
+                        return Err(format!("there is more than one {name}").into());
+                    }
+                    (lexopt::Arg::Value(_), None) => return Err("it takes only options".into()),
+                    (other, _) => return Err(other.unexpected()),
                 }
                 continue;
             };
@@ -164,20 +176,20 @@ impl<A: Default> CommandLine<A> {
             }
         }
         (self.check)(&given)?;
-        let config = config.ok_or("which configuration file? CONFIG is missing")?;
-        Ok(Parsed::Run(config, given))
+        if let Some(operand) = &self.operand {
+            let missing = || format!("{} is missing: {}", operand.name, operand.help);
+            (operand.take)(&mut given, path.ok_or_else(missing)?.into());
+        }
+        Ok(Parsed::Run(given))
     }
 
     /// What the program is to do, unless that was to print something, or can't be understood.
     ///
     /// # Errors
     /// The exit code, when there is nothing left to do.
-    pub fn read(
-        &self,
-        arguments: impl IntoIterator<Item = OsString>,
-    ) -> Result<(PathBuf, A), ExitCode> {
+    pub fn read(&self, arguments: impl IntoIterator<Item = OsString>) -> Result<A, ExitCode> {
         match self.parse(arguments) {
-            Ok(Parsed::Run(config, given)) => Ok((config, given)),
+            Ok(Parsed::Run(given)) => Ok(given),
             Ok(Parsed::Print(text)) => Err(output::print(&text)),
             Err(error) => {
                 output::complain(format_args!("{}: {error}; see --help", self.program));

@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use log::LevelFilter;
 
 use crate::config::values;
-use crate::options::{CommandLine, Does, Opt, text};
+use crate::options::{CommandLine, Does, Operand, Opt, text};
 use crate::secret::Secret;
 
 /// Something that must be known.
@@ -32,6 +33,7 @@ pub enum Typing {
 /// What was said by options.
 #[derive(Debug, Default)]
 pub struct Given {
+    pub config: PathBuf,
     pub level: Option<LevelFilter>,
     /// By the option's name. Some are secrets.
     answers: BTreeMap<&'static str, Secret>,
@@ -114,7 +116,11 @@ pub static COMMAND_LINE: CommandLine<Given> = CommandLine {
 Makes a runner known to a GitLab or Heptapod instance, and adds it to a configuration of
 heptapod-paas-runner. What is not given is asked for.
 ",
-    config: "the configuration file; it is created when it does not exist",
+    operand: Some(Operand {
+        name: "CONFIG",
+        help: "the configuration file; it is created when it does not exist",
+        take: |given, path| given.config = path,
+    }),
     groups: &[
         (
             "Options",
@@ -179,10 +185,10 @@ mod tests {
     fn the_command_line_of_the_python_program_is_understood() {
         let line = "--name ci -c https://x -t secret -e clever-docker --max-concurrency 3 \
                     --state-file-path=/s -l debug paas.toml";
-        let Ok(Parsed::Run(config, given)) = parsed(line) else {
+        let Ok(Parsed::Run(given)) = parsed(line) else {
             panic!("not understood: {line}");
         };
-        assert_eq!(config.to_str(), Some("paas.toml"));
+        assert_eq!(given.config.to_str(), Some("paas.toml"));
         assert_eq!(given.answer(&TOKEN), Some("secret"));
         assert_eq!(given.answer(&STATE_FILE), Some("/s"));
         assert!(!format!("{given:?}").contains("secret"));
