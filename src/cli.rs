@@ -10,8 +10,10 @@ use log::LevelFilter;
 
 use crate::config::{Config, SHORTEST_PAUSE, values};
 use crate::dispatcher::{self, Options, ServiceError};
+use crate::install::completion::Command;
+use crate::install::{self, pieces};
 use crate::logger;
-use crate::options::{CommandLine, Does, Operand, Opt, text};
+use crate::options::{CommandLine, Does, Offers, Operand, Opt, text, words};
 use crate::orphans::command::{self, Action};
 use crate::output;
 use crate::process_limits;
@@ -42,7 +44,8 @@ Gives every CI job of a GitLab or Heptapod instance a Clever Cloud virtual machi
                     Ok(())
                 }),
             )
-            .short('l'),
+            .short('l')
+            .offers(Offers::Words(|| words(&values::LEVELS))),
             &Opt::new(
                 "debug-signal",
                 "log the tracked jobs and the counters on SIGUSR1",
@@ -83,22 +86,30 @@ Gives every CI job of a GitLab or Heptapod instance a Clever Cloud virtual machi
                 }),
             ),
             &Opt::new(
+                "print",
+                "print a piece of an installation: config, unit, man PAGE,\ncompletion SHELL, sysusers or tmpfiles",
+                Does::Show("WHAT", |words| pieces::print(words, &commands())),
+            )
+            .offers(Offers::Words(pieces::words)),
+            &Opt::new(
                 "print-config",
-                "print a sample configuration",
-                Does::Print(include_str!("install/paas-runner.toml")),
+                "the same as --print config",
+                Does::Print(pieces::CONFIG),
             ),
             &Opt::new(
                 "print-unit",
-                "print a systemd unit",
-                Does::Print(include_str!("install/heptapod-paas-runner.service")),
+                "the same as --print unit",
+                Does::Print(pieces::UNIT),
             ),
             &Opt::new("help", "this text", Does::Help).short('h'),
             &Opt::new("version", "the version", Does::Version).short('V'),
         ],
     )],
     end: "\
-As `heptapod-paas-runner register`, or called as heptapod-paas-runner-register, it adds a runner to a
-configuration.
+Commands, each with a --help of its own:
+  heptapod-paas-runner register   adds a runner to a configuration; it is the same as
+                                  heptapod-paas-runner-register
+  heptapod-paas-runner install    installs the program and all that belongs to it
 
 Exit codes: 0 after SIGTERM or SIGINT, 2 for a bad configuration, 1 for other trouble at start.
 ",
@@ -110,8 +121,9 @@ Exit codes: 0 after SIGTERM or SIGINT, 2 for a bad configuration, 1 for other tr
     },
 };
 
-/// The first argument that makes it the second program.
+/// First arguments that make it another program.
 const REGISTER: &str = "register";
+const INSTALL: &str = "install";
 /// systemd is told not to start us again then.
 const BAD_CONFIGURATION: u8 = 2;
 
@@ -130,20 +142,33 @@ pub struct Arguments {
 
 /// The whole program, to its exit code: the name under which it was called, and what came behind it.
 ///
-/// One file is both programs. Its first argument, or a link to it, says which of them it is to be.
+/// One file is all commands: a name for it, such as a link's, or the first argument says which.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut arguments = arguments.into_iter().peekable();
     let called = arguments.next().map(PathBuf::from).unwrap_or_default();
-    if called.file_name() == Some(register::COMMAND_LINE.program.as_ref()) {
+    if called.file_name() == Some(register::COMMAND_LINE.program.as_ref())
+        || arguments.next_if(|first| first == REGISTER).is_some()
+    {
         return register::main(arguments);
     }
-    if arguments.next_if(|first| first == REGISTER).is_some() {
-        return register::main(arguments);
+    if arguments.next_if(|first| first == INSTALL).is_some() {
+        return install::main(arguments, &commands());
     }
     match COMMAND_LINE.read(arguments) {
         Ok(arguments) => run(&arguments),
         Err(exit_code) => exit_code,
     }
+}
+
+/// All that a shell may complete.
+#[must_use]
+pub fn commands() -> [Command; 3] {
+    let command = |word, line| Command { word, line };
+    [
+        command(None, COMMAND_LINE.describe()),
+        command(Some(REGISTER), register::COMMAND_LINE.describe()),
+        command(Some(INSTALL), install::COMMAND_LINE.describe()),
+    ]
 }
 
 fn run(arguments: &Arguments) -> ExitCode {

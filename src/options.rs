@@ -44,7 +44,38 @@ pub struct Opt<A: 'static> {
     pub short: Option<char>,
     pub long: &'static str,
     pub help: &'static str,
+    pub offers: Offers,
     pub does: Does<A>,
+}
+
+/// What may be the value of an option, as far as a shell can know it.
+#[derive(Clone, Copy)]
+pub enum Offers {
+    Nothing,
+    Files,
+    Folders,
+    Words(fn() -> Vec<Word>),
+}
+
+/// A value, and what may follow it as a second one.
+pub type Word = (&'static str, Vec<&'static str>);
+
+/// A command line without what its options do: all that a shell needs to complete it.
+pub struct Described {
+    pub program: &'static str,
+    pub options: Vec<DescribedOption>,
+    /// What its operand is called.
+    pub operand: Option<&'static str>,
+}
+
+pub struct DescribedOption {
+    pub short: Option<char>,
+    pub long: &'static str,
+    /// On one line.
+    pub help: String,
+    /// What its value is called, if it takes one.
+    pub value: Option<&'static str>,
+    pub offers: Offers,
 }
 
 /// What becomes of an option, and whether it takes a value.
@@ -56,6 +87,8 @@ pub enum Does<A: 'static> {
     /// The same with this text.
     Print(&'static str),
     Set(fn(&mut A)),
+    /// Prints what these values ask for; the first one is called so.
+    Show(&'static str, fn(&[String]) -> Result<String, String>),
     /// What the value is called, and who is given it, together with the option's long name.
     Take(&'static str, Taker<A>),
 }
@@ -76,8 +109,16 @@ impl<A> Opt<A> {
             short: None,
             long,
             help,
+            offers: Offers::Nothing,
             does,
         }
+    }
+
+    /// What shells may offer as its value.
+    #[must_use]
+    pub const fn offers(mut self, offers: Offers) -> Self {
+        self.offers = offers;
+        self
     }
 
     /// It has a short form, too.
@@ -91,7 +132,7 @@ impl<A> Opt<A> {
     #[must_use]
     pub const fn value(&self) -> Option<&'static str> {
         match self.does {
-            Does::Take(name, _) => Some(name),
+            Does::Take(name, _) | Does::Show(name, _) => Some(name),
             _ => None,
         }
     }
@@ -101,6 +142,16 @@ impl<A> Opt<A> {
             lexopt::Arg::Short(short) => self.short == Some(*short),
             lexopt::Arg::Long(long) => self.long == *long,
             lexopt::Arg::Value(_) => false,
+        }
+    }
+
+    fn describe(&self) -> DescribedOption {
+        DescribedOption {
+            short: self.short,
+            long: self.long,
+            help: self.help.replace('\n', " "),
+            value: self.value(),
+            offers: self.offers,
         }
     }
 
@@ -126,6 +177,16 @@ impl<A: Default> CommandLine<A> {
             .iter()
             .flat_map(|(_, options)| *options)
             .copied()
+    }
+
+    /// What a shell needs to know.
+    #[must_use]
+    pub fn describe(&self) -> Described {
+        Described {
+            program: self.program,
+            options: self.options().map(Opt::describe).collect(),
+            operand: self.operand.as_ref().map(|operand| operand.name),
+        }
     }
 
     /// The text of `--help`.
@@ -171,6 +232,12 @@ impl<A: Default> CommandLine<A> {
                 Does::Help => return Ok(Parsed::Print(self.help())),
                 Does::Version => return Ok(Parsed::Print(self.version())),
                 Does::Print(text) => return Ok(Parsed::Print(text.to_owned())),
+                Does::Show(_, show) => {
+                    let values = parser.values()?.map(text);
+                    return Ok(Parsed::Print(show(
+                        &values.collect::<Result<Vec<_>, _>>()?,
+                    )?));
+                }
                 Does::Set(set) => set(&mut given),
                 Does::Take(_, take) => take(&mut given, option.long, parser.value()?)?,
             }
@@ -201,6 +268,12 @@ impl<A: Default> CommandLine<A> {
     fn version(&self) -> String {
         format!("{} {}\n", self.program, env!("CARGO_PKG_VERSION"))
     }
+}
+
+/// Values of which nothing follows.
+#[must_use]
+pub fn words(words: &[&'static str]) -> Vec<Word> {
+    words.iter().map(|word| (*word, Vec::new())).collect()
 }
 
 /// # Errors

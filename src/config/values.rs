@@ -16,6 +16,9 @@ pub const FLAVOR_FAMILY: &str = "heptapod-runner";
 /// The only size that `local-docker` knows: every container is of it.
 pub const LOCAL_DOCKER_FLAVOR: &str = "M";
 
+/// The usual names of the log's levels.
+pub const LEVELS: [&str; 4] = ["DEBUG", "INFO", "WARNING", "ERROR"];
+
 /// How Clever Cloud's names of a family's flavors begin, unless it is said otherwise.
 #[must_use]
 pub fn flavor_prefix(family: &str) -> String {

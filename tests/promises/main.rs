@@ -6,6 +6,7 @@ mod configuration;
 mod dead_machines;
 mod failures;
 mod faults;
+mod installation;
 mod isolation;
 mod journey;
 mod kills;

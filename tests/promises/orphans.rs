@@ -43,7 +43,7 @@ fn list_orphans(scene: &Scene, more: &[&str]) -> String {
 
 /// With the configuration as it is.
 pub fn list(scene: &Scene, more: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_heptapod-paas-runner"))
+    let output = Command::new(crate::service::program())
         .arg("--orphans")
         .args(more)
         .arg(scene.config_path())
