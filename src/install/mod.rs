@@ -178,7 +178,7 @@ fn what_comes_next(prefix: &str) -> String {
         if Path::new(&unit).exists() {
             let _ = write!(
                 text,
-                "\n{unit} is an older unit, which systemd prefers to {ours}/heptapod-paas-runner.service.\n\
+                "\n{unit} is another unit, which systemd prefers to {ours}/heptapod-paas-runner.service.\n\
                  Remove it; what you have changed belongs into `systemctl edit heptapod-paas-runner`.\n"
             );
         }
