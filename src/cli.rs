@@ -1,7 +1,7 @@
 //! The service's command line: arguments in, exit code out.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,11 +10,14 @@ use log::LevelFilter;
 
 use crate::config::{Config, SHORTEST_PAUSE, values};
 use crate::dispatcher::{self, Options, ServiceError};
+use crate::install::completion::Command;
+use crate::install::{self, pieces};
 use crate::logger;
-use crate::options::{CommandLine, Does, Opt, text};
+use crate::options::{CommandLine, Does, Offers, Operand, Opt, text, words};
 use crate::orphans::command::{self, Action};
 use crate::output;
 use crate::process_limits;
+use crate::register;
 
 /// The program `heptapod-paas-runner`. What must be installed besides the binary is in it: one file to
 /// copy, nothing else to find.
@@ -23,7 +26,11 @@ pub static COMMAND_LINE: CommandLine<Arguments> = CommandLine {
     about: "\
 Gives every CI job of a GitLab or Heptapod instance a Clever Cloud virtual machine of its own.
 ",
-    config: "the configuration file, paas-runner.toml",
+    operand: Some(Operand {
+        name: "CONFIG",
+        help: "the configuration file, paas-runner.toml",
+        take: |arguments, path| arguments.config = path,
+    }),
     groups: &[(
         "Options",
         &[
@@ -37,7 +44,8 @@ Gives every CI job of a GitLab or Heptapod instance a Clever Cloud virtual machi
                     Ok(())
                 }),
             )
-            .short('l'),
+            .short('l')
+            .offers(Offers::Words(|| words(&values::LEVELS))),
             &Opt::new(
                 "debug-signal",
                 "log the tracked jobs and the counters on SIGUSR1",
@@ -83,20 +91,31 @@ Gives every CI job of a GitLab or Heptapod instance a Clever Cloud virtual machi
                 }),
             ),
             &Opt::new(
+                "print",
+                "print a piece of an installation: config, unit, man PAGE,\ncompletion SHELL, sysusers or tmpfiles",
+                Does::Show("WHAT", |words| pieces::print(words, &commands())),
+            )
+            .offers(Offers::Words(pieces::words)),
+            &Opt::new(
                 "print-config",
-                "print a sample configuration",
-                Does::Print(include_str!("install/paas-runner.toml")),
+                "the same as --print config",
+                Does::Print(pieces::CONFIG),
             ),
             &Opt::new(
                 "print-unit",
-                "print a systemd unit",
-                Does::Print(include_str!("install/heptapod-paas-runner.service")),
+                "the same as --print unit",
+                Does::Print(pieces::UNIT),
             ),
             &Opt::new("help", "this text", Does::Help).short('h'),
             &Opt::new("version", "the version", Does::Version).short('V'),
         ],
     )],
     end: "\
+Commands, each with a --help of its own:
+  heptapod-paas-runner register   adds a runner to a configuration; it is the same as
+                                  heptapod-paas-runner-register
+  heptapod-paas-runner install    installs the program and all that belongs to it
+
 Exit codes: 0 after SIGTERM or SIGINT, 2 for a bad configuration, 1 for other trouble at start.
 ",
     check: |arguments| {
@@ -110,12 +129,16 @@ Exit codes: 0 after SIGTERM or SIGINT, 2 for a bad configuration, 1 for other tr
     },
 };
 
+/// First arguments that make it another program.
+const REGISTER: &str = "register";
+const INSTALL: &str = "install";
 /// systemd is told not to start us again then.
 const BAD_CONFIGURATION: u8 = 2;
 
 /// What the options say.
 #[derive(Debug, Default, PartialEq)]
 pub struct Arguments {
+    config: PathBuf,
     level: Option<LevelFilter>,
     debug_signal: bool,
     orphans: bool,
@@ -126,15 +149,39 @@ pub struct Arguments {
     progress_interval: Option<Duration>,
 }
 
-/// Runs it, to its exit code.
+/// The whole program, to its exit code: the name under which it was called, and what came behind it.
+///
+/// One file is all commands: a name for it, such as a link's, or the first argument says which.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut arguments = arguments.into_iter().peekable();
+    let called = arguments.next().map(PathBuf::from).unwrap_or_default();
+    if called.file_name() == Some(register::COMMAND_LINE.program.as_ref())
+        || arguments.next_if(|first| first == REGISTER).is_some()
+    {
+        return register::main(arguments);
+    }
+    if arguments.next_if(|first| first == INSTALL).is_some() {
+        return install::main(arguments, &commands());
+    }
     match COMMAND_LINE.read(arguments) {
-        Ok((config, arguments)) => run(&config, &arguments),
+        Ok(arguments) => run(&arguments),
         Err(exit_code) => exit_code,
     }
 }
 
-fn run(path: &Path, arguments: &Arguments) -> ExitCode {
+/// All that a shell may complete.
+#[must_use]
+pub fn commands() -> [Command; 3] {
+    let command = |word, line| Command { word, line };
+    [
+        command(None, COMMAND_LINE.describe()),
+        command(Some(REGISTER), register::COMMAND_LINE.describe()),
+        command(Some(INSTALL), install::COMMAND_LINE.describe()),
+    ]
+}
+
+fn run(arguments: &Arguments) -> ExitCode {
+    let path = arguments.config.as_path();
     process_limits::set();
     let mut config = match Config::load(path) {
         Ok(config) => config,
@@ -226,10 +273,10 @@ mod tests {
     fn the_command_line_of_the_python_runner_is_understood() {
         let line = "--poll-interval 2 --job-progress-poll-interval=7 --poll-cycles 3 --debug-signal \
                     -l warning paas.toml";
-        let Ok(Parsed::Run(config, arguments)) = parsed(line) else {
+        let Ok(Parsed::Run(arguments)) = parsed(line) else {
             panic!("not understood: {line}");
         };
-        assert_eq!(config.to_str(), Some("paas.toml"));
+        assert_eq!(arguments.config.to_str(), Some("paas.toml"));
         assert_eq!(arguments.poll_cycles, Some(3));
         assert_eq!(arguments.level, Some(LevelFilter::Warn));
         assert!(arguments.debug_signal);

@@ -6,11 +6,11 @@
 //! operator wrote. A room uses only the rooms below it:
 //!
 //! ```text
-//! cli             arguments in, exit code out
+//! cli             arguments in, exit code out    install   what lies beside the program, put in place
 //! dispatcher      the main loop: polls, admits, spawns, applies events, saves
 //! orphans         machines without a job         status    how everything stands, to be shown
 //! state           what is on disk                runner    one section of the configuration at work
-//! job             one job's life                 register  the second program
+//! job             one job's life                 register  a runner made known, and written down
 //! executor        where jobs run: a Machine, and what makes one
 //! coordinator     what we say to GitLab          clever    what we say to Clever Cloud
 //! deploy          what is pushed, and the push   config    what the operator wrote
@@ -40,6 +40,7 @@ pub mod executor;
 pub mod foreign;
 pub mod gzip;
 pub mod http;
+pub mod install;
 pub mod job;
 pub mod json;
 pub mod logger;

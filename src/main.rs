@@ -7,5 +7,5 @@ use std::process::ExitCode;
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> ExitCode {
-    heptapod_paas_runner::cli::main(std::env::args_os().skip(1))
+    heptapod_paas_runner::cli::main(std::env::args_os())
 }

@@ -1,7 +1,7 @@
 //! Command lines: a table of options, from which `--help` is printed and by which arguments are
 //! understood.
 //!
-//! Both programs have one table each, against which their manuals are tested. What an option does
+//! Each command has one table, against which its manual is tested. What an option does
 //! is in the table; how options are written and shown is here. The trap: a value in the wrong place
 //! may be a token, so that no error quotes one.
 
@@ -22,8 +22,8 @@ pub struct CommandLine<A: 'static> {
     pub program: &'static str,
     /// What the program is for, in lines that end.
     pub about: &'static str,
-    /// What CONFIG is.
-    pub config: &'static str,
+    /// What must stand beside the options, if anything must.
+    pub operand: Option<Operand<A>>,
     /// Titles, and the options under them.
     pub groups: &'static [(&'static str, &'static [&'static Opt<A>])],
     /// What is left to say, in lines that end.
@@ -32,12 +32,50 @@ pub struct CommandLine<A: 'static> {
     pub check: fn(&A) -> Result<(), &'static str>,
 }
 
+/// A path without an option before it.
+pub struct Operand<A: 'static> {
+    pub name: &'static str,
+    pub help: &'static str,
+    pub take: fn(&mut A, PathBuf),
+}
+
 /// An option.
 pub struct Opt<A: 'static> {
     pub short: Option<char>,
     pub long: &'static str,
     pub help: &'static str,
+    pub offers: Offers,
     pub does: Does<A>,
+}
+
+/// What may be the value of an option, as far as a shell can know it.
+#[derive(Clone, Copy)]
+pub enum Offers {
+    Nothing,
+    Files,
+    Folders,
+    Words(fn() -> Vec<Word>),
+}
+
+/// A value, and what may follow it as a second one.
+pub type Word = (&'static str, Vec<&'static str>);
+
+/// A command line without what its options do: all that a shell needs to complete it.
+pub struct Described {
+    pub program: &'static str,
+    pub options: Vec<DescribedOption>,
+    /// What its operand is called.
+    pub operand: Option<&'static str>,
+}
+
+pub struct DescribedOption {
+    pub short: Option<char>,
+    pub long: &'static str,
+    /// On one line.
+    pub help: String,
+    /// What its value is called, if it takes one.
+    pub value: Option<&'static str>,
+    pub offers: Offers,
 }
 
 /// What becomes of an option, and whether it takes a value.
@@ -49,6 +87,8 @@ pub enum Does<A: 'static> {
     /// The same with this text.
     Print(&'static str),
     Set(fn(&mut A)),
+    /// Prints what these values ask for; the first one is called so.
+    Show(&'static str, fn(&[String]) -> Result<String, String>),
     /// What the value is called, and who is given it, together with the option's long name.
     Take(&'static str, Taker<A>),
 }
@@ -59,8 +99,7 @@ type Taker<A> = fn(&mut A, &'static str, OsString) -> Result<(), lexopt::Error>;
 #[derive(Debug, PartialEq)]
 pub enum Parsed<A> {
     Print(String),
-    /// Work with this CONFIG.
-    Run(PathBuf, A),
+    Run(A),
 }
 
 impl<A> Opt<A> {
@@ -70,8 +109,16 @@ impl<A> Opt<A> {
             short: None,
             long,
             help,
+            offers: Offers::Nothing,
             does,
         }
+    }
+
+    /// What shells may offer as its value.
+    #[must_use]
+    pub const fn offers(mut self, offers: Offers) -> Self {
+        self.offers = offers;
+        self
     }
 
     /// It has a short form, too.
@@ -85,7 +132,7 @@ impl<A> Opt<A> {
     #[must_use]
     pub const fn value(&self) -> Option<&'static str> {
         match self.does {
-            Does::Take(name, _) => Some(name),
+            Does::Take(name, _) | Does::Show(name, _) => Some(name),
             _ => None,
         }
     }
@@ -95,6 +142,16 @@ impl<A> Opt<A> {
             lexopt::Arg::Short(short) => self.short == Some(*short),
             lexopt::Arg::Long(long) => self.long == *long,
             lexopt::Arg::Value(_) => false,
+        }
+    }
+
+    fn describe(&self) -> DescribedOption {
+        DescribedOption {
+            short: self.short,
+            long: self.long,
+            help: self.help.replace('\n', " "),
+            value: self.value(),
+            offers: self.offers,
         }
     }
 
@@ -122,14 +179,27 @@ impl<A: Default> CommandLine<A> {
             .copied()
     }
 
+    /// What a shell needs to know.
+    #[must_use]
+    pub fn describe(&self) -> Described {
+        Described {
+            program: self.program,
+            options: self.options().map(Opt::describe).collect(),
+            operand: self.operand.as_ref().map(|operand| operand.name),
+        }
+    }
+
     /// The text of `--help`.
     #[must_use]
     pub fn help(&self) -> String {
-        let (program, config) = (self.program, self.config);
-        let mut help = format!(
-            "{}\nUsage: {program} [OPTIONS] CONFIG\n\n{:COLUMN$}{config}\n\n",
-            self.about, "  CONFIG"
-        );
+        let mut help = format!("{}\nUsage: {} [OPTIONS]", self.about, self.program);
+        if let Some(Operand {
+            name, help: what, ..
+        }) = &self.operand
+        {
+            let _ = write!(help, " {name}\n\n{:COLUMN$}{what}", format!("  {name}"));
+        }
+        help += "\n\n";
         for (title, options) in self.groups {
             let lines: String = options.iter().map(|option| option.help_line()).collect();
             let _ = writeln!(help, "{title}:\n{lines}");
@@ -144,14 +214,17 @@ impl<A: Default> CommandLine<A> {
         arguments: impl IntoIterator<Item = OsString>,
     ) -> Result<Parsed<A>, lexopt::Error> {
         let mut given = A::default();
-        let mut config = None;
+        let mut path = None;
         let mut parser = lexopt::Parser::from_args(arguments);
         while let Some(argument) = parser.next()? {
             let Some(option) = self.options().find(|option| option.is(&argument)) else {
-                match argument {
-                    lexopt::Arg::Value(path) if config.is_none() => config = Some(path.into()),
-                    lexopt::Arg::Value(_) => return Err("there is more than one CONFIG".into()),
-                    other => return Err(other.unexpected()),
+                match (argument, &self.operand) {
+                    (lexopt::Arg::Value(value), Some(_)) if path.is_none() => path = Some(value),
+                    (lexopt::Arg::Value(_), Some(Operand { name, .. })) => {
+                        return Err(format!("there is more than one {name}").into());
+                    }
+                    (lexopt::Arg::Value(_), None) => return Err("it takes only options".into()),
+                    (other, _) => return Err(other.unexpected()),
                 }
                 continue;
             };
@@ -159,25 +232,31 @@ impl<A: Default> CommandLine<A> {
                 Does::Help => return Ok(Parsed::Print(self.help())),
                 Does::Version => return Ok(Parsed::Print(self.version())),
                 Does::Print(text) => return Ok(Parsed::Print(text.to_owned())),
+                Does::Show(_, show) => {
+                    let values = parser.values()?.map(text);
+                    return Ok(Parsed::Print(show(
+                        &values.collect::<Result<Vec<_>, _>>()?,
+                    )?));
+                }
                 Does::Set(set) => set(&mut given),
                 Does::Take(_, take) => take(&mut given, option.long, parser.value()?)?,
             }
         }
         (self.check)(&given)?;
-        let config = config.ok_or("which configuration file? CONFIG is missing")?;
-        Ok(Parsed::Run(config, given))
+        if let Some(operand) = &self.operand {
+            let missing = || format!("{} is missing: {}", operand.name, operand.help);
+            (operand.take)(&mut given, path.ok_or_else(missing)?.into());
+        }
+        Ok(Parsed::Run(given))
     }
 
     /// What the program is to do, unless that was to print something, or can't be understood.
     ///
     /// # Errors
     /// The exit code, when there is nothing left to do.
-    pub fn read(
-        &self,
-        arguments: impl IntoIterator<Item = OsString>,
-    ) -> Result<(PathBuf, A), ExitCode> {
+    pub fn read(&self, arguments: impl IntoIterator<Item = OsString>) -> Result<A, ExitCode> {
         match self.parse(arguments) {
-            Ok(Parsed::Run(config, given)) => Ok((config, given)),
+            Ok(Parsed::Run(given)) => Ok(given),
             Ok(Parsed::Print(text)) => Err(output::print(&text)),
             Err(error) => {
                 output::complain(format_args!("{}: {error}; see --help", self.program));
@@ -189,6 +268,12 @@ impl<A: Default> CommandLine<A> {
     fn version(&self) -> String {
         format!("{} {}\n", self.program, env!("CARGO_PKG_VERSION"))
     }
+}
+
+/// Values of which nothing follows.
+#[must_use]
+pub fn words(words: &[&'static str]) -> Vec<Word> {
+    words.iter().map(|word| (*word, Vec::new())).collect()
 }
 
 /// # Errors

@@ -3,12 +3,12 @@
 //! The new content grows in a file beside the old one, which only its owner may read, and takes its
 //! place when it is on disk.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// There are secrets in all files that this program writes.
+/// There are secrets in all files that this program writes at work.
 pub const MODE: u32 = 0o600;
 
 /// A new content that has not taken its place yet. Dropped before that, it leaves nothing behind.
@@ -24,6 +24,14 @@ impl Replacement {
     /// # Errors
     /// When nothing can be written beside it.
     pub fn begin(path: &Path) -> io::Result<Self> {
+        Self::with_mode(path, MODE)
+    }
+
+    /// The same for a file that others may use, whatever the process denies them by default.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn with_mode(path: &Path, mode: u32) -> io::Result<Self> {
         let new_path = beside(path, ".new");
         // What a crash left of it may have another mode.
         let _ = fs::remove_file(&new_path);
@@ -32,11 +40,15 @@ impl Replacement {
             .write(true)
             .mode(MODE)
             .open(&new_path)?;
-        Ok(Self {
+        let replacement = Self {
             path: path.to_owned(),
             new_path,
             new,
-        })
+        };
+        replacement
+            .new
+            .set_permissions(Permissions::from_mode(mode))?;
+        Ok(replacement)
     }
 
     /// The new file, to give it to another owner.

@@ -36,6 +36,9 @@ pub fn is_loopback(host: &str) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
+/// The usual names of the log's levels.
+pub const LEVELS: [&str; 4] = ["DEBUG", "INFO", "WARNING", "ERROR"];
+
 /// How Clever Cloud's names of a family's flavors begin, unless it is said otherwise.
 #[must_use]
 pub fn flavor_prefix(family: &str) -> String {

@@ -213,9 +213,13 @@ impl Replacement {
         Ok(replacement)
     }
 
-    /// A program that reads the file now must be able to read it afterwards.
+    /// A program that reads the file now must be able to read it afterwards. A new file is for
+    /// whom its folder was made, if we may give it away.
     fn keep_owner(&self) -> Result<(), String> {
         let (Ok(old), Ok(new)) = (fs::metadata(&self.path), self.new.file().metadata()) else {
+            if let Ok(folder) = fs::metadata(folder_of(&self.path)) {
+                let _ = fchown(self.new.file(), Some(folder.uid()), Some(folder.gid()));
+            }
             return Ok(());
         };
         let given_away = fchown(self.new.file(), Some(old.uid()), Some(old.gid()));

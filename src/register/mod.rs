@@ -17,7 +17,6 @@ mod words;
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::Path;
 use std::process::ExitCode;
 
 use log::LevelFilter;
@@ -55,12 +54,12 @@ impl From<String> for Trouble {
 
 /// The program `heptapod-paas-runner-register`.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let (path, given) = match COMMAND_LINE.read(arguments) {
-        Ok(read) => read,
+    let given = match COMMAND_LINE.read(arguments) {
+        Ok(given) => given,
         Err(exit_code) => return exit_code,
     };
     start_log(given.level.unwrap_or(LevelFilter::Info));
-    match register(&path, &given) {
+    match register(&given) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Trouble::Interrupted) => ExitCode::from(INTERRUPTED),
         Err(Trouble::Told(text)) => {
@@ -71,7 +70,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 /// The whole conversation.
-fn register(path: &Path, given: &Given) -> Result<(), Trouble> {
+fn register(given: &Given) -> Result<(), Trouble> {
+    let path = given.config.as_path();
     let configuration = Configuration::read(path)?;
     // Better told before a dozen questions than behind them.
     drop(Replacement::begin(&configuration.path)?);

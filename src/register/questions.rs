@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use log::LevelFilter;
 
-use crate::config::values;
-use crate::options::{CommandLine, Does, Opt, text};
+use crate::config::values::{self, ExecutorKind};
+use crate::options::{CommandLine, Does, Offers, Operand, Opt, text, words};
 use crate::secret::Secret;
 
 /// Something that must be known.
@@ -32,6 +33,7 @@ pub enum Typing {
 /// What was said by options.
 #[derive(Debug, Default)]
 pub struct Given {
+    pub config: PathBuf,
     pub level: Option<LevelFilter>,
     /// By the option's name. Some are secrets.
     answers: BTreeMap<&'static str, Secret>,
@@ -50,9 +52,9 @@ fn note(given: &mut Given, option: &'static str, value: OsString) -> Result<(), 
 }
 
 macro_rules! questions {
-    ($($id:ident: $short:expr, $long:literal, $value:literal, $help:literal; $typing:ident $prompt:literal $text:literal)+) => {
+    ($($id:ident: $long:literal, $value:literal, $help:literal $(.$with:ident($what:expr))*; $typing:ident $prompt:literal $text:literal)+) => {
         $(pub static $id: Question = Question {
-            option: Opt { short: $short, long: $long, help: $help, does: Does::Take($value, note) },
+            option: Opt::new($long, $help, Does::Take($value, note))$(.$with($what))*,
             prompt: $prompt,
             text: $text,
             typing: Typing::$typing,
@@ -61,49 +63,51 @@ macro_rules! questions {
 }
 
 questions! {
-    NAME: None, "name", "NAME", "what the runner is called";
+    NAME: "name", "NAME", "what the runner is called";
         Shown "Runner name" ""
 
-    URL: Some('c'), "coordinator-url", "URL", "the address of the GitLab or Heptapod instance";
+    URL: "coordinator-url", "URL", "the address of the GitLab or Heptapod instance".short('c');
         Shown "URL" "What is the address of the GitLab or Heptapod instance?"
 
-    TOKEN: Some('t'), "registration-token", "TOKEN",
-        "the token of a runner that was created there (\"glrt-...\"), or a\nregistration token";
+    TOKEN: "registration-token", "TOKEN",
+        "the token of a runner that was created there (\"glrt-...\"), or a\nregistration token".short('t');
         Hidden "Token" "\
 Its token, as the instance shows it when a runner is created (\"glrt-...\"), or a registration token.
 It is not shown while you type; env:NAME and file:PATH will do as well. No administrator's
 token is needed."
 
-    EXECUTOR: Some('e'), "executor", "EXECUTOR", "clever-docker or local-docker";
+    EXECUTOR: "executor", "EXECUTOR", "clever-docker or local-docker".short('e')
+        .offers(Offers::Words(|| words(&ExecutorKind::ALL.map(ExecutorKind::name))));
         Shown "Executor" "\
 Where do its jobs run?
   clever-docker  each on a machine of its own at Clever Cloud
   local-docker   on this computer, for trying things out"
 
-    ORGANIZATION: None, "organization", "ID", "the organization that pays, \"orga_...\"";
+    ORGANIZATION: "organization", "ID", "the organization that pays, \"orga_...\"";
         Shown "Organization" "Which organization at Clever Cloud pays? Its id is in the console, \"orga_...\""
 
-    CLEVER_TOKEN: None, "clever-token", "TOKEN", "a token that may create and delete applications there";
+    CLEVER_TOKEN: "clever-token", "TOKEN", "a token that may create and delete applications there";
         Hidden "Clever Cloud token" "\
 A Clever Cloud token that may create and delete applications there (the role Manager).
 It is not shown while you type; env:NAME and file:PATH will do as well."
 
-    FLAVOR: None, "default-flavor", "FLAVOR", "the size of a job's machine";
+    FLAVOR: "default-flavor", "FLAVOR", "the size of a job's machine";
         Shown "Flavor" "How big is a job's machine, unless the job says otherwise?"
 
     // Asked for only when what was given won't do.
-    API_URL: None, "cc-api-url", "URL", "the API [default: https://api.clever-cloud.com/v2]";
+    API_URL: "cc-api-url", "URL", "the API [default: https://api.clever-cloud.com/v2]";
         Shown "API URL" "What is the address of Clever Cloud's API?"
 
-    STATE_FILE: None, "state-file-path", "PATH", "where running jobs are remembered";
+    STATE_FILE: "state-file-path", "PATH", "where running jobs are remembered"
+        .offers(Offers::Files);
         Shown "State file path" "\
 In which file are running jobs remembered, such as /var/lib/heptapod-runner/state.json?
 The service must be able to write it and its folder."
 
-    CONCURRENCY: None, "max-concurrency", "N", "jobs at once, over all runners";
+    CONCURRENCY: "max-concurrency", "N", "jobs at once, over all runners";
         Shown "Concurrency" "How many jobs may there be at once at most, over all runners of this file?"
 
-    JOBS: None, "reference-jobs-count", "N", "how many machines of the default size may run at once (the quota)";
+    JOBS: "reference-jobs-count", "N", "how many machines of the default size may run at once (the quota)";
         Shown "Machines at once" "This is the quota of all runners together"
 }
 
@@ -114,7 +118,11 @@ pub static COMMAND_LINE: CommandLine<Given> = CommandLine {
 Makes a runner known to a GitLab or Heptapod instance, and adds it to a configuration of
 heptapod-paas-runner. What is not given is asked for.
 ",
-    config: "the configuration file; it is created when it does not exist",
+    operand: Some(Operand {
+        name: "CONFIG",
+        help: "the configuration file; it is created when it does not exist",
+        take: |given, path| given.config = path,
+    }),
     groups: &[
         (
             "Options",
@@ -133,7 +141,8 @@ heptapod-paas-runner. What is not given is asked for.
                         Ok(())
                     }),
                 )
-                .short('l'),
+                .short('l')
+                .offers(Offers::Words(|| words(&values::LEVELS))),
                 &Opt::new("help", "this text", Does::Help).short('h'),
                 &Opt::new("version", "the version", Does::Version).short('V'),
             ],
@@ -179,10 +188,10 @@ mod tests {
     fn the_command_line_of_the_python_program_is_understood() {
         let line = "--name ci -c https://x -t secret -e clever-docker --max-concurrency 3 \
                     --state-file-path=/s -l debug paas.toml";
-        let Ok(Parsed::Run(config, given)) = parsed(line) else {
+        let Ok(Parsed::Run(given)) = parsed(line) else {
             panic!("not understood: {line}");
         };
-        assert_eq!(config.to_str(), Some("paas.toml"));
+        assert_eq!(given.config.to_str(), Some("paas.toml"));
         assert_eq!(given.answer(&TOKEN), Some("secret"));
         assert_eq!(given.answer(&STATE_FILE), Some("/s"));
         assert!(!format!("{given:?}").contains("secret"));

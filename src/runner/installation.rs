@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, absolute};
 
+use rustix::system::uname;
+
 use crate::deploy::push::Pusher;
 use crate::deploy::scratch::Scratch;
 use crate::digest::{hmac_sha256_hex, random_hex, sha256_hex};
@@ -58,8 +60,12 @@ fn system_id(remembered: Option<&str>) -> String {
 /// has both, but another name.
 fn mark(system_id: &str, state_file: &Path) -> String {
     let path = absolute(state_file).unwrap_or_else(|_| state_file.to_owned());
-    let host = fs::read("/proc/sys/kernel/hostname").unwrap_or_default();
-    let hash = sha256_hex(&[path.as_os_str().as_encoded_bytes(), b"@", &host], BYTES);
+    // Not from /proc/sys, which the unit hides.
+    let names = uname();
+    let host = names.nodename().to_bytes();
+    // The line's end is as in that file, from which marks were made before.
+    let parts = [path.as_os_str().as_encoded_bytes(), b"@", host, b"\n"];
+    let hash = sha256_hex(&parts, BYTES);
     format!("{system_id}.{hash}")
 }
 

@@ -141,7 +141,7 @@ fn suspicious_keys_are_reported_with_a_suggestion_and_nothing_else_is() {
 #[test]
 fn what_the_program_prints_works_as_it_is() {
     let print = |option: &str| {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_heptapod-paas-runner"))
+        let output = std::process::Command::new(crate::service::program())
             .arg(option)
             .output()
             .unwrap();

@@ -8,6 +8,7 @@ mod dead_machines;
 mod failures;
 mod faults;
 mod grants;
+mod installation;
 mod isolation;
 mod journey;
 mod kills;

@@ -9,7 +9,7 @@ use std::process::Command;
 use heptapod_paas_runner::config::Config;
 use heptapod_paas_runner::config::keys::{KEYS, Key, Kind, Unwritten, Whose};
 use heptapod_paas_runner::options::CommandLine;
-use heptapod_paas_runner::{cli, register};
+use heptapod_paas_runner::{cli, install, register};
 use toml::{Table, Value};
 
 const SERVICE: &str = include_str!("../../man/heptapod-paas-runner.1");
@@ -138,8 +138,8 @@ fn a_key_that_is_mentioned_anywhere_is_one_that_the_program_knows() {
 }
 
 /// The heads of the manual's paragraphs about options, `Fl l Ar level , Fl -level Ar level`.
-fn options_of_manual(page: &str) -> Vec<String> {
-    let section = part_of(&plain(page), ".Sh", "OPTIONS").to_owned();
+fn options_of_manual(page: &str, section: &str) -> Vec<String> {
+    let section = part_of(&plain(page), ".Sh", section).to_owned();
     let heads = section.lines().filter_map(|line| line.strip_prefix(".It "));
     let heads = heads.filter(|head| head.starts_with("Fl "));
     heads.map(str::to_owned).collect()
@@ -160,14 +160,22 @@ fn heads<A: Default>(command_line: &CommandLine<A>) -> Vec<String> {
 }
 
 #[test]
-fn every_option_of_both_programs_is_in_its_manual_and_no_other() {
-    assert_eq!(options_of_manual(SERVICE), heads(&cli::COMMAND_LINE));
-    assert_eq!(options_of_manual(REGISTER), heads(&register::COMMAND_LINE));
+fn every_option_of_every_command_is_in_its_manual_and_no_other() {
+    let documented = options_of_manual(SERVICE, "OPTIONS");
+    assert_eq!(documented, heads(&cli::COMMAND_LINE));
+    let documented = options_of_manual(SERVICE, "INSTALLING");
+    assert_eq!(documented, heads(&install::COMMAND_LINE));
+    let documented = options_of_manual(REGISTER, "OPTIONS");
+    assert_eq!(documented, heads(&register::COMMAND_LINE));
 }
 
 #[test]
-fn the_help_of_both_programs_fits_a_terminal() {
-    for help in [cli::COMMAND_LINE.help(), register::COMMAND_LINE.help()] {
+fn the_help_of_every_command_fits_a_terminal() {
+    for help in [
+        cli::COMMAND_LINE.help(),
+        register::COMMAND_LINE.help(),
+        install::COMMAND_LINE.help(),
+    ] {
         assert!(
             help.lines().all(|line| line.chars().count() <= 100),
             "{help}"
@@ -224,7 +232,7 @@ fn example() -> String {
 
 #[test]
 fn the_examples_use_known_keys_in_their_places_and_are_accepted_as_they_are() {
-    let sample = Command::new(env!("CARGO_BIN_EXE_heptapod-paas-runner"))
+    let sample = Command::new(crate::service::program())
         .arg("--print-config")
         .output()
         .unwrap();

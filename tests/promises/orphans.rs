@@ -1,12 +1,14 @@
 //! Machines that nobody tracks are found, and go if they are ours.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use sandbox::{AppPhase, Fault, JobId, JobStatus, Rule};
 use serde_json::{Value, json};
 
 use crate::scene::{ORGANIZATION, RUNNER_NAME, Scene};
+use crate::service::{Service, program};
 
 /// A job whose machine runs, and a service that was killed and forgot it.
 fn forgotten(scene: &Scene) -> JobId {
@@ -43,10 +45,14 @@ fn list_orphans(scene: &Scene, more: &[&str]) -> String {
 
 /// With the configuration as it is.
 pub fn list(scene: &Scene, more: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_heptapod-paas-runner"))
+    list_with(&scene.config_path(), more)
+}
+
+fn list_with(config: &Path, more: &[&str]) -> String {
+    let output = Command::new(program())
         .arg("--orphans")
         .args(more)
-        .arg(scene.config_path())
+        .arg(config)
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -179,4 +185,38 @@ fn the_machines_of_a_running_service_are_no_orphans() {
         "no machine without a job\n"
     );
     assert_eq!(scene.clever.running_machines(), 1);
+}
+
+/// As on two computers: another state file is another installation.
+#[test]
+fn two_services_with_one_token_leave_each_other_alone_when_one_of_them_dies_too() {
+    let mut scene = Scene::new();
+    scene.global = "concurrent = 1".to_owned();
+    let first = scene.start();
+    let its_job = scene.submit_lasting("of the first");
+    scene.await_phase(its_job, AppPhase::Running);
+    let config = scene.folder.path().join("second.toml");
+    let changes = [("state.json", "second.json")];
+    fs::write(&config, scene.configuration_but(&changes)).unwrap();
+    let second = Service::start(&[config.display().to_string()], &[]);
+    let its_machine = scene.machine_name(its_job);
+    second.await_log(&format!("machine {its_machine} has no job that we know of"));
+
+    // The first one has its hands full.
+    let other_job = scene.submit_lasting("of the second");
+    scene.await_phase(other_job, AppPhase::Running);
+    first.kill();
+    scene.let_end();
+    for job in [its_job, other_job] {
+        assert_eq!(scene.await_end(job).status, JobStatus::Success);
+    }
+    scene.await_phase(other_job, AppPhase::Deleted);
+    let list = list_with(&config, &[]);
+    let told = format!("{its_machine}, runner ci, made by somebody else");
+    assert!(list.contains(&told) && list.lines().count() == 2, "{list}");
+
+    let _first_again = scene.start();
+    scene.await_phase(its_job, AppPhase::Deleted);
+    scene.await_no_machines();
+    scene.assert_no_complaints_but_of_kills();
 }

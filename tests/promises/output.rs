@@ -7,10 +7,12 @@ use std::process::{Command, Output, Stdio};
 use sandbox::JobStatus;
 
 use crate::scene::Scene;
-use crate::service::Service;
+use crate::service::{Service, program, register};
 
-const SERVICE: &str = env!("CARGO_BIN_EXE_heptapod-paas-runner");
-const REGISTER: &str = env!("CARGO_BIN_EXE_heptapod-paas-runner-register");
+/// Both programs.
+fn programs() -> [Command; 2] {
+    [Command::new(program()), register()]
+}
 
 /// Where nothing can be written, as on a full disk.
 fn full() -> Stdio {
@@ -26,17 +28,17 @@ fn closed() -> Stdio {
 
 /// All that the programs print on standard output, but for the search for machines.
 fn printers() -> Vec<Command> {
-    let of = |program: &str, option: &str| {
-        let mut command = Command::new(program);
-        command.arg(option).stdin(Stdio::null());
+    let printer = |mut command: Command, options: &[&str]| {
+        command.args(options).stdin(Stdio::null());
         command
     };
-    let texts = ["--help", "--version"];
-    let both = [SERVICE, REGISTER].into_iter();
-    let mut printers: Vec<_> = both
-        .flat_map(|program| texts.map(|option| of(program, option)))
-        .collect();
-    printers.extend(["--print-config", "--print-unit"].map(|option| of(SERVICE, option)));
+    let mut printers = Vec::new();
+    for option in ["--help", "--version"] {
+        printers.extend(programs().map(|program| printer(program, &[option])));
+    }
+    for options in [&["--print-config"][..], &["--print", "completion", "bash"]] {
+        printers.push(printer(Command::new(program()), options));
+    }
     printers
 }
 
@@ -85,7 +87,7 @@ fn what_can_not_be_printed_is_told_and_a_reader_may_go_at_any_time() {
 fn a_list_of_machines_that_can_not_be_printed_is_told() {
     let scene = Scene::new();
     fs::write(scene.config_path(), scene.configuration()).unwrap();
-    let mut command = Command::new(SERVICE);
+    let mut command = Command::new(program());
     command.arg("--orphans").arg(scene.config_path());
     check_told(&mut command);
     check_quiet(&mut command);
@@ -93,12 +95,14 @@ fn a_list_of_machines_that_can_not_be_printed_is_told() {
 
 #[test]
 fn errors_that_nobody_can_read_keep_their_exit_codes() {
-    for program in [SERVICE, REGISTER] {
-        check_mute(Command::new(program).arg("--no-such-option"), 2);
+    for mut program in programs() {
+        check_mute(program.arg("--no-such-option"), 2);
     }
-    check_mute(Command::new(SERVICE).arg("/nowhere/paas-runner.toml"), 2);
-    let mut register = Command::new(REGISTER);
-    check_mute(register.arg("/nowhere/runner.toml").stdin(Stdio::null()), 1);
+    check_mute(Command::new(program()).arg("/nowhere/paas-runner.toml"), 2);
+    check_mute(
+        register().arg("/nowhere/runner.toml").stdin(Stdio::null()),
+        1,
+    );
 }
 
 #[test]
@@ -108,7 +112,8 @@ fn a_service_whose_log_goes_nowhere_works_all_the_same() {
         fs::write(scene.config_path(), scene.configuration()).unwrap();
         let line = format!("exec \"$0\" \"$1\" {nowhere}");
         let path = scene.config_path().display().to_string();
-        let arguments = ["-c".to_owned(), line, SERVICE.to_owned(), path];
+        let program = program().display().to_string();
+        let arguments = ["-c".to_owned(), line, program, path];
         let service = Service::start_program("/bin/sh".as_ref(), &arguments, &[]);
         let job = scene.submit("unseen", "true");
         assert_eq!(scene.await_end(job).status, JobStatus::Success);

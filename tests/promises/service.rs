@@ -1,8 +1,10 @@
 //! The real program as a process: its log, its signals, its end.
 
+use std::env;
 use std::fmt;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -11,6 +13,23 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::scene::PATIENCE;
+
+/// The program that is tested: the one that was built with the tests, or another one that is to hold
+/// the same promises, such as a release.
+pub fn program() -> PathBuf {
+    let other = env::var_os("HEPTAPOD_PAAS_RUNNER_PROGRAM");
+    other.map_or_else(
+        || env!("CARGO_BIN_EXE_heptapod-paas-runner").into(),
+        PathBuf::from,
+    )
+}
+
+/// The same under its second name.
+pub fn register() -> Command {
+    let mut command = Command::new(program());
+    command.arg0("heptapod-paas-runner-register");
+    command
+}
 
 pub struct Service {
     child: Child,
@@ -35,8 +54,7 @@ impl fmt::Display for Log {
 
 impl Service {
     pub fn start(arguments: &[String], environment: &[(String, String)]) -> Self {
-        let program = env!("CARGO_BIN_EXE_heptapod-paas-runner");
-        Self::start_program(program.as_ref(), arguments, environment)
+        Self::start_program(&program(), arguments, environment)
     }
 
     /// Another program that logs and ends in the same way.

@@ -269,7 +269,7 @@ fn nobody_is_told_that_there_are_no_orphans_where_nobody_could_look() {
         .coordinator
         .faults()
         .inject(refused.with(Coordinator::refusal(403)));
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_heptapod-paas-runner"))
+    let output = std::process::Command::new(crate::service::program())
         .arg("--orphans")
         .arg(scene.config_path())
         .output()

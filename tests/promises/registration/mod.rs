@@ -4,20 +4,21 @@ mod refusals;
 mod terminal;
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use heptapod_paas_runner::config::Config;
+use rustix::process::geteuid;
 use sandbox::{
     Clever, CleverSettings, Coordinator, CoordinatorSettings, Era, Fault, Gate, JobSpec, JobStatus,
     Journal, Role, Rule, RunnerSpec,
 };
 use tempfile::TempDir;
 
-use crate::service::Service;
+use crate::service::{Service, register};
 use terminal::Terminal;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -156,7 +157,7 @@ impl Registration {
 }
 
 fn command(config: &Path, options: &[String]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_heptapod-paas-runner-register"));
+    let mut command = register();
     command.args(options).arg(config).stdin(Stdio::null());
     command
 }
@@ -246,6 +247,21 @@ fn a_new_configuration_by_options_alone_takes_a_job() {
         .check();
     office.check_that_a_job_runs();
     office.check_manners();
+}
+
+#[test]
+fn a_new_configuration_belongs_to_whom_its_folder_was_made_for() {
+    if !geteuid().is_root() {
+        println!("skipped: only root can give a file away");
+        return;
+    }
+    let office = Office::new();
+    chown(office.folder.path(), Some(4711), Some(4712)).unwrap();
+    let options = office.all_options("ci", RUNNER_TOKEN);
+    office.register(&options).check();
+    let metadata = fs::metadata(office.config()).unwrap();
+    assert_eq!((metadata.uid(), metadata.gid()), (4711, 4712));
+    assert_eq!(mode(&office.config()), 0o600);
 }
 
 #[test]
