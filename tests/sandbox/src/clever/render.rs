@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::flavors::build_flavor;
 use super::model::{Application, Deployment, Instance};
+use super::person::USER;
 use super::world::{State, World};
 use crate::http::Response;
 
@@ -33,7 +34,7 @@ impl World {
             "zoneId": "7d1f6a52-0000-4000-8000-00000000aaaa",
             "instance": instance_type(state, application),
             "deployment": self.render_repository(state, application),
-            "vhosts": [{"fqdn": format!("{}.cleverapps.io", id.replace('_', "-"))}],
+            "vhosts": render_hosts(id),
             "creationDate": application.created_ms,
             "last_deploy": application.deployments.len(),
             "archived": false, "stickySessions": false, "homogeneous": false, "favourite": false,
@@ -100,6 +101,11 @@ fn instance_type(state: &State, application: &Application) -> Value {
     })
 }
 
+/// Where the application would be found, were it one that serves.
+pub(super) fn render_hosts(id: &str) -> Value {
+    json!([{"fqdn": format!("{}.cleverapps.io", id.replace('_', "-"))}])
+}
+
 /// An array of pairs, though requests give an object.
 pub(super) fn render_env(application: &Application) -> Value {
     let pairs = application.spec.env.iter();
@@ -118,7 +124,7 @@ pub(super) fn render_deployment(number: usize, deployment: &Deployment) -> Value
         "commit": deployment.commit,
         "cause": deployment.cause,
         "instances": 1,
-        "author": {"id": "user_6e5d4c3b-0000-4000-8000-000000000001", "name": "CI robot"},
+        "author": {"id": USER, "name": "CI robot"},
     })
 }
 
