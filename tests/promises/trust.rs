@@ -1,6 +1,7 @@
 //! Whom the program believes: certificate authorities, and for how long.
 
 pub mod gateway;
+mod git_remote;
 mod identity;
 mod renewal;
 
