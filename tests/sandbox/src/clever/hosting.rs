@@ -236,15 +236,9 @@ impl World {
     /// The container runs.
     pub(crate) fn container_started(&self, order: &Order) {
         let mut state = self.state();
-        let tells_tasks = state.quirks.tasks_show_task_running;
         if let Some(application) = state.application(&order.application) {
-            let deployment = &mut application.deployments[order.deployment];
-            deployment.state = match (order.is_task, tells_tasks) {
-                (true, true) => DeploymentState::TaskRunning,
-                (true, false) => DeploymentState::Wip,
-                (false, _) => DeploymentState::Ok,
-            };
             if !order.is_task {
+                application.deployments[order.deployment].state = DeploymentState::Ok;
                 // The new one takes over, and the old one goes.
                 application.machines.retain(|it| it.id == order.machine);
             }

@@ -154,8 +154,9 @@ pub(super) enum Shown {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DeploymentState {
+    /// Also while a task runs: the API's own description has a `TASK_RUNNING` for that, but its official
+    /// client doesn't know it.
     Wip,
-    TaskRunning,
     Ok,
     Fail,
     Cancelled,
@@ -165,7 +166,6 @@ impl DeploymentState {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Wip => "WIP",
-            Self::TaskRunning => "TASK_RUNNING",
             Self::Ok => "OK",
             Self::Fail => "FAIL",
             Self::Cancelled => "CANCELLED",

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::flavors::build_flavor;
+use super::flavors::{build_flavor, regular_flavors};
 use super::model::{Application, Deployment, Instance};
 use super::person::USER;
 use super::world::{State, World};
@@ -77,10 +77,11 @@ impl World {
 
 fn instance_type(state: &State, application: &Application) -> Value {
     let spec = &application.spec;
-    let (slug, name) = if spec.instance_variant == DOCKER_VARIANT {
-        ("docker", "Docker")
+    let (slug, name, flavors) = if spec.instance_variant == DOCKER_VARIANT {
+        ("docker", "Docker", regular_flavors())
     } else {
-        ("heptapod-docker-runner", "Heptapod Docker Runner")
+        let (slug, name) = ("heptapod-docker-runner", "Heptapod Docker Runner");
+        (slug, name, state.flavors.clone())
     };
     json!({
         "type": "docker",
@@ -94,7 +95,7 @@ fn instance_type(state: &State, application: &Application) -> Value {
         "maxAllowedInstances": 40,
         "minFlavor": spec.min_flavor,
         "maxFlavor": spec.max_flavor,
-        "flavors": state.flavors,
+        "flavors": flavors,
         "defaultEnv": {},
         "lifetime": spec.lifetime,
         "instanceAndVersion": format!("docker-{}", spec.instance_version),

@@ -132,9 +132,6 @@ pub struct Quirks {
     pub second_deletion_not_found: bool,
     /// A push before the repository is there is answered 401 instead of 404.
     pub early_push_unauthorized: bool,
-    /// A running TASK's deployment shows `TASK_RUNNING`, which the API's own description has, but its
-    /// official client doesn't know, instead of `WIP`.
-    pub tasks_show_task_running: bool,
     /// No organization may have the machine type that is made for runners.
     pub without_heptapod_variant: bool,
     /// More creations than this at the same time are refused with 503 (about ten in reality).

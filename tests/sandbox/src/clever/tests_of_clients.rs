@@ -185,6 +185,8 @@ fn a_regular_application_that_is_deployed_again_gets_a_second_machine_and_then_l
     plain["maxFlavor"] = json!("XS");
     let (status, created) = applications(&clever, "POST", "", Some(&plain));
     assert_eq!(status, 200, "{created}");
+    let flavors = created["instance"]["flavors"].as_array().unwrap();
+    assert!(flavors.iter().any(|it| it["name"] == "XS"), "{flavors:?}");
     let id = created["id"].as_str().unwrap();
     assert!(reaches(&clever, "a", AppPhase::Prepared));
     let bench = Workbench::new(&[("Dockerfile", "FROM alpine\nCMD sleep 1000\n")]);
