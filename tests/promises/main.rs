@@ -7,6 +7,7 @@ mod credentials;
 mod dead_machines;
 mod failures;
 mod faults;
+mod foreign_programs;
 mod grants;
 mod installation;
 mod isolation;

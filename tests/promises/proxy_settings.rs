@@ -8,9 +8,10 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use sandbox::certificates::Authority;
+
 use crate::scene::Scene;
 use crate::trust::believe;
-use crate::trust::certificates::Authority;
 use crate::trust::gateway::Gateway;
 
 /// `user:p@ss`

@@ -1,7 +1,7 @@
 //! The Python runner of the same name, before and after us: the same configuration, the same state
 //! file, in both directions.
 
-mod peer;
+pub mod peer;
 mod recordings;
 mod spellings;
 mod stages;

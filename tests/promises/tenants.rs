@@ -11,6 +11,11 @@ const ADMIN: &str = "glpat-administrator";
 /// Two groups with an organization each; the configuration knows neither.
 pub fn two_tenants() -> Scene {
     let scene = Scene::new();
+    add_two_tenants(&scene);
+    scene
+}
+
+pub fn add_two_tenants(scene: &Scene) {
     scene.coordinator.add_user(ADMIN, Access::Administrator);
     for tenant in ["acme", "other"] {
         let (id, token) = (format!("orga_{tenant}"), format!("token-{tenant}"));
@@ -20,17 +25,26 @@ pub fn two_tenants() -> Scene {
             [("cc_orga_id", id.as_str()), ("cc_orga_token", &token)],
         );
     }
-    scene
 }
 
 pub fn start(scene: &Scene) -> crate::service::Service {
+    let changes = changes();
+    scene.start_changed(
+        &changes
+            .each_ref()
+            .map(|(before, after)| (before.as_str(), after.as_str())),
+    )
+}
+
+/// What makes of the usual configuration one for many tenants.
+pub fn changes() -> [(String, String); 2] {
+    let organization = format!("cc_orga_id = \"{ORGANIZATION}\"");
     let token = format!("cc_token = \"{CLEVER_TOKEN}\"");
     let attributes = format!("cc_gitlab_namespace_attributes_token = \"{ADMIN}\"");
-    let organization = format!("cc_orga_id = \"{ORGANIZATION}\"");
-    scene.start_changed(&[
-        (&organization, "cc_multi_tenant = true"),
-        (&token, &attributes),
-    ])
+    [
+        (organization, "cc_multi_tenant = true".to_owned()),
+        (token, attributes),
+    ]
 }
 
 pub fn submit(scene: &Scene, project: &str) -> sandbox::JobId {

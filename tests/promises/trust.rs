@@ -1,7 +1,7 @@
 //! Whom the program believes: certificate authorities, and for how long.
 
-pub mod certificates;
 pub mod gateway;
+mod git_remote;
 mod identity;
 mod renewal;
 
@@ -9,9 +9,10 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use self::certificates::{
+use sandbox::certificates::{
     Authority, Shown, expired, for_another_host, not_yet_valid, with_a_common_name_only,
 };
+
 use self::gateway::{Gateway, file, server_without_tls};
 use crate::scene::{CLEVER_TOKEN, ORGANIZATION, PATIENCE, RUNNER_TOKEN, Scene};
 use crate::service::Service;

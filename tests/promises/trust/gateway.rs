@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use rustls::crypto::ring::default_provider;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use sandbox::certificates::{Authority, HERE, Shown};
 
-use super::certificates::{Authority, HERE, Shown};
 use crate::scene::{PATIENCE, Scene};
 
 pub struct Gateway {
@@ -50,7 +50,7 @@ impl Gateway {
     }
 
     pub fn guarded(service: &str, shown: &Shown, guard: Guard<'_>) -> Self {
-        let config = Arc::new(server(shown, guard));
+        let config = server(shown, guard);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let inside = service.trim_start_matches("http://");
@@ -138,16 +138,14 @@ pub fn file(scene: &Scene, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
     path
 }
 
-fn server(shown: &Shown, guard: Guard<'_>) -> ServerConfig {
+fn server(shown: &Shown, guard: Guard<'_>) -> Arc<ServerConfig> {
+    let (Guard::Asks(authority) | Guard::Insists(authority)) = guard else {
+        return shown.server();
+    };
     let provider = Arc::new(default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .unwrap();
-    let (Guard::Asks(authority) | Guard::Insists(authority)) = guard else {
-        let (chain, key) = shown.pair();
-        let builder = builder.with_no_client_auth();
-        return builder.with_single_cert(chain, key).unwrap();
-    };
     let mut roots = RootCertStore::empty();
     roots.add(authority.der()).unwrap();
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
@@ -156,10 +154,10 @@ fn server(shown: &Shown, guard: Guard<'_>) -> ServerConfig {
         _ => verifier.allow_unauthenticated(),
     };
     let (chain, key) = shown.pair();
-    builder
+    let config = builder
         .with_client_cert_verifier(verifier.build().unwrap())
-        .with_single_cert(chain, key)
-        .unwrap()
+        .with_single_cert(chain, key);
+    Arc::new(config.unwrap())
 }
 
 /// One exchange after the other: what came is passed on, and what came back until it is quiet.

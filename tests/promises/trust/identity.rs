@@ -1,8 +1,8 @@
 //! As whom the program shows itself: client certificates, to the coordinator only.
 
 use rcgen::CertificateParams;
+use sandbox::certificates::{Authority, Shown};
 
-use super::certificates::{Authority, Shown};
 use super::gateway::{Gateway, Guard, file};
 use super::{believe, section};
 use crate::scene::{PATIENCE, RUNNER_TOKEN, Scene};

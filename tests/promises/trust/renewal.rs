@@ -1,8 +1,8 @@
 //! A service runs for a year: what it learnt of others at its start is not true for ever.
 
 use sandbox::Fault;
+use sandbox::certificates::{Authority, Shown};
 
-use super::certificates::{Authority, Shown};
 use super::gateway::{Gateway, file};
 use super::{believe, section, tls_ca_file};
 use crate::scene::{PATIENCE, Scene, eventually};

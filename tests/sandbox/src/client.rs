@@ -139,7 +139,11 @@ impl Workbench {
         refspec: &str,
     ) -> Result<String, String> {
         let url = clever.git_url().replace("://", &format!("://{login}@"));
+        let authority = self.0.path().join(".git/authority.pem");
+        fs::write(&authority, clever.authority().pem()).unwrap();
         self.git(&[
+            "-c",
+            &format!("http.sslCAInfo={}", authority.display()),
             "push",
             "--force-with-lease=refs/heads/master:",
             &format!("{url}/{id}.git"),

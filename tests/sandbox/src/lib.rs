@@ -5,6 +5,7 @@
 //! refuses, and what a client should not have done is written down as a complaint in the
 //! [`Journal`]. Trouble is planned with [`Faults`]. It may not know the program under test.
 
+pub mod certificates;
 pub mod clever;
 #[cfg(test)]
 mod client;
@@ -18,6 +19,7 @@ pub mod journal;
 pub mod machine;
 pub mod stop;
 mod stranger;
+mod times;
 
 pub use clever::{
     AppView, BillLine, Clever, CleverSettings, DeploymentView, Hook, InstanceView, Key, Latencies,

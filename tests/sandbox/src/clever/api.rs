@@ -4,14 +4,17 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use serde_json::json;
+
 use super::keys::{Door, Key};
 use super::render::message;
 use super::settings::Role;
 use super::world::World;
-use super::{applications, deployments, products};
+use super::{applications, deployments, logs, person, products};
 use crate::http::{Passage, Request, Response, Service};
 use crate::ids::uuid;
 use crate::journal::Source;
+use crate::stop::Stop;
 
 pub(super) struct Api {
     pub world: Arc<World>,
@@ -28,7 +31,26 @@ impl Service for Api {
             ["v2", "organisations", organization, rest @ ..] => {
                 self.in_organization(request, organization, rest)
             }
-            _ if request.method == "GET" => products::handle(&self.world, request, &path),
+            ["v2", "self" | "summary", ..] => {
+                person::handle(&self.world, self.door, request, &path[1..])
+                    .unwrap_or_else(|| self.no_such_call(request))
+            }
+            ["api-tokens", rest @ ..] if self.door == Door::Bridge => {
+                person::api_tokens(&self.world, request, rest)
+                    .unwrap_or_else(|| self.no_such_call(request))
+            }
+            [
+                "v4",
+                "logs",
+                "organisations",
+                organization,
+                "applications",
+                id,
+                "logs",
+            ] => self.logs(request, organization, id),
+            _ if request.method == "GET" => {
+                products::handle(&self.world, self.door, request, &path)
+            }
             _ => self.no_such_call(request),
         };
         response.with("Sozu-Id", uuid())
@@ -36,6 +58,11 @@ impl Service for Api {
 
     fn source(&self) -> Source {
         Source::Clever
+    }
+
+    fn more(&self, request: &Request, seen: &mut usize, stop: &Stop) -> Option<Vec<u8>> {
+        let application = request.path.split('/').nth(6)?;
+        logs::more(&self.world, request, application, seen, stop)
     }
 
     fn observe(&self, request: &Request, passage: Passage) {
@@ -95,6 +122,29 @@ impl Api {
             }
             ("GET", ["deployments"]) => deployments::of_all(world, organization, request),
             _ => self.no_such_call(request),
+        }
+    }
+
+    /// The head of a stream, for a person who may look into the organization.
+    fn logs(&self, request: &Request, organization: &str, id: &str) -> Response {
+        let refusal = |status: u16, text: &str| {
+            let body = json!({
+                "apiRequestId": uuid(), "code": "clever.core.refused", "context": {"type": "empty"},
+                "error": text,
+            });
+            Response::json(status, &body)
+        };
+        let mut state = self.world.state();
+        let opens = |key: &Key| key.is_persons() && key.opens(self.door, request);
+        let role = state
+            .organization(organization)
+            .and_then(|it| it.role_of(opens));
+        if role.is_none() {
+            return refusal(401, "Not connected");
+        }
+        match state.application(id) {
+            Some(application) if application.organization == organization => Response::events(),
+            _ => refusal(404, "No such application"),
         }
     }
 

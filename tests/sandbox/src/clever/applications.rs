@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::model::{AppState, Application, Shown};
-use super::render::{message, no_such_application, render_env};
+use super::render::{message, no_such_application, render_env, render_hosts};
 use super::wanted;
 use super::world::{Deletion, State, World};
 use crate::http::{Request, Response};
@@ -96,6 +96,16 @@ pub(super) fn handle(
         ("DELETE", []) => delete(world, id),
         ("GET", ["env"]) => with(world, id, |_, application| {
             Response::json(200, &render_env(application))
+        }),
+        // Nothing can be linked to an application here.
+        ("GET", ["addons" | "dependencies", "env"]) => {
+            with(world, id, |_, _| Response::json(200, &json!([])))
+        }
+        ("GET", ["vhosts"]) => with(world, id, |_, application| {
+            Response::json(200, &render_hosts(&application.id))
+        }),
+        ("GET", ["vhosts", "favourite"]) => with(world, id, |_, _| {
+            message(404, 4021, "This application has no favourite domain")
         }),
         ("PUT", ["env"]) => replace_environment(world, id, request),
         ("PUT", ["env", name]) => set_variable(world, id, name, request),

@@ -118,6 +118,6 @@ fn cancel(world: &World, id: &str, uuid: Option<&&str>) -> Response {
         return message(400, 4004, "The deployment is over.");
     }
     application.queue.clear();
-    application.machine = None;
+    application.machines.clear();
     message(200, 303, "The application has been stopped.")
 }

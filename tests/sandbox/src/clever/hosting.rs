@@ -10,12 +10,16 @@ use std::time::Instant;
 
 use crossbeam_channel::{Sender, bounded};
 
-use super::model::{AppState, Deployment, DeploymentState, Instance, InstanceState, Machine};
+use super::model::{
+    AppState, Deployment, DeploymentState, Instance, InstanceState, LogLine, Machine,
+};
+use super::render::HEPTAPOD_VARIANT;
 use super::world::World;
-use crate::ids::{now_ms, uuid};
+use crate::ids::uuid;
 use crate::journal::{AppPhase, Source};
 use crate::machine::{self, MachineBehaviour};
 use crate::stop::StopOwner;
+use crate::times::now_ms;
 
 /// A deployment, as the machine that shall carry it out sees it.
 pub(crate) struct Order {
@@ -28,9 +32,17 @@ pub(crate) struct Order {
     /// The application's environment at this moment: later changes don't reach the machine.
     pub env: BTreeMap<String, String>,
     pub is_task: bool,
+    /// The machine type that is made for runners, and for nothing else.
+    pub is_for_runners: bool,
     pub behaviour: MachineBehaviour,
+    machine: String,
     deployment: usize,
 }
+
+/// What a container prints is told under this name.
+const CONTAINER: &str = "bas-deploy.service";
+/// What the platform itself tells.
+const PLATFORM: &str = "deployment.service";
 
 /// How a deployment ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,14 +92,16 @@ impl World {
             .queue
             .push_back(application.deployments.len() - 1);
         application.state = AppState::WantsToBeUp;
-        if application.machine.is_some() {
+        if !application.machines.is_empty() && application.spec.is_task() {
             // A second push during a task waits for the first machine's end.
             return Some(uuid);
         }
         let switch = StopOwner::new();
         let stop = switch.stop();
         let (running, over) = bounded(0);
-        application.machine = Some(Machine {
+        let machine = self::uuid();
+        application.machines.push(Machine {
+            id: machine.clone(),
             _switch: switch,
             over,
         });
@@ -95,19 +109,19 @@ impl World {
         let id = id.to_owned();
         self.send("machine", move |world| {
             let _running: Sender<Infallible> = running;
-            machine::live(world, &id, &stop);
+            machine::live(world, &id, &machine, &stop);
         });
         Some(uuid)
     }
 
-    /// The next deployment of this application; `None` when its machine can go.
-    pub(crate) fn next_order(&self, id: &str) -> Option<Order> {
+    /// The next deployment of this application; `None` when this machine of its can go.
+    pub(crate) fn next_order(&self, id: &str, machine: &str) -> Option<Order> {
         let mut state = self.state();
         let default = state.behaviour.clone();
         let behaviours = state.behaviours.clone();
         let application = state.application(id)?;
         let Some(deployment) = application.queue.pop_front() else {
-            application.machine = None;
+            application.machines.retain(|it| it.id != machine);
             return None;
         };
         let name = application.spec.name.clone();
@@ -121,6 +135,8 @@ impl World {
             disk,
             env: application.spec.env.clone(),
             is_task: application.spec.is_task(),
+            is_for_runners: application.spec.instance_variant == HEPTAPOD_VARIANT,
+            machine: machine.to_owned(),
             behaviour: special.map_or(default, |(_, behaviour)| behaviour.clone()),
             name,
             deployment,
@@ -131,6 +147,45 @@ impl World {
         if let Some(application) = self.state().application(&order.application) {
             application.deployments[order.deployment].visible = true;
         }
+    }
+
+    /// What the program in the container says.
+    pub(crate) fn says(&self, order: &Order, message: &str) {
+        self.log(order, CONTAINER, message);
+        let source = Source::Machine(order.name.clone());
+        self.journal.note(source, message);
+    }
+
+    /// One more line of the application's log. Something is recorded behind it, and wakes who follows.
+    fn log(&self, order: &Order, service: &'static str, message: &str) {
+        if let Some(application) = self.state().application(&order.application) {
+            application.log.push(LogLine {
+                at_ms: now_ms(),
+                deployment: order.deployment,
+                service,
+                message: message.to_owned(),
+            });
+        }
+    }
+
+    /// The platform's last word on a deployment, as the official client knows it.
+    fn log_end(&self, order: &Order, is_good: bool) {
+        let begun = self
+            .state()
+            .application(&order.application)
+            .map(|application| application.deployments[order.deployment].date_ms);
+        let seconds = now_ms().saturating_sub(begun.unwrap_or_default()) / 1000;
+        let how = if is_good {
+            "Successfully deployed"
+        } else {
+            "Deploy failed"
+        };
+        let (minutes, seconds) = (seconds / 60, seconds % 60);
+        self.log(
+            order,
+            PLATFORM,
+            &format!("{how} in {minutes} minutes and {seconds} seconds"),
+        );
     }
 
     /// The VM exists, and costs, from now on.
@@ -146,6 +201,7 @@ impl World {
                 ended: None,
             });
         }
+        self.log(order, PLATFORM, "Booting");
         let source = Source::Machine(order.name.clone());
         self.phase(source, &order.name, AppPhase::Booting);
     }
@@ -180,14 +236,12 @@ impl World {
     /// The container runs.
     pub(crate) fn container_started(&self, order: &Order) {
         let mut state = self.state();
-        let wip = state.quirks.tasks_show_wip;
         if let Some(application) = state.application(&order.application) {
-            let deployment = &mut application.deployments[order.deployment];
-            deployment.state = match (order.is_task, wip) {
-                (true, false) => DeploymentState::TaskRunning,
-                (true, true) => DeploymentState::Wip,
-                (false, _) => DeploymentState::Ok,
-            };
+            if !order.is_task {
+                application.deployments[order.deployment].state = DeploymentState::Ok;
+                // The new one takes over, and the old one goes.
+                application.machines.retain(|it| it.id == order.machine);
+            }
             if application.is_alive() {
                 application.state = AppState::ShouldBeUp;
             }
@@ -200,6 +254,10 @@ impl World {
             }
         }
         drop(state);
+        self.log(order, PLATFORM, "Application start successful");
+        if !order.is_task {
+            self.log_end(order, true);
+        }
         let source = Source::Machine(order.name.clone());
         self.phase(source, &order.name, AppPhase::Running);
     }
@@ -207,6 +265,9 @@ impl World {
     /// The VM is gone, and its disk with it.
     pub(crate) fn machine_over(&self, order: &Order, outcome: Outcome) {
         let _ = fs::remove_dir_all(&order.disk);
+        if outcome == Outcome::Failed || order.is_task && outcome == Outcome::Ran {
+            self.log_end(order, outcome == Outcome::Ran);
+        }
         let mut existed = false;
         // Also that of an application which is gone: its machine may have been spared.
         let mut state = self.state();
@@ -225,8 +286,11 @@ impl World {
                     Outcome::Stopped => DeploymentState::Cancelled,
                 };
             }
+            let serves = |it: &Instance| it.ended.is_none() && it.state == InstanceState::Up;
             if application.is_alive() {
-                application.state = if application.queue.is_empty() {
+                application.state = if application.instances.iter().any(serves) {
+                    AppState::ShouldBeUp
+                } else if application.queue.is_empty() {
                     AppState::ShouldBeDown
                 } else {
                     AppState::WantsToBeUp

@@ -13,7 +13,7 @@ use super::settings::Role;
 use crate::http::{Request, decode};
 
 /// The program `clever`, the only one that is known here (Clever page, 1.2).
-const CONSUMER: (&str, &str) = (
+pub(super) const CONSUMER: (&str, &str) = (
     "T5nFjKeHH4AIlEveuGhB5S3xg8T19e",
     "MgVMqTr6fWlf2M0tkC2MXOnhfqBWDT",
 );
@@ -53,6 +53,11 @@ impl Key {
             }
             _ => false,
         }
+    }
+
+    /// Whether it is somebody's own, not an organization's.
+    pub(super) const fn is_persons(&self) -> bool {
+        matches!(self, Self::OAuth { .. } | Self::ApiToken(_))
     }
 
     /// Whether it is the login of a push.

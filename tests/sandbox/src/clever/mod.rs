@@ -4,7 +4,7 @@
 //! everything has ended. Modules: [`api`] is the front door with `products`, `applications` and
 //! `deployments` behind it; `wanted` reads requests and `render` writes answers; `world` is the
 //! memory they share, `model` its contents, `hosting` what follows a push, `keys` what a credential
-//! is, `door` who may push. It may not know coordinators or jobs: those are the machines' business.
+//! is, `door` who may push, `person` what somebody sees of themselves, `logs` what machines said. It may not know coordinators or jobs: those are the machines' business.
 
 mod api;
 mod applications;
@@ -13,12 +13,16 @@ mod door;
 mod flavors;
 mod hosting;
 mod keys;
+mod logs;
 mod model;
+mod person;
 mod products;
 mod render;
 mod settings;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_clients;
 mod views;
 mod wanted;
 mod world;
@@ -32,6 +36,7 @@ use tempfile::TempDir;
 use self::api::Api;
 use self::keys::Door;
 use self::model::Organization;
+use crate::certificates::{Authority, HERE};
 use crate::fault::Faults;
 use crate::git;
 use crate::git_remote::GitRemote;
@@ -53,6 +58,7 @@ pub struct Clever {
     /// The API, the git remote and the bridge; `None` once they are closed.
     servers: Option<[Server; 3]>,
     faults: [Faults; 3],
+    authority: Authority,
     _folder: Option<TempDir>,
 }
 
@@ -72,11 +78,21 @@ impl Clever {
         });
         let folder = own.as_ref().map(|own| own.path().to_owned());
         let folder = settings.work_dir.clone().or(folder).unwrap_or_default();
+        let git_over_https = settings.git_over_https;
         let world = World::new(settings, folder).expect("cannot prepare the work folder");
         let world = Arc::new(world);
         let faults = [Faults::new(), Faults::new(), Faults::new()];
+        let authority = Authority::new();
         let serve = |service: Arc<dyn Service>, faults: &Faults| {
             Server::start(service, faults.clone(), world.journal.clone())
+                .expect("cannot listen on loopback")
+        };
+        let serve_git = |service: Arc<dyn Service>| {
+            if !git_over_https {
+                return serve(service, &faults[GIT]);
+            }
+            let (faults, journal) = (faults[GIT].clone(), world.journal.clone());
+            Server::start_with_tls(service, faults, journal, &authority.issue(|_| {}))
                 .expect("cannot listen on loopback")
         };
         let api = |door| Api {
@@ -90,15 +106,21 @@ impl Clever {
         };
         let servers = [
             serve(Arc::new(api(Door::Api)), &faults[API]),
-            serve(Arc::new(git), &faults[GIT]),
+            serve_git(Arc::new(git)),
             serve(Arc::new(api(Door::Bridge)), &faults[BRIDGE]),
         ];
-        let git_url = format!("http://{}", servers[GIT].address());
+        let git_address = servers[GIT].address();
+        let git_url = if git_over_https {
+            format!("https://{HERE}:{}", git_address.port())
+        } else {
+            format!("http://{git_address}")
+        };
         let _ = world.git_url.set(git_url);
         Self {
             world,
             servers: Some(servers),
             faults,
+            authority,
             _folder: own,
         }
     }
@@ -123,7 +145,13 @@ impl Clever {
     /// The beginning of every application's `httpUrl`.
     #[must_use]
     pub fn git_url(&self) -> String {
-        format!("http://{}", self.server(GIT).address())
+        self.world.git_url.get().cloned().unwrap_or_default()
+    }
+
+    /// Of the git remote's certificate, where it speaks https.
+    #[must_use]
+    pub const fn authority(&self) -> &Authority {
+        &self.authority
     }
 
     #[must_use]

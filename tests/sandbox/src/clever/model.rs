@@ -103,12 +103,23 @@ pub(super) struct Application {
     pub instances: Vec<Instance>,
     /// Deployments (as indices) that wait for the machine.
     pub queue: VecDeque<usize>,
-    pub machine: Option<Machine>,
+    /// One, or two while a new one takes over from the old.
+    pub machines: Vec<Machine>,
     pub shown: Shown,
     /// Held during a push, so that it is known what the push changed.
     pub pushing: Arc<Mutex<()>>,
     /// What the machine checked out.
     pub files: BTreeMap<String, Vec<u8>>,
+    pub log: Vec<LogLine>,
+}
+
+/// What a machine said, or the platform of it.
+pub(super) struct LogLine {
+    pub at_ms: u64,
+    pub deployment: usize,
+    /// What the program itself prints comes from one of its own.
+    pub service: &'static str,
+    pub message: String,
 }
 
 impl Application {
@@ -126,6 +137,7 @@ impl Application {
 
 /// A machine that is on: dropping this turns it off.
 pub(super) struct Machine {
+    pub id: String,
     pub _switch: StopOwner,
     /// Disconnected when it has ended, whyever.
     pub over: Receiver<Infallible>,
@@ -142,8 +154,9 @@ pub(super) enum Shown {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DeploymentState {
+    /// Also while a task runs: the API's own description has a `TASK_RUNNING` for that, but its official
+    /// client doesn't know it.
     Wip,
-    TaskRunning,
     Ok,
     Fail,
     Cancelled,
@@ -153,7 +166,6 @@ impl DeploymentState {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Wip => "WIP",
-            Self::TaskRunning => "TASK_RUNNING",
             Self::Ok => "OK",
             Self::Fail => "FAIL",
             Self::Cancelled => "CANCELLED",

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::flavors::build_flavor;
+use super::flavors::{build_flavor, regular_flavors};
 use super::model::{Application, Deployment, Instance};
+use super::person::USER;
 use super::world::{State, World};
 use crate::http::Response;
 
@@ -33,7 +34,7 @@ impl World {
             "zoneId": "7d1f6a52-0000-4000-8000-00000000aaaa",
             "instance": instance_type(state, application),
             "deployment": self.render_repository(state, application),
-            "vhosts": [{"fqdn": format!("{}.cleverapps.io", id.replace('_', "-"))}],
+            "vhosts": render_hosts(id),
             "creationDate": application.created_ms,
             "last_deploy": application.deployments.len(),
             "archived": false, "stickySessions": false, "homogeneous": false, "favourite": false,
@@ -76,10 +77,11 @@ impl World {
 
 fn instance_type(state: &State, application: &Application) -> Value {
     let spec = &application.spec;
-    let (slug, name) = if spec.instance_variant == DOCKER_VARIANT {
-        ("docker", "Docker")
+    let (slug, name, flavors) = if spec.instance_variant == DOCKER_VARIANT {
+        ("docker", "Docker", regular_flavors())
     } else {
-        ("heptapod-docker-runner", "Heptapod Docker Runner")
+        let (slug, name) = ("heptapod-docker-runner", "Heptapod Docker Runner");
+        (slug, name, state.flavors.clone())
     };
     json!({
         "type": "docker",
@@ -93,11 +95,16 @@ fn instance_type(state: &State, application: &Application) -> Value {
         "maxAllowedInstances": 40,
         "minFlavor": spec.min_flavor,
         "maxFlavor": spec.max_flavor,
-        "flavors": state.flavors,
+        "flavors": flavors,
         "defaultEnv": {},
         "lifetime": spec.lifetime,
         "instanceAndVersion": format!("docker-{}", spec.instance_version),
     })
+}
+
+/// Where the application would be found, were it one that serves.
+pub(super) fn render_hosts(id: &str) -> Value {
+    json!([{"fqdn": format!("{}.cleverapps.io", id.replace('_', "-"))}])
 }
 
 /// An array of pairs, though requests give an object.
@@ -118,7 +125,7 @@ pub(super) fn render_deployment(number: usize, deployment: &Deployment) -> Value
         "commit": deployment.commit,
         "cause": deployment.cause,
         "instances": 1,
-        "author": {"id": "user_6e5d4c3b-0000-4000-8000-000000000001", "name": "CI robot"},
+        "author": {"id": USER, "name": "CI robot"},
     })
 }
 

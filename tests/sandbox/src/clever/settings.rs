@@ -67,6 +67,9 @@ pub struct CleverSettings {
     pub flavors: Vec<Value>,
     /// The version of the machine type `Docker`.
     pub instance_version: String,
+    /// Whether the git remote speaks https, with a certificate of [`Clever::authority`](super::Clever::authority),
+    /// as the real one does.
+    pub git_over_https: bool,
     /// Repositories and machines live in it; a temporary folder when `None`.
     pub work_dir: Option<PathBuf>,
 }
@@ -79,6 +82,7 @@ impl CleverSettings {
             latencies: Latencies::default(),
             flavors: usual_flavors(),
             instance_version: "20250211".to_owned(),
+            git_over_https: false,
             work_dir: None,
         }
     }
@@ -128,8 +132,6 @@ pub struct Quirks {
     pub second_deletion_not_found: bool,
     /// A push before the repository is there is answered 401 instead of 404.
     pub early_push_unauthorized: bool,
-    /// A running TASK's deployment shows `WIP` instead of `TASK_RUNNING`.
-    pub tasks_show_wip: bool,
     /// No organization may have the machine type that is made for runners.
     pub without_heptapod_variant: bool,
     /// More creations than this at the same time are refused with 503 (about ten in reality).

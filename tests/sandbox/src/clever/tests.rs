@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Hook, Role};
+use super::{Hook, Key, Role};
 use crate::client::{
     DOCKERFILE, ORGANIZATION, PATIENCE, TOKEN, Workbench, applications, assert_only_complaint,
     call, create, reaches, start_clever, start_clever_with, wanted,
@@ -94,7 +94,9 @@ fn credentials_open_what_is_theirs() {
     };
     assert_eq!(ask("GET", "token wrong"), (401, Some(2001)));
     assert_eq!(call("GET", &app(ORGANIZATION), None, None).0, 401);
-    assert_eq!(ask("GET", "Bearer developer").0, 200);
+    // Its own scheme, and no other.
+    assert_eq!(ask("GET", "Bearer developer").0, 401);
+    assert_eq!(ask("GET", "token developer").0, 200);
     assert_eq!(ask("DELETE", "token developer").0, 403);
     assert!(clever.journal().complaints().is_empty());
     assert_eq!(ask("GET", "token other").0, 403);
@@ -168,8 +170,10 @@ fn the_environment_is_replaced_as_a_whole() {
 }
 
 #[test]
-fn git_takes_either_the_user_or_the_password_for_the_secret_and_only_master() {
+fn git_takes_a_token_as_password_a_service_token_as_user_and_only_master() {
     let clever = start_clever();
+    let service = Key::ServiceToken("service".to_owned());
+    clever.add_key(ORGANIZATION, service, Role::Manager);
     let id = create(&clever, "a");
     let bench = Workbench::new(&[("Dockerfile", DOCKERFILE)]);
     let said = bench
@@ -183,9 +187,12 @@ fn git_takes_either_the_user_or_the_password_for_the_secret_and_only_master() {
         "{said}"
     );
     assert!(clever.application("a").unwrap().commit.is_none());
-    bench
-        .push(&clever, &id, &format!("{TOKEN}:"), "master")
-        .unwrap();
+    assert!(
+        bench
+            .push(&clever, &id, &format!("{TOKEN}:"), "master")
+            .is_err()
+    );
+    bench.push(&clever, &id, "service:", "master").unwrap();
     assert!(clever.application("a").unwrap().commit.is_some());
     let (_, branches) = applications(&clever, "GET", &format!("/{id}/branches"), None);
     assert_eq!(branches, json!(["master"]));

@@ -13,12 +13,14 @@ use std::{fs, io};
 use serde_json::Value;
 
 use super::model::{AppState, Application, Organization, RepositoryState, Shown, Spec};
+use super::person::ApiToken;
 use super::settings::{CleverSettings, Latencies, Quirks};
 use crate::git;
-use crate::ids::{now_ms, uuid};
+use crate::ids::uuid;
 use crate::journal::{AppPhase, Journal, Kind, Source};
 use crate::machine::MachineBehaviour;
 use crate::stop::{Stop, StopOwner, Stopped};
+use crate::times::now_ms;
 
 pub(crate) struct World {
     pub journal: Journal,
@@ -42,6 +44,8 @@ pub(super) struct State {
     /// Behaviour of the machines of applications whose name ends so.
     pub behaviours: Vec<(String, MachineBehaviour)>,
     pub creations_under_way: usize,
+    /// Those that somebody asked the bridge about.
+    pub api_tokens: Vec<ApiToken>,
     /// Dropped when this world ends; then nothing new begins.
     pub owner: Option<StopOwner>,
 }
@@ -80,6 +84,7 @@ impl World {
                 behaviour: MachineBehaviour::default(),
                 behaviours: Vec::new(),
                 creations_under_way: 0,
+                api_tokens: Vec::new(),
                 owner: Some(owner),
             }),
             errands: Mutex::new(Vec::new()),
@@ -128,7 +133,7 @@ impl World {
         let mut state = self.state();
         state.owner = None;
         for application in &mut state.applications {
-            application.machine = None;
+            application.machines.clear();
         }
     }
 
@@ -226,20 +231,22 @@ impl World {
             }
             application.state = AppState::ToDelete;
             application.repository = RepositoryState::Deleted;
-            let machine = if spares_machine {
-                None
+            let machines = if spares_machine {
+                Vec::new()
             } else {
                 application.queue.clear();
-                application.machine.take()
+                std::mem::take(&mut application.machines)
             };
-            let over = machine.map(|machine| machine.over);
+            let over: Vec<_> = machines.into_iter().map(|machine| machine.over).collect();
             (application.spec.name.clone(), over)
         };
         self.phase(Source::Clever, &name, AppPhase::Deleted);
         let id = id.to_owned();
         self.send("deletion", move |world| {
             if world.stop.wait(world.latencies.deletion).is_ok() {
-                let _ = over.map(|over| over.recv());
+                for over in over {
+                    let _ = over.recv();
+                }
                 if let Some(application) = world.state().application(&id) {
                     application.state = AppState::Gone;
                 }
@@ -271,10 +278,11 @@ fn new_application(id: &str, organization: &str, spec: Spec) -> Application {
         deployments: Vec::new(),
         instances: Vec::new(),
         queue: VecDeque::new(),
-        machine: None,
+        machines: Vec::new(),
         shown: Shown::NoListYet,
         pushing: Arc::new(Mutex::new(())),
         files: BTreeMap::new(),
+        log: Vec::new(),
     }
 }
 

@@ -9,9 +9,9 @@ use super::job::{Action, Job, JobId};
 use super::payload::{PIPELINE, SHA};
 use super::reply::{Reply, message, refusal};
 use super::routes::call;
-use super::tokens::iso_of;
 use super::world::{State, World};
 use crate::http::{Request, Response, decode};
+use crate::times::iso_of;
 
 /// `GET /job`
 pub fn job_of_token(world: &World, request: &Request) -> Reply {

@@ -197,6 +197,17 @@ pub fn needed_features(spec: &JobSpec) -> Vec<&'static str> {
     if spec.allows_exit_codes {
         needed.push("return_exit_code");
     }
+    let mut caches = extra("cache")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    let falls_back = |cache: &Value| {
+        let keys = cache.get("fallback_keys").and_then(Value::as_array);
+        keys.is_some_and(|keys| !keys.is_empty())
+    };
+    if caches.any(falls_back) {
+        needed.push("fallback_cache_keys");
+    }
     needed
 }
 

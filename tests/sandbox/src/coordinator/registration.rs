@@ -1,4 +1,5 @@
-//! `POST /runners` and `POST /runners/verify`: how a runner gets its token, and asks if it is good.
+//! `POST /runners`, `POST /runners/verify` and `DELETE /runners`: how a runner gets its token, asks if
+//! it is good, and is forgotten.
 
 use serde_json::{Value, json};
 
@@ -39,8 +40,10 @@ pub fn register(world: &World, request: &Request) -> Reply {
     let mut state = world.lock();
     let id = state.runners.len() as u64 + 1;
     let mut runner = Runner::new(id, RunnerSpec::new(&token));
-    runner.paused = params.0.get("paused") == Some(&Value::Bool(true))
-        || params.0.get("active") == Some(&Value::Bool(false));
+    runner.paused =
+        params.boolean("paused")? == Some(true) || params.boolean("active")? == Some(false);
+    runner.spec.run_untagged = params.boolean("run_untagged")?.unwrap_or(true);
+    runner.spec.tags = params.list("tag_list")?;
     state.runners.push(runner);
     state.registrations.push(Registration {
         body: Value::Object(params.0),
@@ -78,4 +81,18 @@ pub fn verify(world: &World, request: &Request) -> Reply {
             &json!({"id": runner.id, "token": token, "token_expires_at": null}),
         ),
     })
+}
+
+/// For everybody who has this token.
+pub fn unregister(world: &World, request: &Request) -> Reply {
+    let params = Params::of(request)?;
+    check_body(world, request, &VERIFICATION, &params);
+    let token = params.required("token")?;
+    let mut state = world.lock();
+    let before = state.runners.len();
+    state.runners.retain(|runner| runner.spec.token != token);
+    if state.runners.len() == before {
+        return Err(refusal(403, None));
+    }
+    Ok(Response::empty(204))
 }

@@ -92,6 +92,43 @@ impl Params {
         }
     }
 
+    /// Of a form it is a word.
+    ///
+    /// # Errors
+    /// 400 when it is there and no truth value.
+    pub fn boolean(&self, name: &str) -> Result<Option<bool>, Response> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Bool(value)) => Ok(Some(*value)),
+            Some(Value::String(word)) => match word.to_ascii_lowercase().as_str() {
+                "" => Ok(None),
+                "true" | "t" | "on" | "1" => Ok(Some(true)),
+                "false" | "f" | "off" | "0" => Ok(Some(false)),
+                _ => Err(invalid(&format!("{name} is invalid"))),
+            },
+            Some(_) => Err(invalid(&format!("{name} is invalid"))),
+        }
+    }
+
+    /// Some words: an array, or one text with commas. Empty when it is missing.
+    ///
+    /// # Errors
+    /// 400 when it is there and no such thing.
+    pub fn list(&self, name: &str) -> Result<Vec<String>, Response> {
+        let words = match self.0.get(name) {
+            None | Some(Value::Null) => Some(Vec::new()),
+            Some(Value::String(words)) => Some(words.split(',').map(str::to_owned).collect()),
+            Some(Value::Array(words)) => words
+                .iter()
+                .map(|it| it.as_str().map(str::to_owned))
+                .collect(),
+            Some(_) => None,
+        };
+        let mut words: Vec<String> = words.ok_or_else(|| invalid(&format!("{name} is invalid")))?;
+        words.retain(|word| !word.is_empty());
+        Ok(words)
+    }
+
     /// # Errors
     /// 400 when it is there and no object.
     pub fn object(&self, name: &str) -> Result<Option<&Map<String, Value>>, Response> {

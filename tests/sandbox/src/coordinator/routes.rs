@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::known::Fields;
 use super::lookup;
-use super::registration::{register, verify};
+use super::registration::{register, unregister, verify};
 use super::reply::{Params, Reply, invalid, refusal};
 use super::request::request_job;
 use super::trace::append;
@@ -55,7 +55,8 @@ fn route(world: &World, request: &Request) -> Reply {
     let Some(path) = below.and_then(|path| path.strip_prefix("/api/v4/")) else {
         return unknown(world, request);
     };
-    let segments: Vec<&str> = path.split('/').collect();
+    // As routers do.
+    let segments: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
     let allow = |caller| check_credentials(world, request, caller);
     match (request.method.as_str(), segments.as_slice()) {
         ("POST", ["jobs", "request"]) => {
@@ -94,6 +95,10 @@ fn route(world: &World, request: &Request) -> Reply {
         ("POST", ["runners"]) => {
             allow(Caller::Runner);
             register(world, request)
+        }
+        ("DELETE", ["runners"]) => {
+            allow(Caller::Runner);
+            unregister(world, request)
         }
         ("POST", ["runners", "verify"]) => {
             allow(Caller::Runner);

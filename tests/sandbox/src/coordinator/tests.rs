@@ -213,6 +213,93 @@ fn a_job_whose_feature_is_missing_fails() {
 }
 
 #[test]
+fn what_a_job_needs_is_judged_by_the_job() {
+    let coordinator = start(|_| {});
+    let nothing = json!({});
+    for (extra, lacking) in [
+        (json!({"cache": [{"key": "k", "paths": ["a"]}]}), false),
+        (
+            json!({"cache": [{"key": "k", "fallback_keys": ["f"]}]}),
+            true,
+        ),
+        (
+            json!({"artifacts": [{"artifact_type": "archive", "paths": ["a"]}]}),
+            false,
+        ),
+        (
+            json!({"artifacts": [{"artifact_type": "archive", "exclude": ["a"]}]}),
+            true,
+        ),
+        (json!({"artifacts": [{"artifact_type": "junit"}]}), true),
+        (
+            json!({"git_info": {"ref": "refs/merge-requests/1/head"}}),
+            true,
+        ),
+        (json!({"steps": [{"name": "release", "script": []}]}), true),
+    ] {
+        let job = coordinator.submit(JobSpec::new("a", ["true"]).extra(extra.clone()));
+        let answer = ask_with(&coordinator, &nothing, None);
+        assert_eq!(answer.status, if lacking { 204 } else { 201 }, "{extra}");
+        let reason = coordinator.job(job).failure_reason;
+        assert_eq!(
+            reason.as_deref() == Some("runner_unsupported"),
+            lacking,
+            "{extra}"
+        );
+    }
+}
+
+#[test]
+fn a_runner_is_registered_by_a_form_too_and_forgotten() {
+    let coordinator =
+        start(|settings| settings.registration_token = Some("GR1348941abc".to_owned()));
+    let form = ("Content-Type", "application/x-www-form-urlencoded");
+    let body = b"token=GR1348941abc&description=a+b&run_untagged=False&tag_list=docker%2Clinux";
+    for path in ["runners", "runners/"] {
+        let registered = send(&coordinator, "POST", path, &[form], body).unwrap();
+        assert_eq!(registered.status, 201, "{path}");
+        let token = registered.json()["token"].as_str().unwrap().to_owned();
+        let request = json!({"token": token}).to_string();
+        let is_json = ("Content-Type", "application/json");
+        let ask = || {
+            send(
+                &coordinator,
+                "POST",
+                "jobs/request",
+                &[is_json],
+                request.as_bytes(),
+            )
+            .unwrap()
+        };
+        coordinator.submit(JobSpec::new("a", ["true"]));
+        assert_eq!(ask().status, 204, "it takes no job without a tag");
+        coordinator.submit(JobSpec::new("b", ["true"]).tag("linux"));
+        assert_eq!(ask().status, 201);
+        let delete = format!("token={token}");
+        let delete = || {
+            send(
+                &coordinator,
+                "DELETE",
+                "runners",
+                &[form],
+                delete.as_bytes(),
+            )
+            .unwrap()
+            .status
+        };
+        assert_eq!((delete(), delete()), (204, 403));
+        assert_eq!(ask().status, 403);
+    }
+    let body = b"token=GR1348941abc&run_untagged=perhaps";
+    assert_eq!(
+        send(&coordinator, "POST", "runners", &[form], body)
+            .unwrap()
+            .status,
+        400
+    );
+}
+
+#[test]
 fn unknown_fields_and_wrong_tokens_are_complained_about() {
     let coordinator = start(|_| {});
     let job = granted(&coordinator);

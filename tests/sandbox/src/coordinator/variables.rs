@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::job::Job;
 use super::payload::{HG_SHA, PIPELINE, SHA, Site};
 use super::spec::Variable;
-use super::tokens;
 use super::world::World;
+use crate::times::iso_of;
 
 pub const REGISTRY: &str = "registry.example.org";
 
@@ -36,7 +36,7 @@ fn about_the_job(job: &Job, site: &Site) -> Vec<Variable> {
         Variable::user("CI_JOB_ID", id.to_string()),
         Variable::user("CI_JOB_URL", format!("{project_url}/-/jobs/{id}")),
         Variable::secret("CI_JOB_TOKEN", token),
-        Variable::user("CI_JOB_STARTED_AT", tokens::iso_of(Instant::now())),
+        Variable::user("CI_JOB_STARTED_AT", iso_of(Instant::now())),
         Variable::user("CI_REGISTRY_USER", "gitlab-ci-token"),
         Variable::secret("CI_REGISTRY_PASSWORD", token),
         Variable {

@@ -56,19 +56,25 @@ pub fn write_trickling(
 
 /// Chunk after chunk, until the client has enough.
 pub fn write_endless(out: &mut impl Write, response: &Response, stop: &Stop) -> io::Result<()> {
-    let mut message = head(response);
-    message.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n");
-    out.write_all(&message)?;
-    let chunk = [
-        format!("{ENDLESS_CHUNK:x}\r\n").into_bytes(),
-        vec![b' '; ENDLESS_CHUNK],
-        b"\r\n".to_vec(),
-    ]
-    .concat();
+    begin_chunks(out, response)?;
     while !stop.is_stopped() {
-        out.write_all(&chunk)?;
+        write_chunk(out, &[b' '; ENDLESS_CHUNK])?;
     }
     Ok(())
+}
+
+/// What comes before the first chunk of a body.
+pub fn begin_chunks(out: &mut impl Write, response: &Response) -> io::Result<()> {
+    let mut message = head(response);
+    message.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n");
+    out.write_all(&message)
+}
+
+/// An empty one is the end.
+pub fn write_chunk(out: &mut impl Write, chunk: &[u8]) -> io::Result<()> {
+    let length = format!("{:x}\r\n", chunk.len());
+    out.write_all(&[length.as_bytes(), chunk, b"\r\n"].concat())?;
+    out.flush()
 }
 
 fn head(response: &Response) -> Vec<u8> {

@@ -77,6 +77,16 @@ impl Response {
         .with("Content-Type", "text/plain")
     }
 
+    /// The head of a stream: its events come from [`Service::more`](super::Service::more).
+    #[must_use]
+    pub fn events() -> Self {
+        Self::empty(200).with("Content-Type", EVENTS)
+    }
+
+    pub(super) fn is_stream(&self) -> bool {
+        self.header("Content-Type") == Some(EVENTS)
+    }
+
     #[must_use]
     pub const fn empty(status: u16) -> Self {
         Self {
@@ -97,6 +107,8 @@ impl Response {
         find(&self.headers, name)
     }
 }
+
+const EVENTS: &str = "text/event-stream";
 
 fn find<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
     headers

@@ -9,9 +9,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use rustls::ServerConfig;
+
+use super::channel::Channel;
 use super::port::Port;
 use super::wire::{NoRequest, has_left, read_request};
 use super::{Request, Response, answer};
+use crate::certificates::Shown;
 use crate::fault::{Fault, Faults};
 use crate::journal::{Journal, Kind, Source};
 use crate::stop::{Stop, StopOwner, Stopped};
@@ -21,6 +25,12 @@ pub trait Service: Send + Sync + 'static {
     fn handle(&self, request: &Request) -> Response;
 
     fn source(&self) -> Source;
+
+    /// What follows in a stream, `seen` of whose events have been sent: at least a sign of life now and
+    /// then. Nothing at its end.
+    fn more(&self, _request: &Request, _seen: &mut usize, _stop: &Stop) -> Option<Vec<u8>> {
+        None
+    }
 
     /// Told of each request as it passes, whatever a fault plan does to it.
     fn observe(&self, _request: &Request, _passage: Passage) {}
@@ -53,6 +63,8 @@ struct Inner {
     journal: Journal,
     next_connection: AtomicU64,
     connections: Mutex<Connections>,
+    /// Where only TLS is spoken.
+    tls: Option<Arc<ServerConfig>>,
 }
 
 #[derive(Default)]
@@ -68,6 +80,28 @@ impl Server {
     /// # Errors
     /// When there is no such port.
     pub fn start(service: Arc<dyn Service>, faults: Faults, journal: Journal) -> io::Result<Self> {
+        Self::open(service, faults, journal, None)
+    }
+
+    /// The same, for those who speak TLS and believe this certificate.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_with_tls(
+        service: Arc<dyn Service>,
+        faults: Faults,
+        journal: Journal,
+        shown: &Shown,
+    ) -> io::Result<Self> {
+        Self::open(service, faults, journal, Some(shown.server()))
+    }
+
+    fn open(
+        service: Arc<dyn Service>,
+        faults: Faults,
+        journal: Journal,
+        tls: Option<Arc<ServerConfig>>,
+    ) -> io::Result<Self> {
         let (port, listener) = Port::take()?;
         let inner = Arc::new(Inner {
             service,
@@ -75,6 +109,7 @@ impl Server {
             journal,
             next_connection: AtomicU64::new(1),
             connections: Mutex::default(),
+            tls,
         });
         let open = Open::start(listener, &inner)?;
         Ok(Self {
@@ -179,7 +214,10 @@ impl Inner {
     }
 
     fn serve(&self, stream: TcpStream, number: u64, stop: &Stop) {
-        let mut stream = BufReader::new(stream);
+        let Ok(channel) = Channel::new(stream, self.tls.as_ref()) else {
+            return;
+        };
+        let mut stream = BufReader::new(channel);
         while !stop.is_stopped() {
             let request = match read_request(&mut stream, number) {
                 Ok(request) => request,
@@ -240,7 +278,7 @@ struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
-    fn run(&self, stream: &mut TcpStream) -> Result<(), Ended> {
+    fn run(&self, stream: &mut Channel) -> Result<(), Ended> {
         self.observe(Passage::Arrived);
         match self.inner.faults.take(self.request) {
             None => self.answer(stream, &self.handle()),
@@ -312,7 +350,7 @@ impl Exchange<'_> {
     }
 
     /// After a wait that comes before the effect.
-    fn go_on(&self, stream: &mut TcpStream, waited: Result<(), Stopped>) -> Result<(), Ended> {
+    fn go_on(&self, stream: &mut Channel, waited: Result<(), Stopped>) -> Result<(), Ended> {
         match waited {
             Ok(()) => self.answer(stream, &self.handle()),
             Err(Stopped) => self.cut("cut while it waited"),
@@ -320,21 +358,39 @@ impl Exchange<'_> {
     }
 
     /// Records first: a client that has its answer finds it in the journal.
-    fn answer(&self, stream: &mut TcpStream, response: &Response) -> Result<(), Ended> {
+    fn answer(&self, stream: &mut Channel, response: &Response) -> Result<(), Ended> {
         if self.stop.is_stopped() {
             return self.cut("cut by an outage after it was done");
         }
-        if has_left(stream) {
+        if has_left(stream.socket()) {
             return self.cut("the client left before its answer");
         }
         self.observe(Passage::Answered);
         self.record(Some(response.status), "");
+        if response.is_stream() {
+            return self.stream(stream, response);
+        }
         stream.write_all(&answer::encode(response))?;
+        stream.flush()?;
         let closes = response.header("Connection");
         if closes.is_some_and(|value| value.eq_ignore_ascii_case("close")) {
             return Err(Ended);
         }
         Ok(())
+    }
+
+    /// One event after the other, until there are no more, or the client has enough.
+    fn stream(&self, stream: &mut Channel, head: &Response) -> Result<(), Ended> {
+        answer::begin_chunks(stream, head)?;
+        let mut seen = 0;
+        let more = |seen: &mut usize| self.inner.service.more(self.request, seen, self.stop);
+        while let Some(part) = more(&mut seen) {
+            answer::write_chunk(stream, &part)?;
+            if self.stop.is_stopped() {
+                return Err(Ended);
+            }
+        }
+        Ok(answer::write_chunk(stream, b"")?)
     }
 
     fn handle_and_record(&self, how: &str, passage: Passage) -> Response {

@@ -27,7 +27,7 @@ impl From<io::Error> for NoRequest {
 
 /// Reads one request, its body included.
 pub fn read_request(
-    stream: &mut BufReader<TcpStream>,
+    stream: &mut BufReader<impl Read + Write>,
     connection: u64,
 ) -> Result<Request, NoRequest> {
     let head = read_head(stream)?;

@@ -1,7 +1,10 @@
 //! Reading the pushed `Dockerfile`. Clever page, 4.6.
 //!
-//! It may say four things and no more: anything else in it came from where it should not have.
+//! A runner's may say four things and no more: anything else in it came from where it should not have.
+//! On a machine for all purposes it may be anybody's.
 
+/// What a runner pushes besides it.
+pub(super) const FILES: [&str; 2] = ["job.json", "runner.toml"];
 const FOLDER: &str = "/etc/heptapod-runner/";
 const ENTRYPOINT: [&str; 5] = [
     "/usr/bin/gitlab-runner",
@@ -34,7 +37,7 @@ pub(super) fn check(text: &str) -> Result<(), String> {
         }
     }
     copied.sort_unstable();
-    if copied != ["job.json", "runner.toml"] {
+    if copied != FILES {
         return Err(format!("copies {copied:?} to {FOLDER}"));
     }
     match (from, debug, entrypoint) {
@@ -44,11 +47,27 @@ pub(super) fn check(text: &str) -> Result<(), String> {
     }
 }
 
+/// Some to the folder, or one to its own name there.
 fn copy(rest: &str) -> Result<Vec<&str>, String> {
     let mut words: Vec<&str> = rest.split_whitespace().collect();
-    match words.pop() {
-        Some(FOLDER) if !words.is_empty() => Ok(words),
+    match (words.pop(), words.as_slice()) {
+        (Some(FOLDER), [_, ..]) => Ok(words),
+        (Some(to), &[name]) if to.strip_prefix(FOLDER) == Some(name) => Ok(words),
         _ => Err(format!("COPY {rest}")),
+    }
+}
+
+/// # Errors
+/// When no image can be built of it.
+pub(super) fn check_any(text: &str) -> Result<(), String> {
+    let lines = text.lines().map(str::trim);
+    let mut lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let first = lines.find(|line| !line.starts_with("ARG "));
+    match first.and_then(|line| line.split_once(' ')) {
+        Some((from, image)) if from.eq_ignore_ascii_case("FROM") && !image.trim().is_empty() => {
+            Ok(())
+        }
+        _ => Err(format!("no FROM before {first:?}")),
     }
 }
 
@@ -58,7 +77,7 @@ fn is_entrypoint(rest: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::check;
+    use super::{check, check_any};
 
     const GOOD: &str = r#"FROM registry.example/heptapod-runner:0.7.0
 COPY runner.toml job.json /etc/heptapod-runner/
@@ -76,6 +95,28 @@ ENTRYPOINT ["/usr/bin/gitlab-runner", "exec-fetched-job", "--config", "/etc/hept
         bad("--config", "--konfig");
         bad("ENV DEBUG=\"true\"\n", "");
         bad("FROM", "FORM");
+        bad(
+            "COPY runner.toml job.json /etc/heptapod-runner/",
+            "COPY runner.toml /etc/heptapod-runner/job.json",
+        );
         assert!(check("").is_err());
+    }
+
+    #[test]
+    fn each_file_may_be_copied_on_a_line_of_its_own() {
+        let each = "COPY runner.toml /etc/heptapod-runner/runner.toml\n\
+                    COPY job.json /etc/heptapod-runner/job.json\n";
+        let both = "COPY runner.toml job.json /etc/heptapod-runner/\n";
+        assert_eq!(check(&GOOD.replace(both, each)), Ok(()));
+    }
+
+    #[test]
+    fn a_machine_for_all_purposes_takes_anybodys() {
+        assert_eq!(
+            check_any("# mine\nARG V=1\nfrom alpine:$V AS base\nRUN true\n"),
+            Ok(())
+        );
+        assert!(check_any("RUN true\nFROM alpine").is_err());
+        assert!(check_any("").is_err());
     }
 }

@@ -151,7 +151,7 @@ fn a_machine_that_dies_in_its_job_says_no_more_and_is_seen_to_be_gone() {
     assert!(clever.journal().wait_until(PATIENCE, begun));
     let (instances, deployment) = instances_and_deployment(&clever, &name);
     assert_eq!(instances, ["TASK_IN_PROGRESS"]);
-    assert_eq!(deployment, "TASK_RUNNING");
+    assert_eq!(deployment, "WIP");
     gate.open();
     assert!(reaches(&clever, &name, AppPhase::Exited));
     let (instances, deployment) = instances_and_deployment(&clever, &name);
