@@ -141,7 +141,7 @@ fn run(path: &Path, arguments: &Arguments) -> ExitCode {
     override_intervals(&mut config, arguments);
     let shown = path.display();
     for warning in &config.warnings {
-        log::warn!("{shown}: {warning}");
+        log::warn!("{shown}:{warning}");
     }
     if arguments.orphans {
         let action = if arguments.delete {

@@ -22,7 +22,7 @@
 //! [`trust`], [`proxy`], [`buffers`], [`gzip`]; [`process`]; [`json`], [`foreign`], [`stranger`]), how
 //! long we wait ([`backoff`], [`deadline`], [`spacing`], [`semaphore`], [`shutdown`], [`thread`],
 //! [`clock`]), what must not be mixed up ([`secret`], [`digest`], [`weight`]), and what a person reads
-//! and the disk keeps ([`logger`], [`output`], [`options`], [`whole_file`], [`process_limits`]).
+//! and the disk keeps ([`fact`], [`logger`], [`output`], [`options`], [`whole_file`], [`process_limits`]).
 
 pub mod agent;
 pub mod backoff;
@@ -37,6 +37,7 @@ pub mod deploy;
 pub mod digest;
 pub mod dispatcher;
 pub mod executor;
+pub mod fact;
 pub mod foreign;
 pub mod gzip;
 pub mod http;
