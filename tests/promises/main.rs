@@ -8,6 +8,8 @@ mod dead_machines;
 mod failures;
 mod faults;
 mod grants;
+mod health;
+mod hints;
 mod isolation;
 mod journey;
 mod kills;
