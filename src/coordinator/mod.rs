@@ -26,7 +26,7 @@ use crate::payload::JobCredentials;
 pub use groups::{Attributes, NoAttributes};
 pub use registration::{NotRegistered, TokenKind, Verified};
 pub use request::{Grant, Queue, RunnerIdentity};
-pub use standing::{Ask, Heard, Standing};
+pub use standing::{Ask, Heard, SAYS, Standing};
 pub use trace::{Appended, LogProbe};
 
 /// One coordinator. Cheap to clone.

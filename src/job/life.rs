@@ -17,7 +17,7 @@ use super::context::JobContext;
 use super::watch::{WhileWanted, await_end, await_start, greet};
 use super::{Job, Phase};
 use crate::backoff::Backoff;
-use crate::coordinator::{Appended, Delivery};
+use crate::coordinator::{Appended, Delivery, SAYS};
 use crate::executor::{Failure, Halt, Machine};
 use crate::foreign::{Keep, one_line};
 use crate::shutdown::Stopped;
@@ -123,6 +123,7 @@ fn end(job: &mut Job, context: &JobContext<'_>, halt: Halt) -> Result<(), Stoppe
         Halt::Stopped => return Err(Stopped),
         Halt::Over(why) => {
             log::info!("over: {why}");
+            job.summary.ended(why.strip_prefix(SAYS).unwrap_or(&why));
             (None, context.policy.keep_finished)
         }
         Halt::Failed(failure) => {
@@ -131,6 +132,7 @@ fn end(job: &mut Job, context: &JobContext<'_>, halt: Halt) -> Result<(), Stoppe
                 Phase::Pending(_) | Phase::Ended { .. } => "failed to launch",
             };
             log::error!("{what}: {}", failure.admin);
+            job.summary.ended(what);
             let keep = !context.policy.decommission_launch_failures;
             (Some(failure.user), keep)
         }

@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 
 use crate::clock::Timestamp;
 use crate::executor::{History, Machine, Resource};
-use crate::job::{Job, Phase};
+use crate::job::{Job, Phase, Summary};
 use crate::names::{JobId, JobKey, MachineName, RunnerName};
 use crate::payload::{JobCredentials, Payload};
 use crate::secret::Secret;
@@ -133,6 +133,8 @@ struct Supplement {
     flavor: Option<String>,
     #[serde(default)]
     machine: History,
+    #[serde(default)]
+    summary: Summary,
     /// Whether a machine of the job's name may exist that isn't known.
     machine_in_doubt: bool,
     /// A failure that the coordinator was not told yet.
@@ -253,6 +255,7 @@ impl Handle {
                 expires: Instant::now() + UNKNOWN_AGE,
                 log_bytes: self.trace_offset,
                 machine,
+                summary: Summary::default(),
             },
         }
     }
@@ -276,6 +279,7 @@ impl Supplement {
             expires: Some(Timestamp::of(job.expires)),
             flavor: job.machine.flavor.clone(),
             machine: job.machine.history,
+            summary: job.summary.clone(),
             machine_in_doubt: job.machine.maybe_unseen_since.is_some(),
             verdict,
         }
@@ -310,6 +314,7 @@ impl Supplement {
         if let Phase::Ended { untold } = &mut job.phase {
             *untold = self.verdict;
         }
+        job.summary = self.summary;
         let machine = &mut job.machine;
         machine.name = MachineName::of(&known.runner, id);
         machine.tenant = self.tenant.or(machine.tenant.take());
