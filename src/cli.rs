@@ -8,6 +8,7 @@ use std::time::Duration;
 use lexopt::ValueExt;
 use log::LevelFilter;
 
+use crate::check;
 use crate::config::{Config, SHORTEST_PAUSE, values};
 use crate::dispatcher::{self, Options, ServiceError};
 use crate::logger;
@@ -42,6 +43,21 @@ Gives every CI job of a GitLab or Heptapod instance a Clever Cloud virtual machi
                 "debug-signal",
                 "log the tracked jobs and the counters on SIGUSR1",
                 Does::Set(|arguments| arguments.debug_signal = true),
+            ),
+            &Opt::new(
+                "check",
+                "say what would not work, change nothing, and leave",
+                Does::Set(|arguments| arguments.check = true),
+            ),
+            &Opt::new(
+                "offline",
+                "with --check: ask no service",
+                Does::Set(|arguments| arguments.offline = true),
+            ),
+            &Opt::new(
+                "json",
+                "with --check: for programs",
+                Does::Set(|arguments| arguments.json = true),
             ),
             &Opt::new(
                 "orphans",
@@ -92,11 +108,18 @@ Gives every CI job of a GitLab or Heptapod instance a Clever Cloud virtual machi
         ],
     )],
     end: "\
-Exit codes: 0 after SIGTERM or SIGINT, 2 for a bad configuration, 1 for other trouble at start.
+Exit codes: 0 after SIGTERM or SIGINT, 2 for a bad configuration, 1 for other trouble at start;
+with --check: 0 when nothing was found, 1 when something won't work, 2 when the file is wrong.
 ",
     check: |arguments| {
         if arguments.delete && !arguments.orphans {
             return Err("--delete goes with --orphans");
+        }
+        if (arguments.offline || arguments.json) && !arguments.check {
+            return Err("--offline and --json go with --check");
+        }
+        if arguments.check && arguments.orphans {
+            return Err("--check and --orphans are two things");
         }
         Ok(())
     },
@@ -110,6 +133,9 @@ const BAD_CONFIGURATION: u8 = 2;
 pub struct Arguments {
     level: Option<LevelFilter>,
     debug_signal: bool,
+    check: bool,
+    offline: bool,
+    json: bool,
     orphans: bool,
     delete: bool,
     poll_cycles: Option<u64>,
@@ -127,6 +153,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run(path: &Path, arguments: &Arguments) -> ExitCode {
     process_limits::set();
+    if arguments.check {
+        let wish = check::Wish {
+            offline: arguments.offline,
+            json: arguments.json,
+        };
+        return check::run(path, wish);
+    }
     let mut config = match Config::load(path) {
         Ok(config) => config,
         Err(error) => {
@@ -234,6 +267,8 @@ mod tests {
             ("--poll-interval -1 a", "-1"),
             ("-l loud a", "WARNING"),
             ("--delete a", "--orphans"),
+            ("--json a", "--check"),
+            ("--check --orphans a", "--orphans"),
         ] {
             let error = parsed(line).unwrap_err();
             assert!(error.contains(named), "{line}: {error}");

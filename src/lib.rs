@@ -7,6 +7,7 @@
 //!
 //! ```text
 //! cli             arguments in, exit code out
+//! check           what can be found out before it matters, and how it is shown
 //! dispatcher      the main loop: polls, admits, spawns, applies events, saves
 //! orphans         machines without a job         status    how everything stands, to be shown
 //! state           what is on disk                runner    one section of the configuration at work
@@ -27,6 +28,7 @@
 pub mod agent;
 pub mod backoff;
 pub mod buffers;
+pub mod check;
 pub mod clever;
 pub mod cli;
 pub mod clock;

@@ -2,6 +2,7 @@
 //! process in a sandbox world.
 
 mod cancellation;
+mod check;
 mod configuration;
 mod credentials;
 mod dead_machines;
