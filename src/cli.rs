@@ -8,6 +8,7 @@ use std::time::Duration;
 use lexopt::ValueExt;
 use log::LevelFilter;
 
+use crate::check;
 use crate::config::{Config, SHORTEST_PAUSE, values};
 use crate::dispatcher::{self, Options, ServiceError};
 use crate::install::completion::Command;
@@ -50,6 +51,21 @@ Gives every CI job of a GitLab or Heptapod instance a Clever Cloud virtual machi
                 "debug-signal",
                 "log the tracked jobs and the counters on SIGUSR1",
                 Does::Set(|arguments| arguments.debug_signal = true),
+            ),
+            &Opt::new(
+                "check",
+                "say what would not work, change nothing, and leave",
+                Does::Set(|arguments| arguments.check = true),
+            ),
+            &Opt::new(
+                "offline",
+                "with --check: ask no service",
+                Does::Set(|arguments| arguments.offline = true),
+            ),
+            &Opt::new(
+                "json",
+                "with --check: for programs",
+                Does::Set(|arguments| arguments.json = true),
             ),
             &Opt::new(
                 "orphans",
@@ -116,7 +132,8 @@ Commands, each with a --help of its own:
                                   heptapod-paas-runner-register
   heptapod-paas-runner install    installs the program and all that belongs to it
 
-Exit codes: 0 after SIGTERM or SIGINT, 2 for a bad configuration, 1 for other trouble at start.
+Exit codes: 0 after SIGTERM or SIGINT, 2 for a bad configuration, 1 for other trouble at start;
+with --check: 0 when nothing was found, 1 when something won't work, 2 when the file is wrong.
 ",
     check: |arguments| {
         if arguments.delete && !arguments.orphans {
@@ -124,6 +141,12 @@ Exit codes: 0 after SIGTERM or SIGINT, 2 for a bad configuration, 1 for other tr
         }
         if arguments.of_others && !arguments.delete {
             return Err("--of-others goes with --orphans --delete");
+        }
+        if (arguments.offline || arguments.json) && !arguments.check {
+            return Err("--offline and --json go with --check");
+        }
+        if arguments.check && arguments.orphans {
+            return Err("--check and --orphans are two things");
         }
         Ok(())
     },
@@ -141,6 +164,9 @@ pub struct Arguments {
     config: PathBuf,
     level: Option<LevelFilter>,
     debug_signal: bool,
+    check: bool,
+    offline: bool,
+    json: bool,
     orphans: bool,
     delete: bool,
     of_others: bool,
@@ -183,6 +209,13 @@ pub fn commands() -> [Command; 3] {
 fn run(arguments: &Arguments) -> ExitCode {
     let path = arguments.config.as_path();
     process_limits::set();
+    if arguments.check {
+        let wish = check::Wish {
+            offline: arguments.offline,
+            json: arguments.json,
+        };
+        return check::run(path, wish);
+    }
     let mut config = match Config::load(path) {
         Ok(config) => config,
         Err(error) => {
@@ -197,7 +230,7 @@ fn run(arguments: &Arguments) -> ExitCode {
     override_intervals(&mut config, arguments);
     let shown = path.display();
     for warning in &config.warnings {
-        log::warn!("{shown}: {warning}");
+        log::warn!("{shown}:{warning}");
     }
     if arguments.orphans {
         let action = if arguments.delete {
@@ -293,6 +326,8 @@ mod tests {
             ("-l loud a", "WARNING"),
             ("--delete a", "--orphans"),
             ("--orphans --of-others a", "--delete"),
+            ("--json a", "--check"),
+            ("--check --orphans a", "--orphans"),
         ] {
             let error = parsed(line).unwrap_err();
             assert!(error.contains(named), "{line}: {error}");

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use crate::fact::{Fact, Verdict};
+
 /// Seconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -15,11 +17,19 @@ pub struct Timestamp(u64);
 
 /// Longer than any machine lives: a timestamp that is farther away comes from a clock that was wrong.
 const FARTHEST: Duration = Duration::from_secs(400 * 24 * 3600);
+/// Certificates and signatures bear with less than so many seconds.
+const BORNE: u64 = 60;
 
 impl Timestamp {
     #[must_use]
     pub fn now() -> Self {
         Self(since_1970().as_secs())
+    }
+
+    /// How much later than `earlier` it is; nothing, if it isn't.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_secs(self.0.saturating_sub(earlier.0))
     }
 
     /// What the clock will show at `moment`; now, if that is over.
@@ -43,6 +53,35 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// A moment as HTTP writes it: `Sun, 06 Nov 1994 08:49:37 GMT`. The older ways are not understood.
+#[must_use]
+pub fn http_date(text: &str) -> Option<SystemTime> {
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let words: Vec<_> = text.split(' ').collect();
+    let [_, day, month, year, time, "GMT"] = words.as_slice() else {
+        return None;
+    };
+    let month = MONTHS.iter().position(|known| known == month)? + 1;
+    humantime::parse_rfc3339(&format!("{year}-{month:02}-{day}T{time}Z")).ok()
+}
+
+/// How far the clock here is off from that of a service; none, where it is right.
+#[must_use]
+pub fn skew(there: SystemTime, service: &str) -> Option<Fact> {
+    let off = there.duration_since(SystemTime::now());
+    let (off, direction) = match off {
+        Ok(ahead) => (ahead.as_secs(), "behind"),
+        Err(behind) => (behind.duration().as_secs(), "ahead of"),
+    };
+    (off > BORNE).then(|| {
+        let text = format!("the clock here is {off} s {direction} that of {service}");
+        Fact::new("clock", Verdict::BadForSome, text)
+            .remedy("set it by a time server: certificates and signatures depend on it")
+    })
+}
+
 /// A clock that was never set may be before all that can be written.
 fn since_1970() -> Duration {
     SystemTime::now()
@@ -54,7 +93,22 @@ fn since_1970() -> Duration {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{FARTHEST, Timestamp};
+    use super::{FARTHEST, Timestamp, http_date};
+
+    #[test]
+    fn the_moment_of_an_answer_is_read() {
+        let moment = http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        let written = humantime::format_rfc3339_seconds(moment).to_string();
+        assert_eq!(written, "1994-11-06T08:49:37Z");
+        for other in [
+            "",
+            "now",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun, 06 anF 1994 08:49:37 GMT",
+        ] {
+            assert_eq!(http_date(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn a_moment_survives_a_restart_and_none_is_farther_away_than_machines_live() {

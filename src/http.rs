@@ -10,13 +10,14 @@ use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use ureq::AsSendBody;
 use ureq::http::header::CONTENT_ENCODING;
 use ureq::http::{HeaderMap, Method, Request, Response};
 
 use crate::agent::{Agents, Network};
+use crate::clock;
 use crate::foreign::{Keep, one_line};
 use crate::gzip;
 use crate::proxy::Proxy;
@@ -365,6 +366,12 @@ impl Answer {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// What the clock of the service said.
+    #[must_use]
+    pub fn date(&self) -> Option<SystemTime> {
+        clock::http_date(self.header("Date")?)
     }
 
     /// The pause that the service asks for, in whole seconds (dates are not understood: then the

@@ -7,6 +7,7 @@
 //!
 //! ```text
 //! cli             arguments in, exit code out    install   what lies beside the program, put in place
+//! check           what can be found out before it matters, and how it is shown
 //! dispatcher      the main loop: polls, admits, spawns, applies events, saves
 //! orphans         machines without a job         status    how everything stands, to be shown
 //! state           what is on disk                runner    one section of the configuration at work
@@ -22,11 +23,12 @@
 //! [`trust`], [`proxy`], [`buffers`], [`gzip`]; [`process`]; [`json`], [`foreign`], [`stranger`]), how
 //! long we wait ([`backoff`], [`deadline`], [`spacing`], [`semaphore`], [`shutdown`], [`thread`],
 //! [`clock`]), what must not be mixed up ([`secret`], [`digest`], [`weight`]), and what a person reads
-//! and the disk keeps ([`logger`], [`output`], [`options`], [`whole_file`], [`process_limits`]).
+//! and the disk keeps ([`fact`], [`logger`], [`output`], [`options`], [`whole_file`], [`process_limits`]).
 
 pub mod agent;
 pub mod backoff;
 pub mod buffers;
+pub mod check;
 pub mod clever;
 pub mod cli;
 pub mod clock;
@@ -37,6 +39,7 @@ pub mod deploy;
 pub mod digest;
 pub mod dispatcher;
 pub mod executor;
+pub mod fact;
 pub mod foreign;
 pub mod gzip;
 pub mod http;

@@ -1,7 +1,7 @@
 //! The few calls of Clever Cloud's API that a job's machine needs. Clever page, sections 1 and 3.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -15,6 +15,8 @@ use crate::json::{self, Fields};
 const CREATION_TIMEOUT: Duration = Duration::from_secs(60);
 /// One look among many: a hanging one must not use up the patience of the whole.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(8);
+/// Jobs wait meanwhile.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Each application in a list repeats every flavor: several KiB each, hundreds of them.
 const LIST_LIMIT: u64 = 64 << 20;
 /// "The specified instance does not exist": a stale version, or a wrong variant. These are of 3.10.
@@ -59,6 +61,14 @@ pub struct Wanted<'a> {
     pub instance_variant: &'a str,
     pub flavor: &'a str,
     pub environment: &'a [(String, String)],
+}
+
+/// What became of a deletion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    Accepted,
+    /// There was nothing to delete.
+    NotThere,
 }
 
 #[derive(Debug)]
@@ -133,6 +143,16 @@ impl ApiError {
 
     pub const fn is_refused_credentials(&self) -> bool {
         matches!(self.own_word(), Some((401 | 403, id)) if !matches!(id, Some(NOT_YOURS)))
+    }
+
+    /// The call itself is not allowed, with a credential that is good for others.
+    pub const fn is_forbidden(&self) -> bool {
+        matches!(self.own_word(), Some((403, _))) && self.is_refused_credentials()
+    }
+
+    /// Clever Cloud's own no, that will be the same tomorrow.
+    pub const fn is_final(&self) -> bool {
+        self.own_word().is_some() && !self.may_pass()
     }
 
     pub const fn is_bad_request(&self) -> bool {
@@ -334,21 +354,55 @@ impl Api {
 
     /// # Errors
     /// Not for an application that is not there: then it is gone, as it should be.
-    pub fn delete(&self, account: &Account, id: &str) -> Result<(), ApiError> {
+    pub fn delete(&self, account: &Account, id: &str) -> Result<Deletion, ApiError> {
         let url = format!("{}/{id}", self.applications(account));
         match self.exchange(account, usual(Method::DELETE, &url)) {
-            Ok(_) => Ok(()),
-            Err(error) if error.is_not_there() => Ok(()),
+            Ok(_) => Ok(Deletion::Accepted),
+            Err(error) if error.is_not_there() => Ok(Deletion::NotThere),
             Err(error) => Err(error),
         }
     }
 
-    fn applications(&self, account: &Account) -> String {
-        let base = if account.credential.needs_bridge() {
+    /// Asks for something that changes nothing: whether the account is good, and what the clock there
+    /// says.
+    pub fn probe(&self, account: &Account) -> Result<Option<SystemTime>, ApiError> {
+        let url = self.applications(account);
+        let call = usual(Method::GET, &url)
+            .within(PROBE_TIMEOUT)
+            .at_most(LIST_LIMIT);
+        Ok(self.exchange(account, call)?.date())
+    }
+
+    /// The role of a user's credential in its organization; none, where the members don't say (1.2,
+    /// 1.5).
+    pub fn role(&self, account: &Account) -> Result<Option<String>, ApiError> {
+        let base = self.base_of(account);
+        let url = format!("{base}/self");
+        let answer = self.exchange(account, usual(Method::GET, &url).within(PROBE_TIMEOUT))?;
+        let user = Fields::read(&answer.body).map_err(|_| ApiError::Garbled)?;
+        let Some(user) = user.text("id") else {
+            return Ok(None);
+        };
+        let url = format!("{base}/organisations/{}/members", account.organization);
+        let call = usual(Method::GET, &url).within(PROBE_TIMEOUT);
+        let answer = self.exchange(account, call.at_most(LIST_LIMIT))?;
+        let members = json::objects(&answer.body).map_err(|_| ApiError::Garbled)?;
+        let own = members
+            .iter()
+            .find(|entry| entry.object("member").text("id").as_ref() == Some(&user));
+        Ok(own.and_then(|entry| entry.text("role")))
+    }
+
+    fn base_of(&self, account: &Account) -> &str {
+        if account.credential.needs_bridge() {
             &self.bridge
         } else {
             &self.base
-        };
+        }
+    }
+
+    fn applications(&self, account: &Account) -> String {
+        let base = self.base_of(account);
         format!("{base}/organisations/{}/applications", account.organization)
     }
 

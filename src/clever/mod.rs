@@ -8,6 +8,6 @@ mod api;
 mod catalogue;
 mod credential;
 
-pub(crate) use api::{Account, Api, ApiError, Application, Wanted, is_plain};
+pub(crate) use api::{Account, Api, ApiError, Application, Deletion, Wanted, is_plain};
 pub use catalogue::{Catalogue, Flavor, MachineType};
 pub use credential::{Credential, Pair};

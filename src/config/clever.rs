@@ -71,7 +71,7 @@ pub struct Attributes {
 
 impl CleverSettings {
     pub(super) fn read(section: &Section<'_>, secrets: &Secrets) -> Self {
-        let kind = section.parsed(&keys::CC_AUTH).unwrap_or(AuthKind::Token);
+        let kind = section.parsed(&keys::CC_AUTH);
         let machine_type = machine_type(section);
         let settings = Self {
             api_url: section.address(&keys::CC_API_URL),
@@ -79,7 +79,7 @@ impl CleverSettings {
             zone: section.text(&keys::CC_ZONE),
             default_flavor: section.text(&keys::CC_DEFAULT_FLAVOR),
             max_flavor: section.written_text(&keys::CC_MAX_FLAVOR),
-            repository_timeout: section.seconds(&keys::CC_DEPLOYMENT_REPO_TIMEOUT),
+            repository_timeout: section.patience(&keys::CC_DEPLOYMENT_REPO_TIMEOUT),
             repository_step: section.pause(&keys::CC_DEPLOYMENT_REPO_WAIT_STEP),
             flavor_prefix: section
                 .written_text(&keys::CC_FLAVOR_NAME_PREFIX)
@@ -89,7 +89,10 @@ impl CleverSettings {
             environment: environment(section),
             tenancy: Tenancy::read(section, secrets, kind),
         };
-        check_transport(section, &settings, kind);
+        if let Some(kind) = kind {
+            check_transport(section, &settings, kind);
+        }
+        check_flavors(section, &settings);
         settings
     }
 }
@@ -137,11 +140,57 @@ fn check_transport(section: &Section<'_>, settings: &CleverSettings, kind: AuthK
     }
 }
 
+/// What is certain without a list of flavors; the list itself is asked later.
+fn check_flavors(section: &Section<'_>, settings: &CleverSettings) {
+    let is_usual = matches!(&settings.machine_type, MachineType::HeptapodRunner { context, .. }
+        if context == values::FLAVOR_FAMILY && settings.flavor_prefix == flavor_prefix(context));
+    let rank = |flavor: &str| {
+        values::USUAL_FLAVORS
+            .iter()
+            .position(|usual| *usual == flavor)
+    };
+    let (default, max) = (&settings.default_flavor, settings.max_flavor.as_ref());
+    if !is_usual {
+        return;
+    }
+    let written = [
+        (&keys::CC_DEFAULT_FLAVOR, Some(default)),
+        (&keys::CC_MAX_FLAVOR, max),
+    ];
+    for (key, flavor) in written {
+        if let Some(flavor) = flavor.filter(|flavor| rank(flavor).is_none()) {
+            let name = key.name();
+            let usual = values::USUAL_FLAVORS.join(", ");
+            let what = format!("`{name}` is {flavor:?}; Clever Cloud's usual flavors are {usual}");
+            section.doubt_at(
+                name,
+                what,
+                "a check that is not --offline tells what is on offer",
+            );
+        }
+    }
+    let Some(max) = max else {
+        return;
+    };
+    if rank(default).is_some() && rank(max).is_some() && rank(default) > rank(max) {
+        let what = format!(
+            "`cc_default_flavor` is {default:?}, above `cc_max_flavor`, {max:?}: no job that names \
+             no flavor would get a machine"
+        );
+        // Who has not chosen it may have jobs that all name one.
+        if section.has(&keys::CC_DEFAULT_FLAVOR) {
+            section.problem_at(&keys::CC_DEFAULT_FLAVOR, what);
+        } else {
+            section.doubt_at(keys::CC_MAX_FLAVOR.name(), what, "set `cc_default_flavor`");
+        }
+    }
+}
+
 impl GitLogins {
-    fn read(section: &Section<'_>, secrets: &Secrets, kind: AuthKind) -> Self {
+    fn read(section: &Section<'_>, secrets: &Secrets, kind: Option<AuthKind>) -> Self {
         Self {
             user: section.secret(&keys::CC_AUTH_USER, secrets),
-            pair: (kind == AuthKind::ApiToken).then(|| Pair {
+            pair: (kind == Some(AuthKind::ApiToken)).then(|| Pair {
                 key: section.secret(&keys::CC_GIT_USER, secrets),
                 secret: section.secret(&keys::CC_GIT_PASSWORD, secrets),
             }),
@@ -150,7 +199,8 @@ impl GitLogins {
 }
 
 impl Tenancy {
-    fn read(section: &Section<'_>, secrets: &Secrets, kind: AuthKind) -> Self {
+    /// Without a `kind` it was refused, and nothing is said that would follow from it.
+    fn read(section: &Section<'_>, secrets: &Secrets, kind: Option<AuthKind>) -> Self {
         let consumer = Pair {
             key: section.secret(&keys::CC_CONSUMER_KEY, secrets),
             secret: section.secret(&keys::CC_CONSUMER_SECRET, secrets),
@@ -165,7 +215,7 @@ impl Tenancy {
                     secret: section.text(&keys::CC_ORGA_SECRET_ATTRIBUTE),
                     kind: section.text(&keys::CC_ORGA_AUTH_ATTRIBUTE),
                 },
-                kind,
+                kind: kind.unwrap_or(AuthKind::Token),
                 consumer,
             };
         }
@@ -175,7 +225,9 @@ impl Tenancy {
         {
             section.problem_at(&keys::CC_ORGA_ID, format!("`cc_orga_id` {why}"));
         }
-        if kind != AuthKind::OAuth && section.has(&keys::CC_SECRET) {
+        if let Some(kind) = kind.filter(|kind| *kind != AuthKind::OAuth)
+            && section.has(&keys::CC_SECRET)
+        {
             let why = format!(
                 "`cc_secret` is the other half of an OAuth token, but `cc_auth` is \"{}\"; for {}, \
                  set cc_auth = \"oauth\"",
@@ -185,10 +237,11 @@ impl Tenancy {
             section.problem_at(&keys::CC_SECRET, why);
         }
         let token = section.secret(&keys::CC_TOKEN, secrets);
-        let secret = (kind == AuthKind::OAuth).then(|| section.secret(&keys::CC_SECRET, secrets));
+        let secret =
+            (kind == Some(AuthKind::OAuth)).then(|| section.secret(&keys::CC_SECRET, secrets));
         Self::Single {
             organization,
-            credential: credential(kind, token, secret, consumer),
+            credential: credential(kind.unwrap_or(AuthKind::Token), token, secret, consumer),
         }
     }
 }

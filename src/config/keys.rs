@@ -72,20 +72,65 @@ pub enum Unwritten {
 /// Whatever begins so in a runner's section is ours, known or not, and no business of the machine.
 const OUR_PREFIXES: [&str; 2] = ["cc_", "paas_"];
 
-/// Keys of gitlab-runner that mean nothing here, but often stand there, or look like one of ours.
-const GITLAB_RUNNERS: [(Whose, &[&str]); 2] = [
+/// Keys of gitlab-runner that mean nothing here, but often stand there, or look like one of ours; and
+/// what does here what they do there. Those without a word on that are written by programs.
+const GITLAB_RUNNERS: [(Whose, &[Foreign]); 2] = [
     (
         Whose::Service,
         &[
-            "listen_address",
-            "sentry_dsn",
-            "session_server",
-            "shutdown_timeout",
-            "user",
+            (
+                "listen_address",
+                Some("no metrics are served; `paas_log_statistics` logs the counters"),
+            ),
+            (
+                "sentry_dsn",
+                Some("errors are in the log, from which a shipper may take them"),
+            ),
+            (
+                "session_server",
+                Some("the terminals of jobs can't be reached on their machines"),
+            ),
+            (
+                "shutdown_timeout",
+                Some(
+                    "a stop waits for no job: their machines go on, and so does the next start; \
+                     take it out",
+                ),
+            ),
+            ("user", Some("`User=` in the unit says as whom it runs")),
         ],
     ),
-    (Whose::Shared, &["id", "limit", "labels"]),
+    (
+        Whose::Shared,
+        &[
+            ("id", None),
+            ("labels", None),
+            ("token_obtained_at", None),
+            ("token_expires_at", None),
+            (
+                "limit",
+                Some("`concurrent` limits all runners, `quota_max_fraction` this one"),
+            ),
+            (
+                "request_concurrency",
+                Some(
+                    "a runner asks for one job at a time; `paas_repoll_same_runner_immediately` \
+                     lets it ask again at once",
+                ),
+            ),
+            ("machine", Some(MACHINES)),
+            ("autoscaler", Some(MACHINES)),
+            ("kubernetes", Some(MACHINES)),
+            ("ssh", Some(MACHINES)),
+            ("virtualbox", Some(MACHINES)),
+            ("parallels", Some(MACHINES)),
+            ("custom", Some(MACHINES)),
+        ],
+    ),
 ];
+type Foreign = (&'static str, Option<&'static str>);
+const MACHINES: &str = "every job has a machine of its own here, on which the executor is docker: \
+                        [runners.docker] is what counts";
 
 impl Key {
     /// As we write it.
@@ -162,11 +207,14 @@ pub fn travels(name: &str, executor: ExecutorKind) -> bool {
     !has_our_prefix(name) && names_of(&whose).all(|ours| ours != name)
 }
 
-/// Whether it is a key of gitlab-runner, that is no misspelt one of ours.
+/// What does here what a key of gitlab-runner does there; none, when it is no such key.
 #[must_use]
-pub fn is_gitlab_runners(name: &str, whose: &[Whose]) -> bool {
-    let mut tables = GITLAB_RUNNERS.iter();
-    tables.any(|(table, names)| whose.contains(table) && names.contains(&name))
+pub fn instead_of(name: &str, whose: &[Whose]) -> Option<Option<&'static str>> {
+    let tables = GITLAB_RUNNERS.iter();
+    let tables = tables.filter(|(table, _)| whose.contains(table));
+    let mut all = tables.flat_map(|(_, keys)| *keys);
+    all.find(|(key, _)| *key == name)
+        .map(|(_, instead)| *instead)
 }
 
 macro_rules! keys {
@@ -207,7 +255,7 @@ keys! {
         "whether the machine goes when a job failed to launch, was canceled before it started or outlived its time";
     PAAS_MAX_MACHINE_AGE: Service Seconds Value("86400") ["paas_max_machine_age"]
         "when the machine of a job that has no timeout of its own is taken away";
-    PAAS_LOG_STATISTICS: Service Flag Value("true") ["paas_log_statistics"]
+    PAAS_LOG_STATISTICS: Service Flag Value("false") ["paas_log_statistics"]
         "whether a line of statistics is logged every check_interval";
     CONNECTION_MAX_AGE: Service Duration Value("15m0s") ["connection_max_age"]
         "after what time connections, names and certificate files are taken anew; 0 is never";

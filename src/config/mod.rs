@@ -5,7 +5,9 @@
 //! code ever had. Nothing here talks to a network: whether the reference flavor exists, for
 //! instance, is asked later.
 
+mod cache;
 mod clever;
+mod findings;
 mod forward;
 pub mod keys;
 mod local_docker;
@@ -24,16 +26,19 @@ use std::time::Duration;
 use log::LevelFilter;
 use toml::de::DeTable;
 
+use crate::fact::Fact;
 use crate::foreign::{Keep, one_line};
 use crate::logger::Format;
 pub use clever::{Attributes, CleverSettings, GitLogins, Tenancy, credential, kind_of};
+pub use findings::SecretFile;
+use findings::{Written, line_and_column};
 pub use forward::InnerConfiguration;
 use keys::{Key, Whose};
 pub use local_docker::LocalDockerSettings;
 pub use runner::{ExecutorSettings, RunnerSettings, TraceWatch};
 pub use secrets::Secrets;
 pub use written::SHORTEST_PAUSE;
-use written::{Problem, Section, Written, line_and_column};
+use written::Section;
 
 /// The whole configuration, checked.
 #[derive(Debug)]
@@ -66,7 +71,9 @@ pub struct Config {
     pub log_format: Format,
     pub runners: Vec<RunnerSettings>,
     /// What looks like a mistake but is none that must stop us.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Fact>,
+    /// Where secrets are, besides the configuration itself.
+    pub secret_files: Vec<SecretFile>,
 }
 
 /// The quota is the weight of so many jobs of one flavor of one runner.
@@ -88,14 +95,52 @@ pub enum ConfigError {
     },
     NotToml {
         path: PathBuf,
-        line: usize,
-        column: usize,
-        message: String,
+        faults: Vec<Fault>,
     },
+    /// Doubts included.
     Wrong {
         path: PathBuf,
-        problems: Vec<Problem>,
+        facts: Vec<Fact>,
     },
+}
+
+/// A place at which the file is not TOML.
+#[derive(Debug)]
+pub struct Fault {
+    line: usize,
+    column: usize,
+    message: String,
+}
+
+impl ConfigError {
+    /// What is wrong, and what is doubtful beside it.
+    #[must_use]
+    pub fn into_facts(self) -> Vec<Fact> {
+        const FILE: &str = "configuration";
+        match self {
+            Self::Unreadable { .. } => {
+                let remedy = "name the file, and let the service's user read it";
+                vec![Fact::bad(FILE, self.to_string(), remedy)]
+            }
+            Self::NotToml { faults, .. } => {
+                let fact = |Fault {
+                                line,
+                                column,
+                                message,
+                            }| {
+                    let text = format!("column {column}: {message}");
+                    Fact::bad(
+                        FILE,
+                        text,
+                        "mend what is not TOML first; the rest is read then",
+                    )
+                    .at(line)
+                };
+                faults.into_iter().map(fact).collect()
+            }
+            Self::Wrong { facts, .. } => facts,
+        }
+    }
 }
 
 impl fmt::Display for ConfigError {
@@ -108,25 +153,18 @@ impl fmt::Display for ConfigError {
                     path.display()
                 )
             }
-            Self::NotToml {
-                path,
-                line,
-                column,
-                message,
-            } => {
-                let message = one_line(message, Keep::Start(200));
-                write!(
-                    f,
-                    "{}:{line}:{column}: not valid TOML: {message}",
-                    path.display()
-                )
+            Self::NotToml { path, faults } => {
+                let path = path.display();
+                let lines = faults.iter().map(|fault| {
+                    let (line, column, why) = (fault.line, fault.column, &fault.message);
+                    format!("{path}:{line}:{column}: not valid TOML: {why}")
+                });
+                f.write_str(&lines.collect::<Vec<_>>().join("\n"))
             }
-            Self::Wrong { path, problems } => {
-                let lines: Vec<_> = problems
-                    .iter()
-                    .map(|problem| format!("{}:{problem}", path.display()))
-                    .collect();
-                f.write_str(&lines.join("\n"))
+            Self::Wrong { path, facts } => {
+                let wrong = facts.iter().filter(|fact| fact.verdict.is_bad());
+                let lines = wrong.map(|fact| format!("{}:{fact}", path.display()));
+                f.write_str(&lines.collect::<Vec<_>>().join("\n"))
             }
         }
     }
@@ -148,34 +186,41 @@ impl Config {
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        let not_toml = |error: &toml::de::Error| {
+        let fault = |error: &toml::de::Error| {
             let (line, column) = line_and_column(text, error.span().map_or(0, |span| span.start));
-            ConfigError::NotToml {
-                path: path.to_owned(),
+            Fault {
                 line,
                 column,
-                message: error.message().to_owned(),
+                message: one_line(error.message(), Keep::Start(200)),
             }
         };
-        let document = DeTable::parse(text).map_err(|error| not_toml(&error))?;
-        let verbatim: toml::Table = toml::from_str(text).map_err(|error| not_toml(&error))?;
-        let written = Written::new(text);
-        let config = Self::read(&Section::global(&written, document.get_ref()), &verbatim);
-        let problems = written.into_problems();
-        if problems.is_empty() {
-            Ok(config)
-        } else {
-            Err(ConfigError::Wrong {
-                path: path.to_owned(),
-                problems,
-            })
+        let not_toml = |faults| ConfigError::NotToml {
+            path: path.to_owned(),
+            faults,
+        };
+        let (document, errors) = DeTable::parse_recoverable(text);
+        if !errors.is_empty() {
+            return Err(not_toml(errors.iter().map(fault).collect()));
         }
+        let verbatim: toml::Table =
+            toml::from_str(text).map_err(|error| not_toml(vec![fault(&error)]))?;
+        let written = Written::new(text);
+        let mut config = Self::read(&Section::global(&written, document.get_ref()), &verbatim);
+        let (facts, secret_files) = written.into_found();
+        if facts.iter().any(|fact| fact.verdict.is_bad()) {
+            return Err(ConfigError::Wrong {
+                path: path.to_owned(),
+                facts,
+            });
+        }
+        config.warnings = facts;
+        config.secret_files = secret_files;
+        Ok(config)
     }
 
     fn read(global: &Section<'_>, verbatim: &toml::Table) -> Self {
-        let mut warnings = Vec::new();
-        let runners = runner::read_all(global, verbatim, &mut warnings);
-        let quota = QuotaSettings::read(global, &runners, &mut warnings);
+        let (runners, names) = runner::read_all(global, verbatim);
+        let quota = QuotaSettings::read(global, &names);
         let mut config = Self {
             concurrent: limit(global, &keys::CONCURRENT),
             check_interval: global.pause(&keys::CHECK_INTERVAL),
@@ -189,18 +234,24 @@ impl Config {
             keep_finished: global.flag(&keys::PAAS_FINISHED_JOBS_KEEP_RESOURCES),
             decommission_launch_failures: global.flag(&keys::PAAS_DECOMMISSION_LAUNCH_FAILURES),
             log_statistics: global.flag(&keys::PAAS_LOG_STATISTICS),
-            max_machine_age: global.seconds(&keys::PAAS_MAX_MACHINE_AGE),
+            max_machine_age: global.patience(&keys::PAAS_MAX_MACHINE_AGE),
             connection_max_age: global.duration(&keys::CONNECTION_MAX_AGE),
             log_level: log_level(global),
             log_format: log_format(global),
             runners,
             warnings: Vec::new(),
+            secret_files: Vec::new(),
         };
         if global.has(&keys::JOB_PROGRESS_POLL_INTERVAL) {
             config.set_progress_interval(config.progress_interval);
         }
-        warnings.extend(unknown::in_our_section(global, Whose::Service));
-        config.warnings = warnings;
+        unknown::in_our_section(global, Whose::Service);
+        if config.state_file.is_relative() && !config.state_file.as_os_str().is_empty() {
+            let what = "`state_file` is relative: it is searched in the folder in which the program \
+                        is started, for a service usually /";
+            let remedy = "write its whole path, such as /var/lib/heptapod-runner/state.json";
+            global.doubt_at(keys::STATE_FILE.name(), what, remedy);
+        }
         config
     }
 
@@ -212,7 +263,8 @@ impl Config {
 }
 
 impl QuotaSettings {
-    fn read(global: &Section<'_>, runners: &[RunnerSettings], warnings: &mut Vec<String>) -> Self {
+    /// `names` are those of all runners, as far as they are known.
+    fn read(global: &Section<'_>, names: &[String]) -> Self {
         if !global.has(&keys::QUOTA_COMPUTATION) {
             global.problem(
                 "[quota_computation] is missing: it says how much may run at once, as \
@@ -222,22 +274,16 @@ impl QuotaSettings {
             return Self::default();
         }
         let section = global.table(&keys::QUOTA_COMPUTATION);
-        warnings.extend(unknown::in_our_section(&section, Whose::Quota));
+        unknown::in_our_section(&section, Whose::Quota);
         let quota = Self {
             reference_runner: section.text(&keys::REFERENCE_RUNNER),
             reference_flavor: section.text(&keys::REFERENCE_FLAVOR),
-            reference_jobs_count: section.count(&keys::REFERENCE_JOBS_COUNT),
+            reference_jobs_count: section.positive_count(&keys::REFERENCE_JOBS_COUNT),
             allowed_fraction_per_runner: section.share(&keys::ALLOWED_FRACTION_PER_RUNNER),
         };
-        if quota.reference_jobs_count == 0 {
-            section.problem_at(
-                &keys::REFERENCE_JOBS_COUNT,
-                "`reference_jobs_count` in [quota_computation] must be a whole number of jobs, at least 1",
-            );
-        }
         let runner = &quota.reference_runner;
-        if !runner.is_empty() && !runners.iter().any(|known| known.name == *runner) {
-            let names: Vec<_> = runners.iter().map(|r| format!("{:?}", r.name)).collect();
+        if !runner.is_empty() && !names.is_empty() && !names.contains(runner) {
+            let names: Vec<_> = names.iter().map(|name| format!("{name:?}")).collect();
             let names = names.join(", ");
             section.problem_at(
                 &keys::REFERENCE_RUNNER,
@@ -270,5 +316,5 @@ fn log_format(global: &Section<'_>) -> Format {
 
 /// A number of jobs; one that this machine can't count to is no limit.
 fn limit(section: &Section<'_>, key: &Key) -> usize {
-    usize::try_from(section.count(key)).unwrap_or(usize::MAX)
+    usize::try_from(section.positive_count(key)).unwrap_or(usize::MAX)
 }

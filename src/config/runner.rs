@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::cache;
 use super::clever::CleverSettings;
 use super::forward::InnerConfiguration;
 use super::keys;
@@ -62,13 +63,13 @@ pub struct TraceWatch {
     pub step: Duration,
 }
 
+/// All runners of the file, and their names, those of sections that can't be read included.
 pub(super) fn read_all(
     global: &Section<'_>,
     verbatim: &toml::Table,
-    warnings: &mut Vec<String>,
-) -> Vec<RunnerSettings> {
+) -> (Vec<RunnerSettings>, Vec<String>) {
     let sections = global.tables(&keys::RUNNERS);
-    if sections.is_empty() {
+    if sections.is_empty() && !global.is_wrong(&keys::RUNNERS) {
         global.problem("there is no [[runners]] section: add one per runner of a coordinator");
     }
     let originals = verbatim
@@ -76,6 +77,7 @@ pub(super) fn read_all(
         .and_then(toml::Value::as_array);
     let originals = originals.map(Vec::as_slice).unwrap_or_default();
     let mut runners: Vec<RunnerSettings> = Vec::new();
+    let mut names = Vec::new();
     for (section, original) in sections.iter().zip(originals) {
         let Some(original) = original.as_table() else {
             continue;
@@ -84,67 +86,111 @@ pub(super) fn read_all(
             .iter()
             .map(|runner| runner.unique_name.clone())
             .collect();
-        let runner = read(section, original, &taken, warnings);
-        let executor = runner.as_ref().map(|runner| runner.executor.kind());
-        warnings.extend(unknown::in_runner(section, executor));
-        let Some(runner) = runner else {
-            continue;
-        };
-        if runners.iter().any(|other| other.name == runner.name) {
-            let text = format!("another runner is named {:?} already", runner.name);
+        let name = section.text(&keys::NAME);
+        if !name.is_empty() && names.contains(&name) {
+            let text = format!("another runner is named {name:?} already");
             section.problem_at(&keys::NAME, text);
         }
-        if runners
-            .iter()
-            .any(|r| r.url == runner.url && r.token == runner.token)
+        names.push(name.clone());
+        let executor = executor_of(section);
+        let assumed = executor.or_else(|| assumed(section));
+        if assumed.is_some() {
+            unknown::in_runner(section, assumed);
+        }
+        let runner = read(section, name, original, assumed, &taken);
+        let Some(runner) = runner.filter(|_| executor.is_some()) else {
+            continue;
+        };
+        if !runner.token.reveal().is_empty()
+            && runners
+                .iter()
+                .any(|r| r.url == runner.url && r.token == runner.token)
         {
             section.problem_at(
                 &keys::TOKEN,
                 "another runner has the same `url` and `token` already",
             );
         }
+        if let Some(other) = runners.first()
+            && other.executor.kind() != runner.executor.kind()
+        {
+            let what = format!(
+                "`executor` is {}, but that of {:?} is {}: their jobs' weights don't compare, and \
+                 share one quota",
+                runner.executor.kind(),
+                other.name,
+                other.executor.kind()
+            );
+            let remedy = "give each executor a service of its own";
+            section.doubt_at(keys::EXECUTOR.name(), what, remedy);
+        }
         runners.push(runner);
     }
-    runners
+    // A section without a name may be any.
+    if names.iter().any(String::is_empty) {
+        names.clear();
+    }
+    (runners, names)
 }
 
+/// Whose keys these seem to be, where no executor is known: so that they are judged all the same.
+fn assumed(section: &Section<'_>) -> Option<ExecutorKind> {
+    let mut keys = section.written_keys();
+    keys.any(|key| key.starts_with("cc_"))
+        .then_some(ExecutorKind::CleverDocker)
+}
+
+/// None without an executor; what can be judged without one is judged first.
 fn read(
     section: &Section<'_>,
+    name: String,
     original: &toml::Table,
+    executor: Option<ExecutorKind>,
     taken: &[RunnerName],
-    warnings: &mut Vec<String>,
 ) -> Option<RunnerSettings> {
-    let name = section.text(&keys::NAME);
     let url = section.address(&keys::URL);
+    if url.ends_with("/api/v4") {
+        section.problem_at(
+            &keys::URL,
+            "`url` must be the address of the instance itself, without /api/v4, which is added",
+        );
+    }
     let secrets = secrets_of(section);
     let token = section.secret(&keys::TOKEN, &secrets);
-    let executor = match executor_of(section)? {
-        ExecutorKind::CleverDocker => {
-            ExecutorSettings::CleverDocker(CleverSettings::read(section, &secrets))
-        }
-        ExecutorKind::LocalDocker => {
-            ExecutorSettings::LocalDocker(LocalDockerSettings::read(section))
-        }
+    let executor = match executor {
+        Some(ExecutorKind::CleverDocker) => Some(ExecutorSettings::CleverDocker(
+            CleverSettings::read(section, &secrets),
+        )),
+        Some(ExecutorKind::LocalDocker) => Some(ExecutorSettings::LocalDocker(
+            LocalDockerSettings::read(section),
+        )),
+        None => None,
     };
-    let shown_token = if section.flag(&keys::PAAS_FORWARD_RUNNER_TOKEN) {
+    let trust = Trust {
+        authorities: authorities(section),
+        identity: identity(section),
+    };
+    let forwards_token = section.flag(&keys::PAAS_FORWARD_RUNNER_TOKEN);
+    let quota_max_fraction = section.share(&keys::QUOTA_MAX_FRACTION);
+    let trace_watch = TraceWatch::read(section, &secrets);
+    let main_image = section.text(&keys::HEPTAPOD_RUNNER_MAIN_IMAGE);
+    cache::check(section);
+    let executor = executor?;
+    let shown_token = if forwards_token {
         token.clone()
     } else {
         short_token(&token)
     };
     let mut inner = InnerConfiguration::of(original, executor.kind(), &shown_token);
-    let trust = Trust {
-        authorities: authorities(section, warnings),
-        identity: identity(section),
-    };
     if trust.authorities.is_some() {
         inner.trust_authorities();
     }
     Some(RunnerSettings {
         unique_name: RunnerName::of(&token, &url, taken),
-        quota_max_fraction: section.share(&keys::QUOTA_MAX_FRACTION),
-        trace_watch: TraceWatch::read(section, &secrets),
+        quota_max_fraction,
+        trace_watch,
         features: section.table(&keys::CC_RUNNER_FEATURES).flags(),
-        main_image: section.text(&keys::HEPTAPOD_RUNNER_MAIN_IMAGE),
+        main_image,
         inner_configuration: inner,
         trust,
         name,
@@ -166,13 +212,15 @@ fn executor_of(section: &Section<'_>) -> Option<ExecutorKind> {
 }
 
 /// gitlab-runner's own key: it is for us as well as for the machine.
-fn authorities(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<Authorities> {
+fn authorities(section: &Section<'_>) -> Option<Authorities> {
     let path = section.text(&keys::TLS_CA_FILE);
     if path.is_empty() {
         return None;
     }
-    let mut warn = |why: &str| {
-        warnings.push(format!("`tls-ca-file` of {}: {why}", section.title()));
+    let warn = |why: &str| {
+        let what = format!("`tls-ca-file` of {}: {why}", section.title());
+        let remedy = "name a file with the certificates of authorities";
+        section.doubt_at(keys::TLS_CA_FILE.name(), what, remedy);
     };
     match Authorities::read(path.into()) {
         Ok((authorities, complaint)) => {
@@ -218,11 +266,12 @@ fn identity(section: &Section<'_>) -> Option<Identity> {
 fn secrets_of(section: &Section<'_>) -> Secrets {
     let path = section.text(&keys::SECRETS_FILE);
     if path.is_empty() {
-        return Secrets::none();
+        return Secrets::None;
     }
+    section.has_secrets_in(&keys::SECRETS_FILE, path.clone().into());
     Secrets::load(path.as_ref()).unwrap_or_else(|why| {
         section.problem_at(&keys::SECRETS_FILE, format!("`secrets_file`: {why}"));
-        Secrets::none()
+        Secrets::Unreadable
     })
 }
 
@@ -230,7 +279,7 @@ impl TraceWatch {
     fn read(section: &Section<'_>, secrets: &Secrets) -> Self {
         let table = section.table(&keys::PAAS_JOB_TRACE_WATCH);
         Self {
-            timeout: table.seconds(&keys::TIMEOUT_SECONDS),
+            timeout: table.patience(&keys::TIMEOUT_SECONDS),
             step: table.pause(&keys::POLL_STEP),
             token: table.optional_secret(&keys::WATCH_TOKEN, secrets),
         }

@@ -11,14 +11,42 @@ use std::path::{Path, PathBuf};
 use crate::secret::Secret;
 
 /// A runner's `secrets_file`: a flat TOML table.
-pub struct Secrets {
-    file: Option<(PathBuf, toml::Table)>,
+pub enum Secrets {
+    /// There is none.
+    None,
+    /// There is one that can't be read, which was said: what refers to it has no fault of its own.
+    Unreadable,
+    File(PathBuf, toml::Table),
+}
+
+/// Why a reference leads to no secret.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Unresolved {
+    /// Of another problem, which was told already.
+    Follows,
+    /// A text that says where it was looked for.
+    Because(String),
+}
+
+impl From<String> for Unresolved {
+    fn from(why: String) -> Self {
+        Self::Because(why)
+    }
+}
+
+impl From<Unresolved> for String {
+    fn from(why: Unresolved) -> Self {
+        match why {
+            Unresolved::Follows => "the file of secrets can't be read".to_owned(),
+            Unresolved::Because(why) => why,
+        }
+    }
 }
 
 impl Secrets {
     #[must_use]
     pub const fn none() -> Self {
-        Self { file: None }
+        Self::None
     }
 
     /// # Errors
@@ -31,49 +59,68 @@ impl Secrets {
             let message = error.message();
             format!("{name} is not a flat TOML file of secrets: {message}")
         })?;
-        Ok(Self {
-            file: Some((path.to_owned(), table)),
-        })
+        Ok(Self::File(path.to_owned(), table))
+    }
+
+    /// The file that `written` refers to, if it does.
+    #[must_use]
+    pub fn file_of(written: &str) -> Option<PathBuf> {
+        written.strip_prefix("file:").map(credential_path)
     }
 
     /// The secret that `written` is, or refers to.
     ///
     /// # Errors
-    /// A text that says where it was looked for.
-    pub fn resolve(&self, written: &str) -> Result<Secret, String> {
+    /// [`Unresolved`]
+    pub fn resolve(&self, written: &str) -> Result<Secret, Unresolved> {
         let found = if let Some(key) = written.strip_prefix("secret:") {
-            self.look_up(key)
+            self.look_up(key)?
         } else if let Some(name) = written.strip_prefix("env:") {
-            env::var(name).map_err(|_| format!("there is no environment variable {name}"))
+            env::var(name).map_err(|_| format!("there is no environment variable {name}"))?
         } else if let Some(path) = written.strip_prefix("file:") {
-            read_credential(path)
+            read_credential(path)?
         } else {
-            Ok(written.to_owned())
-        }?;
+            written.to_owned()
+        };
         if found.is_empty() {
-            return Err("it is empty".to_owned());
+            return Err("it is empty".to_owned().into());
         }
         Ok(Secret::new(found))
     }
 
-    fn look_up(&self, key: &str) -> Result<String, String> {
-        let Some((path, table)) = &self.file else {
-            return Err(format!(
-                "`secret:{key}` needs a `secrets_file` in the same section"
-            ));
-        };
-        let found = table.get(key).and_then(toml::Value::as_str);
-        let found = found.ok_or_else(|| format!("{} has no text named {key:?}", path.display()))?;
-        Ok(found.to_owned())
+    fn look_up(&self, key: &str) -> Result<String, Unresolved> {
+        match self {
+            Self::None => {
+                Err(format!("`secret:{key}` needs a `secrets_file` in the same section").into())
+            }
+            Self::Unreadable => Err(Unresolved::Follows),
+            Self::File(path, table) => {
+                let found = table.get(key).and_then(toml::Value::as_str);
+                let none = || format!("{} has no text named {key:?}", path.display());
+                Ok(found.ok_or_else(none)?.to_owned())
+            }
+        }
     }
 }
 
-fn read_credential(path: &str) -> Result<String, String> {
-    let path = Path::new(path);
-    let folder = env::var_os("CREDENTIALS_DIRECTORY").unwrap_or_default();
-    let path = Path::new(&folder).join(path);
-    let text = fs::read_to_string(&path);
-    let text = text.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+
+fn credential_path(path: &str) -> PathBuf {
+    let folder = env::var_os(CREDENTIALS).unwrap_or_default();
+    Path::new(&folder).join(path)
+}
+
+fn read_credential(written: &str) -> Result<String, String> {
+    let path = credential_path(written);
+    let text = fs::read_to_string(&path).map_err(|error| {
+        let hint = if path.is_relative() {
+            "; it is one of systemd's credentials, which a shell has not: there, set \
+             CREDENTIALS_DIRECTORY to the folder of the files"
+        } else {
+            ""
+        };
+        format!("cannot read {}: {error}{hint}", path.display())
+    })?;
     Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }
 
@@ -81,7 +128,7 @@ fn read_credential(path: &str) -> Result<String, String> {
 mod tests {
     use std::fs;
 
-    use super::Secrets;
+    use super::{Secrets, Unresolved};
 
     #[test]
     fn a_secret_is_found_where_its_reference_points() {
@@ -95,6 +142,7 @@ mod tests {
             secrets
                 .resolve(written)
                 .map(|secret| secret.reveal().to_owned())
+                .map_err(String::from)
         };
         assert_eq!(reveal("as it is"), Ok("as it is".to_owned()));
         assert_eq!(reveal("secret:token"), Ok("s1".to_owned()));
@@ -110,10 +158,10 @@ mod tests {
                 .contains("NO_SUCH")
         );
         assert!(
-            Secrets::none()
-                .resolve("secret:x")
-                .unwrap_err()
-                .contains("secrets_file")
+            matches!(Secrets::none().resolve("secret:x"), Err(Unresolved::Because(why))
+                if why.contains("secrets_file"))
         );
+        let follows = Secrets::Unreadable.resolve("secret:x");
+        assert!(matches!(follows, Err(Unresolved::Follows)));
     }
 }

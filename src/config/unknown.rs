@@ -1,43 +1,49 @@
-//! Keys that nobody reads: probably misspelt.
+//! Keys that nobody reads: probably misspelt, or gitlab-runner's and of no effect here.
 //!
 //! A runner's section is mostly the inner runner's, so only keys that look like ours are reported
-//! there: the ones with our prefixes, and near misses. They are warnings, since a key that a later
+//! there: the ones with our prefixes, and near misses. They are doubts, since a key that a later
 //! version knows must not keep this one from starting.
 
 use super::keys::{self, Whose};
 use super::values::ExecutorKind;
 use super::written::Section;
 
-/// Warnings about the keys of a section that is ours alone.
-pub(super) fn in_our_section(section: &Section<'_>, whose: Whose) -> Vec<String> {
-    unknown(section, &[whose], |_, _| true)
+/// Notes the keys of a section that is ours alone.
+pub(super) fn in_our_section(section: &Section<'_>, whose: Whose) {
+    note(section, &[whose], |_, _| true);
 }
 
-/// Warnings about the keys of a runner's section, which we share with the inner runner.
-pub(super) fn in_runner(section: &Section<'_>, executor: Option<ExecutorKind>) -> Vec<String> {
-    unknown(section, &Whose::in_runner_with(executor), |key, meant| {
+/// Notes the keys of a runner's section, which we share with the inner runner.
+pub(super) fn in_runner(section: &Section<'_>, executor: Option<ExecutorKind>) {
+    note(section, &Whose::in_runner_with(executor), |key, meant| {
         keys::has_our_prefix(key) || meant.is_some()
-    })
+    });
 }
 
 /// `is_suspicious`: whether to tell of a key, which may be a misspelt one of ours.
-fn unknown(
-    section: &Section<'_>,
-    whose: &[Whose],
-    is_suspicious: fn(&str, Option<&str>) -> bool,
-) -> Vec<String> {
+fn note(section: &Section<'_>, whose: &[Whose], is_suspicious: fn(&str, Option<&str>) -> bool) {
     let known: Vec<_> = keys::names_of(whose).collect();
-    let unknown = section
-        .written_keys()
-        .filter(|(key, _)| !known.contains(key) && !keys::is_gitlab_runners(key, whose));
-    let warnings = unknown.filter_map(|(key, line)| {
-        let meant = suggestion(key, &known);
-        let hint = meant.map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
-        let title = section.title();
-        is_suspicious(key, meant)
-            .then(|| format!("line {line}: unknown key `{key}` in {title}{hint}"))
-    });
-    warnings.collect()
+    let title = section.title();
+    for key in section.written_keys().filter(|key| !known.contains(key)) {
+        match keys::instead_of(key, whose) {
+            Some(Some(instead)) => {
+                let what = format!("`{key}` in {title} has no effect here");
+                section.doubt_at(key, what, instead);
+            }
+            Some(None) => {}
+            None => {
+                let meant = suggestion(key, &known);
+                if is_suspicious(key, meant) {
+                    let what = format!("unknown key `{key}` in {title}");
+                    let remedy = meant.map_or_else(
+                        || "take it out, or see the manual for what there is".to_owned(),
+                        |known| format!("did you mean `{known}`?"),
+                    );
+                    section.doubt_at(key, what, remedy);
+                }
+            }
+        }
+    }
 }
 
 /// The known key that is nearest, when it is near.

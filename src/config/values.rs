@@ -28,6 +28,24 @@ pub const LOCAL_DOCKER_FLAVOR: &str = "M";
 /// The type of machine that is made for Heptapod's runners; it is in no public list (Clever page, 2.2).
 pub const HEPTAPOD_VARIANT: &str = "70d676a0-a775-4dc9-a43d-3121036e8515";
 
+/// What the sample configuration has where only the operator knows better.
+const PLACEHOLDERS: [&str; 3] = [
+    "REPLACE-ME",
+    "orga_00000000-0000-0000-0000-000000000000",
+    "://heptapod.example.com",
+];
+
+/// Whether a value stands in the sample only to be replaced.
+#[must_use]
+pub fn is_placeholder(text: &str) -> bool {
+    let mut all = PLACEHOLDERS.iter();
+    all.any(|placeholder| text.contains(placeholder))
+}
+
+/// The sizes that Clever Cloud has had for years, the smallest first: to be compared where nobody can
+/// be asked.
+pub const USUAL_FLAVORS: [&str; 7] = ["XS", "S", "M", "L", "XL", "2XL", "3XL"];
+
 /// Whether a host of an address is this computer itself.
 #[must_use]
 pub fn is_loopback(host: &str) -> bool {

@@ -1,83 +1,29 @@
 //! The configuration as the operator wrote it: tables with line numbers.
 //!
 //! A [`Section`] hands out the values of one TOML table by key, in the type that is asked for. What
-//! is missing or of the wrong type is noted as a [`Problem`] with its line, and reading goes on
-//! with its default or another stand-in, so that all problems are told at once. Which keys there are
-//! is for [`super::keys`] to say.
+//! is missing or of the wrong type is noted as a [`Fact`] with its line, and reading goes on with its
+//! default or another stand-in, so that all is told at once. Which keys there are is for
+//! [`super::keys`] to say.
 
-use std::cell::RefCell;
-use std::fmt;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::keys::{Key, Unwritten};
-use super::secrets::Secrets;
-use super::values::address;
+use super::findings::{SecretFile, Written, wrong};
+use super::keys::{Key, Kind, Unwritten};
+use super::secrets::{Secrets, Unresolved};
+use super::values::{self, address};
+use crate::fact::{Fact, Verdict};
 use crate::secret::Secret;
 
 /// Nobody means to ask without a pause at all.
 pub const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 /// As good as for ever, and far from where moments end.
 const LONGEST: f64 = 100.0 * 365.0 * 24.0 * 3600.0;
-
-/// Something the operator has to change.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Problem {
-    pub line: usize,
-    pub text: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.line, self.text)
-    }
-}
-
-/// The whole file, and the problems found in it so far.
-pub struct Written<'a> {
-    text: &'a str,
-    problems: RefCell<Vec<Problem>>,
-}
-
-impl<'a> Written<'a> {
-    #[must_use]
-    pub const fn new(text: &'a str) -> Self {
-        Self {
-            text,
-            problems: RefCell::new(Vec::new()),
-        }
-    }
-
-    pub fn note(&self, span: &Range<usize>, text: impl Into<String>) {
-        let (line, _) = line_and_column(self.text, span.start);
-        let problem = Problem {
-            line,
-            text: text.into(),
-        };
-        self.problems.borrow_mut().push(problem);
-    }
-
-    /// All that was found, in the order of the file.
-    #[must_use]
-    pub fn into_problems(self) -> Vec<Problem> {
-        let mut problems = self.problems.into_inner();
-        problems.sort();
-        problems
-    }
-}
-
-/// Both counted from 1, the column in characters.
-#[must_use]
-pub fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let line = before.matches('\n').count() + 1;
-    (line, before[line_start..].chars().count() + 1)
-}
 
 /// One table of the file, or one that could stand there and doesn't.
 pub struct Section<'a> {
@@ -111,6 +57,16 @@ impl<'a> Section<'a> {
         self.find(key).is_some()
     }
 
+    /// Whether what is written is of another type than it must be.
+    pub fn is_wrong(&self, key: &Key) -> bool {
+        let is_right = |value: &DeValue<'_>| match key.kind {
+            Kind::Tables => value.is_array(),
+            _ => value.is_str(),
+        };
+        self.find(key)
+            .is_some_and(|(_, value)| !is_right(value.get_ref()))
+    }
+
     fn read<T>(&self, key: &Key, read: impl FnOnce(&'a DeValue<'a>) -> Option<T>) -> Option<T> {
         let (name, value) = self.find(key)?;
         let result = read(value.get_ref());
@@ -132,7 +88,14 @@ impl<'a> Section<'a> {
 
     /// The text as it is written, be it empty.
     pub fn written_text(&self, key: &Key) -> Option<String> {
-        self.read(key, |value| value.as_str().map(str::to_owned))
+        let text = self.read(key, |value| value.as_str().map(str::to_owned))?;
+        if values::is_placeholder(&text) {
+            let name = self.find(key).map_or(key.name(), |(name, _)| name);
+            let text = format!("`{name}` is still the sample's");
+            let remedy = format!("put there: {}", key.help);
+            self.note_at(key, wrong(name, text).remedy(remedy));
+        }
+        Some(text)
     }
 
     /// A text, where an empty one is as good as none. Empty only when there is no default either.
@@ -184,12 +147,19 @@ impl<'a> Section<'a> {
         } else {
             self.written_text(key).or_else(|| key.default())
         };
-        let resolved = secrets.resolve(&written?);
-        if let Err(why) = &resolved {
-            let name = self.find(key).map_or(key.name(), |(name, _)| name);
-            self.problem_at(key, format!("`{name}` can't be used: {why}"));
+        let written = written?;
+        if let Some(path) = Secrets::file_of(&written) {
+            self.has_secrets_in(key, path);
         }
-        resolved.ok()
+        match secrets.resolve(&written) {
+            Ok(secret) => Some(secret),
+            Err(Unresolved::Follows) => None,
+            Err(Unresolved::Because(why)) => {
+                let name = self.find(key).map_or(key.name(), |(name, _)| name);
+                self.problem_at(key, format!("`{name}` can't be used: {why}"));
+                None
+            }
+        }
     }
 
     pub fn flag(&self, key: &Key) -> bool {
@@ -201,6 +171,43 @@ impl<'a> Section<'a> {
             let integer = value.as_integer()?;
             u64::from_str_radix(integer.as_str(), integer.radix()).ok()
         })
+    }
+
+    /// A number of jobs, of which none would mean that nothing is ever done. A missing one without a
+    /// default is a problem, too.
+    pub fn positive_count(&self, key: &Key) -> u64 {
+        let count = self.count(key);
+        let is_missing = !self.has(key) && key.unwritten == Unwritten::Required;
+        if is_missing || (count == 0 && self.is_count(key)) {
+            let (name, title) = (key.name(), &self.title);
+            let what = format!("`{name}` in {title} must be a whole number of jobs, at least 1");
+            self.problem_at(key, what);
+        }
+        count
+    }
+
+    fn is_count(&self, key: &Key) -> bool {
+        let Some((_, value)) = self.find(key) else {
+            return false;
+        };
+        let integer = value.get_ref().as_integer();
+        integer.is_some_and(|it| u64::from_str_radix(it.as_str(), it.radix()).is_ok())
+    }
+
+    /// How long something may take; no time at all would mean that it never works.
+    pub fn patience(&self, key: &Key) -> Duration {
+        let patience = self.seconds(key);
+        let is_zero = self
+            .find(key)
+            .and_then(|(_, value)| number(value.get_ref()))
+            == Some(0.0);
+        if is_zero {
+            let name = key.name();
+            let what =
+                format!("`{name}` must be above 0: with 0 seconds it is over before it began");
+            self.problem_at(key, what);
+        }
+        patience
     }
 
     /// A number of seconds, fractions allowed.
@@ -257,8 +264,8 @@ impl<'a> Section<'a> {
                 let title = format!("[[{}]] number {}", key.name(), index + 1);
                 let table = value.get_ref().as_table();
                 if table.is_none() {
-                    self.written
-                        .note(&value.span(), format!("{title} must be a table"));
+                    let fact = wrong(key.name(), format!("{title} must be a table"));
+                    self.written.note(&value.span(), fact);
                 }
                 Some(Self {
                     written: self.written,
@@ -275,12 +282,8 @@ impl<'a> Section<'a> {
         let entries = self.entries().filter_map(|(key, value)| {
             let flag = value.get_ref().as_bool();
             if flag.is_none() {
-                let what = format!(
-                    "`{}` in {} must be true or false",
-                    key.get_ref(),
-                    self.title
-                );
-                self.written.note(&key.span(), what);
+                let what = "must be true or false".to_owned();
+                self.written.note(&key.span(), wrong(key.get_ref(), what));
             }
             Some((key.get_ref().to_string(), flag?))
         });
@@ -294,12 +297,12 @@ impl<'a> Section<'a> {
                 DeValue::String(text) => text.to_string(),
                 DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) => {
                     let what = format!("`{}` in {} must be in quotes", key.get_ref(), self.title);
-                    self.written.note(&key.span(), what);
+                    self.written.note(&key.span(), wrong(key.get_ref(), what));
                     return None;
                 }
                 _ => {
                     let what = format!("`{}` in {} must be a text", key.get_ref(), self.title);
-                    self.written.note(&key.span(), what);
+                    self.written.note(&key.span(), wrong(key.get_ref(), what));
                     return None;
                 }
             };
@@ -314,12 +317,9 @@ impl<'a> Section<'a> {
         self.table.into_iter().flat_map(|table| table.iter())
     }
 
-    /// All keys that are written, with their lines.
-    pub fn written_keys(&self) -> impl Iterator<Item = (&'a str, usize)> {
-        self.entries().map(|(key, _)| {
-            let (line, _) = line_and_column(self.written.text, key.span().start);
-            (key.get_ref().as_ref(), line)
-        })
+    /// All keys that are written.
+    pub fn written_keys(&self) -> impl Iterator<Item = &'a str> {
+        self.entries().map(|(key, _)| key.get_ref().as_ref())
     }
 
     pub fn title(&self) -> &str {
@@ -328,15 +328,56 @@ impl<'a> Section<'a> {
 
     /// A problem with the section as a whole.
     pub fn problem(&self, text: impl Into<String>) {
-        self.written.note(&self.span, text);
+        self.written.note(&self.span, wrong(&self.title, text));
     }
 
     /// A problem with the value of one key.
     pub fn problem_at(&self, key: &Key, text: impl Into<String>) {
-        let name = self.find(key).map(|(name, _)| name);
-        let place = name.and_then(|name| self.table?.get_key_value(name));
+        self.note_at(key, wrong(key.name(), text));
+    }
+
+    /// What is noted where this key is written.
+    pub fn note_at(&self, key: &Key, fact: Fact) {
+        let name = self.find(key).map_or(key.name(), |(name, _)| name);
+        self.note_at_name(name, fact);
+    }
+
+    /// The same for a key that is not ours.
+    pub fn note_at_name(&self, name: &str, fact: Fact) {
+        let place = self.table.and_then(|table| table.get_key_value(name));
         let span = place.map_or_else(|| self.span.clone(), |(key, _)| key.span());
-        self.written.note(&span, text);
+        self.written.note(&span, fact);
+    }
+
+    /// Something that works, but may not be what was meant.
+    pub fn doubt_at(&self, name: &str, text: impl Into<String>, remedy: impl Into<String>) {
+        let fact = Fact::new(name, Verdict::Doubtful, text).remedy(remedy);
+        self.note_at_name(name, fact);
+    }
+
+    /// A table in this one that is not ours; nothing, when there is none of that name.
+    pub fn foreign_table(&self, name: &str) -> Option<Self> {
+        let value = self.table?.get(name)?;
+        Some(Self {
+            written: self.written,
+            table: Some(value.get_ref().as_table()?),
+            span: value.span(),
+            title: format!("[{name}]"),
+        })
+    }
+
+    /// The text of a key that is not ours.
+    pub fn foreign_text(&self, name: &str) -> Option<&'a str> {
+        self.table?.get(name)?.get_ref().as_str()
+    }
+
+    /// The key names this file, which has secrets in it.
+    pub fn has_secrets_in(&self, key: &Key, path: PathBuf) {
+        let name = self.find(key).map_or(key.name(), |(name, _)| name);
+        let place = self.table.and_then(|table| table.get_key_value(name));
+        let span = place.map_or_else(|| self.span.clone(), |(key, _)| key.span());
+        let line = self.written.line(&span);
+        self.written.has_secrets_in(SecretFile { line, path });
     }
 }
 

@@ -6,6 +6,7 @@
 //! caller.
 
 mod groups;
+pub mod hints;
 mod registration;
 mod request;
 mod standing;
@@ -23,9 +24,9 @@ use crate::http::{Answer, Call, Http};
 use crate::payload::{FailureReason, JobCredentials};
 
 pub use groups::{Attributes, NoAttributes};
-pub use registration::{NotRegistered, TokenKind};
+pub use registration::{NotRegistered, TokenKind, Verified};
 pub use request::{Grant, Queue, RunnerIdentity};
-pub use standing::{Ask, Heard, Standing};
+pub use standing::{Ask, Heard, SAYS, Standing};
 pub use trace::{Appended, LogProbe};
 
 /// One coordinator. Cheap to clone.
@@ -50,14 +51,23 @@ pub enum Delivery {
 /// Tells our failures from the script's own, as the Python runner's users know them.
 const EXIT_CODE: u8 = 103;
 
+/// Behind the address of every instance.
+const API: &str = "/api/v4";
+
 impl Coordinator {
     /// `url` is the coordinator's address, maybe with a path, without a trailing slash.
     #[must_use]
     pub fn new(http: Http, url: &str) -> Self {
         Self {
             http,
-            api: format!("{url}/api/v4"),
+            api: format!("{url}{API}"),
         }
+    }
+
+    /// Its address, as it is written in the configuration.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.api.strip_suffix(API).unwrap_or(&self.api)
     }
 
     /// Ends the job as failed. Section 4; a 202 asks for the same again.

@@ -3,6 +3,8 @@
 //! Neither call is ever repeated: a registration whose answer was lost may have been done, and a
 //! second one would leave two runners behind. The tokens are in no text that comes from here.
 
+use std::time::SystemTime;
+
 use serde::Deserialize;
 use serde_json::json;
 use ureq::http::Method;
@@ -11,6 +13,7 @@ use super::Coordinator;
 use super::word::{NotOwn, Yes};
 use crate::foreign::{Keep, one_line};
 use crate::http::{Answer, Call};
+use crate::json::Fields;
 use crate::secret::Secret;
 
 /// As much of a refusal as a person reads.
@@ -23,6 +26,15 @@ pub enum TokenKind {
     Registration,
     /// Is a runner's own.
     Authentication,
+}
+
+/// What comes with the word that a token is a runner's.
+#[derive(Debug)]
+pub struct Verified {
+    /// When the token ends, if it does.
+    pub expires: Option<SystemTime>,
+    /// What the clock there says.
+    pub date: Option<SystemTime>,
 }
 
 /// Why there is no runner.
@@ -89,9 +101,34 @@ impl Coordinator {
     /// # Errors
     /// [`NotRegistered`].
     pub fn verify(&self, token: &Secret) -> Result<(), NotRegistered> {
+        self.verified(token).map(drop)
+    }
+
+    /// The same, with what was learnt besides.
+    ///
+    /// # Errors
+    /// [`NotRegistered`].
+    pub fn verified(&self, token: &Secret) -> Result<Verified, NotRegistered> {
         let url = format!("{}/runners/verify", self.api);
         let body = json!({"token": token.reveal()});
-        self.submit(&url, &body, token).map(drop)
+        let answer = self.submit(&url, &body, token)?;
+        let fields = Fields::read(&answer.body).unwrap_or_default();
+        let expires = fields.text("token_expires_at");
+        Ok(Verified {
+            expires: expires.and_then(|at| humantime::parse_rfc3339_weak(&at).ok()),
+            date: answer.date(),
+        })
+    }
+
+    /// Which version it is, as it tells a user's `token`. Nothing follows from it, so it may be
+    /// anybody's word.
+    #[must_use]
+    pub fn version(&self, token: &Secret) -> Option<String> {
+        let url = format!("{}/version", self.api);
+        let call = Call::get(&url).secret_header("PRIVATE-TOKEN", "", token);
+        let answer = self.http.send(&call).ok()?;
+        let version = Fields::read(&answer.body).ok()?.text("version")?;
+        Some(one_line(&call.scrub(version), Keep::Start(40)))
     }
 
     fn submit(

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 use ureq::http::Method;
 
-use super::Coordinator;
-use super::word::{Yes, own};
+use super::word::{NotOwn, Yes, own};
+use super::{Coordinator, hints};
 use crate::foreign::{Keep, one_line};
 use crate::http::{Answer, Call};
 use crate::payload::{JobCredentials, Payload, Unusable};
@@ -135,7 +135,9 @@ impl Coordinator {
             Err(error) => {
                 // What hangs with it may answer without.
                 queue.last_update = None;
-                return trouble(error.to_string());
+                let error = NotOwn::Nothing(error);
+                let hint = hints::of(self.url(), &error);
+                return trouble(advised(&error.to_string(), hint));
             }
         };
         queue.learn(&answer, may_be_held, began.elapsed());
@@ -147,7 +149,7 @@ impl Coordinator {
             Err(why) => {
                 return Grant::Trouble {
                     retry_after: why.retry_after(),
-                    why: why.to_string(),
+                    why: advised(&why.to_string(), hints::of(self.url(), &why)),
                 };
             }
         };
@@ -155,9 +157,9 @@ impl Coordinator {
             201 => granted(&answer),
             // A bare 204 is also what a long poll says, so something in between can't be told apart.
             204 | 409 => Grant::Nothing,
-            403 => trouble(format!(
-                "it does not know this runner's token ({}); check `token`",
-                answer.describe(&call)
+            403 => trouble(advised(
+                &format!("it does not know this runner ({})", answer.describe(&call)),
+                Some(hints::UNKNOWN_TOKEN),
             )),
             _ => Grant::Trouble {
                 why: answer.describe(&call),
@@ -187,6 +189,10 @@ fn granted(answer: &Answer) -> Grant {
             "it granted a job that can't be read, and will fail it for lack of news: {why}"
         )),
     }
+}
+
+fn advised(why: &str, hint: Option<&str>) -> String {
+    hint.map_or_else(|| why.to_owned(), |hint| format!("{why}: {hint}"))
 }
 
 fn trouble(why: String) -> Grant {

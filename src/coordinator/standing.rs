@@ -163,8 +163,11 @@ pub(super) fn seen(call: &Call<'_>, answer: &Result<Answer, NotOwn>) -> Standing
     }
 }
 
+/// How the reason for an end begins that is a job's status.
+pub const SAYS: &str = "the coordinator says that it is ";
+
 fn over(status: &str) -> Standing {
-    Standing::Over(format!("the coordinator says that it is {status}"))
+    Standing::Over(format!("{SAYS}{status}"))
 }
 
 #[cfg(test)]

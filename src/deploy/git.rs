@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::deadline::Deadline;
+use crate::fact::Fact;
 use crate::process::{Task, Tool, ToolError};
 use crate::thread::lock;
 
@@ -38,51 +39,39 @@ pub fn task<'a>(
     }
 }
 
-/// Whether there is a git that can push. Cheap to clone; clones know the same, so that it is said
-/// once however many runners there are.
+/// Whether there is a git that can push. Cheap to clone; clones know the same.
 #[derive(Clone, Default)]
-pub struct Presence(Arc<Mutex<Known>>);
-
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Known {
-    #[default]
-    Nothing,
-    Usable,
-    Unusable,
-}
+pub struct Presence(Arc<Mutex<Option<Version>>>);
 
 impl Presence {
     /// Costs nothing once it is known to be there. Else it is looked for each time.
-    ///
-    /// # Errors
-    /// A text that says what is wrong. What to do about it is in the log.
-    pub fn check(&self) -> Result<(), String> {
+    #[must_use]
+    pub fn check(&self) -> Fact {
         let mut known = lock(&self.0);
-        if *known == Known::Usable {
-            return Ok(());
-        }
-        let checked = usable_version();
-        match &checked {
-            Ok(version) if *known == Known::Unusable => {
-                log::info!("{version} is here: jobs are taken again");
-            }
-            Ok(version) => log::debug!("pushing with {version}"),
-            Err(why) if *known == Known::Nothing => log::error!(
-                "{why}; no job is taken until {OLDEST} or newer is installed where this program's \
-                 PATH finds it, which is looked for again and again"
+        let found = known.map_or_else(
+            || usable_version().inspect(|version| log::debug!("pushing with {version}")),
+            Ok,
+        );
+        *known = found.as_ref().ok().copied();
+        match found {
+            Ok(version) => Fact::good(GIT.name, version.to_string()),
+            Err(why) => Fact::bad(
+                GIT.name,
+                why,
+                format!("install {OLDEST} or newer where this program's PATH finds it"),
             ),
-            Err(_) => {}
         }
-        *known = match checked {
-            Ok(_) => Known::Usable,
-            Err(_) => Known::Unusable,
-        };
-        checked.map(drop)
+    }
+
+    /// Whether it was there the last time that it was needed.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        lock(&self.0).is_some()
     }
 
     /// A push did not find it: it may be gone, or in the hands of a package manager.
     pub fn forget(&self) {
-        *lock(&self.0) = Known::Nothing;
+        *lock(&self.0) = None;
     }
 }
 

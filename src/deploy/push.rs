@@ -63,12 +63,10 @@ impl Pusher {
         }
     }
 
-    /// Whether there is a git to push with.
-    ///
-    /// # Errors
-    /// As [`Presence::check`].
-    pub fn check(&self) -> Result<(), String> {
-        self.git.check()
+    /// The git to push with.
+    #[must_use]
+    pub const fn git(&self) -> &Presence {
+        &self.git
     }
 
     /// Waits until one more push may run.

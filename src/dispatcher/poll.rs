@@ -126,6 +126,8 @@ struct Memory {
     nothing: Option<Instant>,
     /// The trouble that was told last, as long as it lasts.
     told: Option<String>,
+    /// Whether it was said what this runner does.
+    has_begun: bool,
 }
 
 impl Memory {
@@ -161,6 +163,7 @@ impl Poller {
             full: None,
             nothing: None,
             told: None,
+            has_begun: false,
         };
         let mut cycle = 0;
         while self.cycles.is_none_or(|cycles| cycle < cycles) {
@@ -175,6 +178,10 @@ impl Poller {
     /// Asks for one job if there is room for it, and waits until it is time to ask again.
     fn poll(&self, memory: &mut Memory) -> Result<(), Stopped> {
         let share = &self.runner.share;
+        if let Err(pause) = self.runner.check_health() {
+            share.leave_queue();
+            return self.stop.wait(pause);
+        }
         let heaviest = match self.runner.executor.heaviest() {
             Ok(heaviest) => heaviest,
             Err(why) => return self.trouble(memory, &why, None),
@@ -188,6 +195,9 @@ impl Poller {
         }
         // A held request holds its reservation, too: only where no other runner waits for room.
         let may_be_held = !share.is_contended();
+        if !std::mem::replace(&mut memory.has_begun, true) {
+            self.tell_begin();
+        }
         let (runner, queue) = (&self.runner, &mut memory.queue);
         let coordinator = &runner.coordinator;
         let grant = self
@@ -215,6 +225,18 @@ impl Poller {
                 self.trouble(memory, &why, retry_after)
             }
         }
+    }
+
+    /// It works as far as could be found out: what it does from now on.
+    fn tell_begin(&self) {
+        let (coordinator, machines) = (
+            self.runner.coordinator.url(),
+            self.runner.executor.describe(),
+        );
+        let (quota, most) = (self.runner.share.snapshot().limit, self.runner.share.most());
+        log::info!(
+            "asking {coordinator} for jobs: {machines}; up to {most} of the quota of {quota} at once"
+        );
     }
 
     /// Hands a granted job to the main thread.

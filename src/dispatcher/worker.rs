@@ -13,7 +13,7 @@ use super::event::Event;
 use crate::job::context::{JobContext, Policy, Report};
 use crate::job::hearing::Hearing;
 use crate::job::life::live;
-use crate::job::{Job, Phase};
+use crate::job::{Job, Phase, Told};
 use crate::logger::{self, Subject};
 use crate::names::JobKey;
 use crate::quota::Reservation;
@@ -81,6 +81,9 @@ pub fn work(task: Task, workers: WorkerContext) {
     let lived = workers.stop.wait(pause);
     let lived = lived.and_then(|()| live(&mut job, &context));
     hang_up.is_finished = lived.is_ok();
+    if hang_up.is_finished && job.summary.granted.is_some() {
+        log::info!("{}", Told(&job));
+    }
 }
 
 /// Tells of the thread's end, panics included.

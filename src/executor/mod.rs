@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 pub use self::machine::{History, Machine, Resource};
+use crate::fact::Fact;
 use crate::names::{JobId, RunnerName};
 use crate::payload::{FailureReason, Payload};
 use crate::shutdown::{Stop, Stopped};
@@ -80,6 +81,21 @@ pub struct Inventory {
 }
 
 pub trait Executor: Send + Sync {
+    /// What kind of machines it has, who pays, and which one a job gets that names none.
+    fn describe(&self) -> String;
+
+    /// Whether jobs can get machines now, by what can be asked without changing anything. With a
+    /// fact that is bad every job would fail.
+    fn probe(&self) -> Vec<Fact>;
+
+    /// What matters beside that for some jobs only, or for the operator; `tenants` are the top-level
+    /// groups that ever had a job.
+    fn look_closer(&self, tenants: &BTreeSet<String>) -> Vec<Fact>;
+
+    /// Whether something has happened since it was asked last that a probe may explain. Costs next
+    /// to nothing.
+    fn is_in_doubt(&self) -> bool;
+
     /// What the job's machine will weigh, by what is known already: no request is made. None when
     /// it is not known what is on offer; zero for a job that asks for what is not.
     fn weigh(&self, payload: &Payload) -> Option<Weight>;

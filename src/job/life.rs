@@ -17,7 +17,7 @@ use super::context::JobContext;
 use super::watch::{WhileWanted, await_end, await_start, greet};
 use super::{Job, Phase, Untold};
 use crate::backoff::Backoff;
-use crate::coordinator::{Appended, Delivery};
+use crate::coordinator::{Appended, Delivery, SAYS};
 use crate::executor::{Failure, Halt, Machine};
 use crate::foreign::{Keep, one_line};
 use crate::payload::FailureReason;
@@ -125,6 +125,7 @@ fn end(job: &mut Job, context: &JobContext<'_>, halt: Halt) -> Result<(), Stoppe
         Halt::Stopped => return Err(Stopped),
         Halt::Over(why) => {
             log::info!("over: {why}");
+            job.summary.ended(why.strip_prefix(SAYS).unwrap_or(&why));
             (None, context.policy.keep_finished)
         }
         Halt::Failed(failure) => {
@@ -139,6 +140,7 @@ fn end(job: &mut Job, context: &JobContext<'_>, halt: Halt) -> Result<(), Stoppe
                 log::Level::Error
             };
             log::log!(level, "{what}: {}", failure.admin);
+            job.summary.ended(what);
             let untold = Untold {
                 words: failure.user,
                 reason: failure.reason.known_to(payload),

@@ -7,11 +7,13 @@ pub mod context;
 pub mod hearing;
 pub mod life;
 mod machine_watch;
+mod summary;
 mod watch;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use self::summary::{Summary, Told};
 use crate::executor::Machine;
 use crate::names::{MachineName, RunnerName};
 use crate::payload::{FailureReason, JobCredentials, Payload};
@@ -26,6 +28,7 @@ pub struct Job {
     /// How many bytes stood in its log before its machine could write to it.
     pub log_bytes: u64,
     pub machine: Machine,
+    pub summary: Summary,
 }
 
 /// How far a job has come. What happens in each phase is in [`life`].
@@ -65,6 +68,7 @@ impl Job {
             credentials: payload.credentials.clone(),
             log_bytes: 0,
             machine: Machine::new(name, payload.tenant().map(str::to_owned)),
+            summary: Summary::granted(&payload),
             phase: Phase::Pending(Arc::new(payload)),
         }
     }
@@ -82,6 +86,7 @@ impl Job {
             log_bytes: 0,
             machine: Machine::new(MachineName::of(runner, credentials.id), None),
             credentials,
+            summary: Summary::default(),
             phase: Phase::Ended {
                 untold: Some(Untold {
                     words,

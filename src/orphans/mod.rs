@@ -12,7 +12,7 @@ pub mod search;
 use std::time::Instant;
 
 use crate::executor::Found;
-use crate::job::{Job, Phase};
+use crate::job::{Job, Phase, Summary};
 use crate::names::RunnerName;
 use crate::payload::JobCredentials;
 use crate::secret::Secret;
@@ -39,5 +39,6 @@ pub fn as_job(found: Found) -> Job {
         expires: Instant::now(),
         log_bytes: 0,
         machine: found.machine,
+        summary: Summary::default(),
     }
 }

@@ -37,6 +37,7 @@ pub struct Payload {
     timeout: Option<Duration>,
     /// Those of ours that its coordinator knows.
     failure_reasons: Vec<FailureReason>,
+    queued: Option<Duration>,
     variables: Vec<Variable>,
 }
 
@@ -73,11 +74,17 @@ impl Variable {
 }
 
 /// The variables that we act on; the others stay in the text alone.
-const READ_VARIABLES: [&str; 3] = [FLAVOR, ROOT_NAMESPACE, dependency_proxy::PREFIX];
+const READ_VARIABLES: [&str; 4] = [
+    FLAVOR,
+    ROOT_NAMESPACE,
+    PROJECT_PATH,
+    dependency_proxy::PREFIX,
+];
 /// GitLab allows a month; a year is as good as no limit, and far from where times end.
 const LONGEST_TIMEOUT: u64 = 365 * 24 * 3600;
 const FLAVOR: &str = "CI_CLEVER_CLOUD_FLAVOR";
 const ROOT_NAMESPACE: &str = "CI_PROJECT_ROOT_NAMESPACE";
+const PROJECT_PATH: &str = "CI_PROJECT_PATH";
 
 impl Payload {
     /// # Errors
@@ -114,7 +121,9 @@ impl Payload {
         let fields = Fields::of(&text).map_err(|error| not_json(&error))?;
         let id = fields.get("id").ok_or("it has no numeric `id`")?;
         let token = fields.text("token").ok_or(NO_TOKEN)?;
-        let project = fields.object("job_info").get("project_id").map(ProjectId);
+        let about = fields.object("job_info");
+        let project = about.get("project_id").map(ProjectId);
+        let queued: Option<f64> = about.get("time_in_queue_seconds");
         let timeout: Option<u64> = fields.object("runner_info").get("timeout");
         let timeout = timeout.filter(|seconds| *seconds > 0);
         let reasons = fields.object("features").list("failure_reasons");
@@ -136,6 +145,7 @@ impl Payload {
             project,
             timeout: timeout.map(|seconds| Duration::from_secs(seconds.min(LONGEST_TIMEOUT))),
             failure_reasons,
+            queued: queued.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
             variables,
             text,
         })
@@ -145,6 +155,18 @@ impl Payload {
     #[must_use]
     pub const fn timeout(&self) -> Option<Duration> {
         self.timeout
+    }
+
+    /// How long it was in the coordinator's queue, if that was said.
+    #[must_use]
+    pub const fn queued(&self) -> Option<Duration> {
+        self.queued
+    }
+
+    /// The path of its project, for people.
+    #[must_use]
+    pub fn project_path(&self) -> Option<&str> {
+        self.own_variable(PROJECT_PATH)
     }
 
     /// The text as it came.
@@ -164,9 +186,14 @@ impl Payload {
     /// defines, which may have the same name, behind it.
     #[must_use]
     pub fn tenant(&self) -> Option<&str> {
+        self.own_variable(ROOT_NAMESPACE)
+    }
+
+    /// What the coordinator itself says, which comes first.
+    fn own_variable(&self, key: &str) -> Option<&str> {
         let mut variables = self.variables.iter();
-        let first = variables.find(|variable| variable.key == ROOT_NAMESPACE)?;
-        Some(first.value.as_str()).filter(|group| !group.is_empty())
+        let first = variables.find(|variable| variable.key == key)?;
+        Some(first.value.as_str()).filter(|value| !value.is_empty())
     }
 
     fn variable(&self, key: &str) -> Option<&str> {

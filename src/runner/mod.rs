@@ -1,10 +1,13 @@
 //! A runner at work: one section of the configuration, with the coordinator and the executor that it
 //! names, and its share of the quota. It knows no other runner.
 
+mod health;
 mod installation;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use self::health::Health;
 pub use self::installation::Installation;
 use crate::config::{ExecutorSettings, RunnerSettings, TraceWatch};
 use crate::coordinator::{Coordinator, RunnerIdentity};
@@ -25,6 +28,7 @@ pub struct Runner {
     pub executor: Box<dyn Executor>,
     pub trace_watch: TraceWatch,
     pub share: Share,
+    health: Health,
 }
 
 /// All runners of a configuration, in its order, each with its part of the quota, of which no runner
@@ -92,7 +96,16 @@ impl Runner {
             executor,
             trace_watch: settings.trace_watch,
             share,
+            health: Health::default(),
         }
+    }
+
+    /// Whether it can serve a job, see [`health`].
+    ///
+    /// # Errors
+    /// How long to wait before this is worth asking again.
+    pub fn check_health(&self) -> Result<(), Duration> {
+        self.health.check(self.executor.as_ref())
     }
 
     /// One of its jobs, among all of this program.

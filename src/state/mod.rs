@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 
 use crate::clock::Timestamp;
 use crate::executor::{History, Machine, Resource};
-use crate::job::{Job, Phase, Untold};
+use crate::job::{Job, Phase, Summary, Untold};
 use crate::names::{JobId, JobKey, MachineName, RunnerName};
 use crate::payload::{FailureReason, JobCredentials, Payload};
 use crate::secret::Secret;
@@ -131,6 +131,8 @@ struct Supplement {
     flavor: Option<String>,
     #[serde(default)]
     machine: History,
+    #[serde(default)]
+    summary: Summary,
     /// Whether a machine of the job's name may exist that isn't known.
     machine_in_doubt: bool,
     #[serde(default)]
@@ -257,6 +259,7 @@ impl Handle {
                 expires: Instant::now() + UNKNOWN_AGE,
                 log_bytes: self.trace_offset,
                 machine,
+                summary: Summary::default(),
             },
         }
     }
@@ -280,6 +283,7 @@ impl Supplement {
             expires: Some(Timestamp::of(job.expires)),
             flavor: job.machine.flavor.clone(),
             machine: job.machine.history,
+            summary: job.summary.clone(),
             machine_in_doubt: job.machine.maybe_unseen_since.is_some(),
             may_lack_mark: job.machine.may_lack_mark,
             verdict: untold.map(|untold| untold.words.clone()),
@@ -318,6 +322,7 @@ impl Supplement {
             let reason = self.failure_reason.unwrap_or(FailureReason::ScriptFailure);
             *untold = self.verdict.map(|words| Untold { words, reason });
         }
+        job.summary = self.summary;
         let machine = &mut job.machine;
         machine.name = MachineName::of(&known.runner, id);
         machine.tenant = self.tenant.or(machine.tenant.take());

@@ -80,21 +80,25 @@ fn a_job_runs_with_each_kind_of_credential_and_no_kind_is_shown_where_it_is_not_
 }
 
 #[test]
-fn a_refused_credential_is_told_with_the_kinds_that_there_are() {
+fn a_refused_credential_is_told_with_the_kinds_that_there_are_and_costs_no_job() {
     let scene = scene_with(&[pair()]);
     // A half of a pair, as if it were a token.
     let usual = format!("cc_token = \"{CLEVER_TOKEN}\"");
     let service = scene.start_changed(&[(&usual, &format!("cc_token = \"{}\"", PAIR.0))]);
-    let job = scene.submit("refused", "true");
-    assert_eq!(scene.await_end(job).status, JobStatus::Failed);
-    let line = service.await_log("failed to launch");
+    let job = scene.submit("waits", "true");
+    let line = service.await_log("no job is taken: organization: ");
     for part in [
+        "ERROR",
+        "runner=ci",
+        ORGANIZATION,
         "cc_auth is \"token\"",
         "\"oauth\" for the token and the secret",
         "\"api-token\" for",
     ] {
         assert!(line.contains(part), "{line}");
     }
+    assert_eq!(scene.coordinator.job(job).status, JobStatus::Pending);
+    assert_eq!(scene.count_job_requests(), 0);
 }
 
 #[test]

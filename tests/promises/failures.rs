@@ -104,7 +104,9 @@ fn a_machine_that_never_reports_is_a_launch_failure() {
 #[test]
 fn refused_credentials_are_for_the_administrator() {
     let scene = Scene::new();
-    scene.clever.revoke_token(CLEVER_TOKEN);
+    // As a token that ends after a job was taken.
+    let refused = Rule::on("POST", "*/applications").with(Fault::clever(401, 2001));
+    scene.clever.faults().inject(refused);
     let service = scene.start();
     let job = scene.submit("refused", "true");
     assert_told(

@@ -223,8 +223,9 @@ fn a_coordinator_that_never_answers_gives_up_its_room_and_is_not_waited_for_afte
 
 #[test]
 fn statistics_have_the_keys_that_monitoring_reads() {
-    let scene = Scene::new();
-    let service = scene.start_changed(&[("statistics = false", "statistics = true")]);
+    let mut scene = Scene::new();
+    scene.global = "paas_log_statistics = true".to_owned();
+    let service = scene.start();
     let line = service.await_log("JSON statistics: ");
     let json = line.split_once("JSON statistics: ").unwrap().1;
     let statistics: serde_json::Value = serde_json::from_str(json).unwrap();

@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::scene::Scene;
+use crate::scene::{ORGANIZATION, Scene};
 
 /// The log of one job, from start to stop.
 fn log_of_a_job(scene: &Scene, options: &[&str]) -> (u64, String) {
@@ -12,14 +12,37 @@ fn log_of_a_job(scene: &Scene, options: &[&str]) -> (u64, String) {
     service.await_log("running, seen");
     scene.let_end();
     scene.await_end(job);
-    service.await_log("is gone, after");
+    service.await_log("finished: ");
     (job, service.stop().1)
 }
 
 #[test]
 fn grep_tells_the_story_of_a_job() {
-    let (job, log) = log_of_a_job(&Scene::new(), &[]);
+    let scene = Scene::new();
+    let (job, log) = log_of_a_job(&scene, &[]);
     let wanted = format!("job={job} runner=ci: ");
+    let end = log
+        .lines()
+        .find(|line| line.contains("finished: "))
+        .unwrap();
+    for part in ["/", ", XS, waited ", ", booted ", ", ran ", ": success"] {
+        assert!(end.contains(part), "{part}: {end}");
+    }
+    let line = log
+        .lines()
+        .find(|line| line.contains("asking http"))
+        .unwrap();
+    for part in [
+        "INFO  runner=ci: asking ",
+        &scene.coordinator.url(),
+        "heptapod-runner in par",
+        ORGANIZATION,
+        "gets M unless",
+        "of the quota of ",
+    ] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    assert!(!log.contains("statistics"), "{log}");
     let story: Vec<_> = log
         .lines()
         .filter_map(|line| Some(line.split_once(&wanted)?.1))
@@ -31,6 +54,7 @@ fn grep_tells_the_story_of_a_job() {
         "running",
         "over",
         "machine hpd-job-",
+        "finished: ",
     ];
     assert_eq!(story.len(), steps.len(), "{log}");
     for (line, step) in story.iter().zip(steps) {

@@ -2,6 +2,7 @@
 //! process in a sandbox world.
 
 mod cancellation;
+mod check;
 mod configuration;
 mod credentials;
 mod dead_machines;
@@ -9,6 +10,8 @@ mod failures;
 mod faults;
 mod foreign_programs;
 mod grants;
+mod health;
+mod hints;
 mod installation;
 mod isolation;
 mod journey;

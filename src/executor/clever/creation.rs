@@ -7,6 +7,7 @@ use crate::backoff::Backoff;
 use crate::clever::{Application, Flavor, Wanted};
 use crate::executor::{Halt, Machine, Patience};
 use crate::payload::Payload;
+use crate::thread::lock;
 
 /// A list shows a new application after seconds (3.11): the pauses between looks for a lost one.
 const LOOKS: [Duration; 4] = [
@@ -141,6 +142,12 @@ impl CleverDocker {
     fn create(&self, machine: &Machine, flavor: &Flavor) -> Result<(String, Application), Trouble> {
         let tenant = machine.tenant.as_deref();
         self.tenants.with_account(tenant, |account| {
+            if let Some(why) = lock(&self.undeletable).get(&account.organization) {
+                return Err(Trouble::Final(words::undeletable(
+                    &account.organization,
+                    why,
+                )));
+            }
             let instance = self.catalogue.instance();
             let instance = instance.map_err(Trouble::Unprepared)?;
             let wanted = Wanted {

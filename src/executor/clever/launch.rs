@@ -112,6 +112,9 @@ impl CleverDocker {
                 self.tenants.forget(tenant);
                 is_looked_up_again = true;
             }
+            if error.credentials_refused && !self.tenants.are_many() {
+                self.tenants.refused();
+            }
             let is_hopeless = !(error.may_pass || may_be_stale);
             if is_hopeless || Instant::now() >= until {
                 return Err(words::not_pushed(name, &error).into());

@@ -8,12 +8,14 @@
 mod creation;
 mod launch;
 mod ownership;
+mod probe;
 mod remembered;
 mod tenants;
 mod trouble;
 mod words;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use self::ownership::{MARK, Maker};
@@ -21,15 +23,17 @@ use self::remembered::Remembered;
 use self::tenants::Tenants;
 use self::trouble::Trouble;
 use super::{Executor, Failure, Found, Halt, Inventory, Machine, NoWeight, Patience};
-use crate::clever::{Account, Api, Catalogue, Flavor};
+use crate::clever::{Account, Api, Catalogue, Deletion, Flavor, MachineType};
 use crate::config::values::AuthKind;
-use crate::config::{CleverSettings, kind_of};
+use crate::config::{CleverSettings, Tenancy, kind_of};
 use crate::coordinator::Coordinator;
 use crate::deploy::InnerRunner;
 use crate::deploy::push::Pusher;
+use crate::fact::Fact;
 use crate::http::Http;
 use crate::names::{MachineName, RunnerName};
 use crate::payload::Payload;
+use crate::thread::lock;
 use crate::weight::Weight;
 
 pub struct CleverDocker {
@@ -42,6 +46,8 @@ pub struct CleverDocker {
     /// Of every application.
     environment: Vec<(String, String)>,
     mark: String,
+    /// Organizations in which something could not be deleted for want of a role, with the refusal.
+    undeletable: Mutex<BTreeMap<String, String>>,
 }
 
 /// How long a job waits for an API in trouble before its user is told.
@@ -84,6 +90,7 @@ impl CleverDocker {
             environment,
             mark,
             settings,
+            undeletable: Mutex::default(),
         }
     }
 
@@ -193,7 +200,20 @@ impl CleverDocker {
 
     /// Deletes one application and makes sure that it is gone.
     fn delete(&self, account: &Account, id: &str) -> Result<(), Trouble> {
-        self.api.delete(account, id)?;
+        let organization = &account.organization;
+        match self.api.delete(account, id) {
+            Ok(Deletion::Accepted) => {
+                lock(&self.undeletable).remove(organization);
+            }
+            Ok(Deletion::NotThere) => {}
+            Err(error) => {
+                if error.is_forbidden() {
+                    lock(&self.undeletable).insert(organization.clone(), error.to_string());
+                    self.tenants.refused();
+                }
+                return Err(error.into());
+            }
+        }
         match self.api.get(account, id) {
             Ok(application) if application.is_going() => Ok(()),
             Ok(_) => Err(Trouble::StillThere),
@@ -204,6 +224,33 @@ impl CleverDocker {
 }
 
 impl Executor for CleverDocker {
+    fn describe(&self) -> String {
+        let machines = match &self.settings.machine_type {
+            MachineType::HeptapodRunner { context, .. } => context,
+            MachineType::Docker { .. } => "docker",
+        };
+        let payer = match &self.settings.tenancy {
+            Tenancy::Single { organization, .. } => format!("{organization} pays"),
+            Tenancy::ByGroup { .. } => "each group pays for its own".to_owned(),
+        };
+        let (zone, default) = (&self.settings.zone, &self.settings.default_flavor);
+        format!(
+            "machines of type {machines} in {zone}, {payer}; a job gets {default} unless it says otherwise"
+        )
+    }
+
+    fn probe(&self) -> Vec<Fact> {
+        self.facts()
+    }
+
+    fn look_closer(&self, tenants: &BTreeSet<String>) -> Vec<Fact> {
+        self.closer_facts(tenants)
+    }
+
+    fn is_in_doubt(&self) -> bool {
+        self.tenants.was_refused() || !self.pusher.git().is_known()
+    }
+
     fn weigh(&self, payload: &Payload) -> Option<Weight> {
         let offered = self.offered(self.catalogue.known_flavors()?).ok()?;
         let wanted = self.wanted_flavor(payload);
@@ -223,9 +270,7 @@ impl Executor for CleverDocker {
         })
     }
 
-    /// Without a git nothing is on offer: jobs are better left in the queue.
     fn heaviest(&self) -> Result<Weight, String> {
-        self.pusher.check()?;
         let offered = self.offered(self.catalogue.flavors()?)?;
         let weights = offered.into_iter().map(|flavor| flavor.weight);
         weights

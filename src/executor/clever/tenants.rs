@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Trouble;
@@ -25,7 +26,14 @@ pub struct Tenants {
     remembered: Mutex<HashMap<String, (Account, Instant)>>,
     /// The latest credential of every organization, since the start.
     credentials: Mutex<HashMap<String, Credential>>,
+    /// The group that was looked up last: by it can be tried whether groups can be looked up.
+    asked: Mutex<Option<String>>,
+    /// Something was refused that concerns all jobs.
+    refused: AtomicBool,
 }
+
+/// To be looked up where no group is known yet: that there is none of this name is a good answer.
+const NO_GROUP: &str = "heptapod-paas-runner-asks-whether-it-may-ask";
 
 impl Tenants {
     pub fn new(tenancy: Tenancy, coordinator: Coordinator) -> Self {
@@ -34,12 +42,42 @@ impl Tenants {
             coordinator,
             remembered: Mutex::default(),
             credentials: Mutex::default(),
+            asked: Mutex::default(),
+            refused: AtomicBool::default(),
         }
     }
 
     /// Whether each group has an account of its own.
     pub const fn are_many(&self) -> bool {
         matches!(self.tenancy, Tenancy::ByGroup { .. })
+    }
+
+    /// Whether something was refused of late that concerns all jobs.
+    pub fn was_refused(&self) -> bool {
+        self.refused.swap(false, Ordering::SeqCst)
+    }
+
+    /// A credential that concerns all jobs was refused, or does not do what it must.
+    pub fn refused(&self) {
+        self.refused.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether groups can be asked for their organizations, where each has its own.
+    pub fn probe(&self) -> Option<Result<(), Trouble>> {
+        let Tenancy::ByGroup {
+            attributes_token, ..
+        } = &self.tenancy
+        else {
+            return None;
+        };
+        let group = lock(&self.asked).clone();
+        let group = group.as_deref().unwrap_or(NO_GROUP);
+        Some(
+            match self.coordinator.group_attributes(group, attributes_token) {
+                Ok(_) | Err(NoAttributes::NoSuchGroup) => Ok(()),
+                Err(other) => Err(not_read(group, other)),
+            },
+        )
     }
 
     /// The only one there is, or else each of `groups`.
@@ -60,6 +98,10 @@ impl Tenants {
         let account = self.account(group)?;
         let error = match act(&account) {
             Err(error) if error.is_refused_credentials() && self.are_many() => error,
+            Err(error) if error.is_refused_credentials() => {
+                self.refused();
+                return Err(error);
+            }
             result => return result,
         };
         self.forget(group);
@@ -132,29 +174,14 @@ impl Tenants {
         else {
             return Err(lacks(group, "of an organization"));
         };
-        let attributes = match self.coordinator.group_attributes(group, attributes_token) {
-            Ok(attributes) => attributes,
-            Err(NoAttributes::Trouble(why)) => {
-                let what = format!("reading the attributes of group {group}: {why}");
-                return Err(Trouble::Unprepared(what));
+        *lock(&self.asked) = Some(group.to_owned());
+        let attributes = self.coordinator.group_attributes(group, attributes_token);
+        let attributes = attributes.map_err(|why| {
+            if matches!(why, NoAttributes::Refused(_)) {
+                self.refused();
             }
-            Err(NoAttributes::NoSuchGroup) => {
-                let why = format!("{group} is not a group, so it has no Clever Cloud organization");
-                return Err(Trouble::NoAccount(no_account(&why)));
-            }
-            Err(NoAttributes::Refused(why)) => {
-                return Err(Trouble::Final(Failure {
-                    reason: FailureReason::RunnerConfigurationError,
-                    user: "This runner may not learn which Clever Cloud organization pays for \
-                           this job. Please tell its administrator."
-                        .to_owned(),
-                    admin: format!(
-                        "reading the attributes of group {group}: {why}; \
-                         cc_gitlab_namespace_attributes_token must be an administrator's"
-                    ),
-                }));
-            }
-        };
+            not_read(group, why)
+        })?;
         let find = |key: &str| {
             let found = attributes.iter().find(|(known, _)| known == key);
             found
@@ -184,6 +211,28 @@ impl Tenants {
             organization,
             credential: credential(kind, token.clone(), secret, consumer.clone()),
         })
+    }
+}
+
+fn not_read(group: &str, why: NoAttributes) -> Trouble {
+    match why {
+        NoAttributes::Trouble(why) => {
+            Trouble::Unprepared(format!("reading the attributes of group {group}: {why}"))
+        }
+        NoAttributes::NoSuchGroup => {
+            let why = format!("{group} is not a group, so it has no Clever Cloud organization");
+            Trouble::NoAccount(no_account(&why))
+        }
+        NoAttributes::Refused(why) => Trouble::Final(Failure {
+            reason: FailureReason::RunnerConfigurationError,
+            user: "This runner may not learn which Clever Cloud organization pays for this job. \
+                   Please tell its administrator."
+                .to_owned(),
+            admin: format!(
+                "reading the attributes of group {group}: {why}; \
+                 cc_gitlab_namespace_attributes_token must be an administrator's"
+            ),
+        }),
     }
 }
 

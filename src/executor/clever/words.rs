@@ -22,7 +22,7 @@ pub fn not_created(
         error if error.is_refused_credentials() => (
             FailureReason::RunnerConfigurationError,
             "Clever Cloud refused this runner's credentials. Please tell its administrator.",
-            credentials_hint(kind),
+            format!("; {}", credentials_hint(kind)),
         ),
         error if error.may_pass() => (
             FailureReason::RunnerExternalDependencyFailure,
@@ -50,14 +50,31 @@ pub fn not_created(
     }
 }
 
+/// Machines can be made there, but not deleted: a deletion was refused before.
+pub fn undeletable(organization: &str, why: &str) -> Failure {
+    Failure {
+        reason: FailureReason::RunnerConfigurationError,
+        user:
+            "This runner could not delete the machine of this job afterwards, so it started none. \
+               Please tell its administrator."
+                .to_owned(),
+        admin: format!(
+            "no machine is made in {organization}, where one could not be deleted ({why}); {MANAGER}"
+        ),
+    }
+}
+
+pub const MANAGER: &str = "whoever the credential belongs to needs the role Manager there: a \
+                           Developer may create but not delete";
+
 /// Which credential is asked for, and which other ones there are.
-fn credentials_hint(kind: AuthKind) -> String {
+pub fn credentials_hint(kind: AuthKind) -> String {
     let others = AuthKind::ALL.into_iter().filter(|other| *other != kind);
     let others: Vec<_> = others
         .map(|other| format!("\"{}\" for {}", other.name(), other.described()))
         .collect();
     format!(
-        "; check the organization and its token. cc_auth is \"{}\", for {}; there are {}",
+        "check the organization and its token. cc_auth is \"{}\", for {}; there are {}",
         kind.name(),
         kind.described(),
         others.join(", ")

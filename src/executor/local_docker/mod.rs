@@ -26,6 +26,7 @@ use crate::backoff::Backoff;
 use crate::config::LocalDockerSettings;
 use crate::deploy::scratch::Scratch;
 use crate::deploy::{BuildContext, InnerRunner};
+use crate::fact::{Fact, Verdict};
 use crate::names::{MachineName, RunnerName};
 use crate::payload::{FailureReason, Payload};
 use crate::weight::Weight;
@@ -37,6 +38,7 @@ const ONLY_FLAVOR: &str = crate::config::values::LOCAL_DOCKER_FLAVOR;
 const BUILD_LAG: Duration = Duration::from_secs(10);
 
 const LAUNCH_ATTEMPTS: u32 = 3;
+const ENGINE: &str = "engine";
 
 pub struct LocalDocker {
     engine: Engine,
@@ -98,6 +100,27 @@ impl LocalDocker {
 }
 
 impl Executor for LocalDocker {
+    fn describe(&self) -> String {
+        "jobs run in containers of this computer's own Docker engine".to_owned()
+    }
+
+    fn probe(&self) -> Vec<Fact> {
+        let fact = match self.engine.check() {
+            Ok(()) => Fact::good(ENGINE, "the Docker engine answers"),
+            Err(why) => Fact::new(ENGINE, Verdict::Bad, why),
+        };
+        vec![fact]
+    }
+
+    fn look_closer(&self, _: &BTreeSet<String>) -> Vec<Fact> {
+        Vec::new()
+    }
+
+    /// Without an engine jobs are better left in the queue.
+    fn is_in_doubt(&self) -> bool {
+        self.engine.check().is_err()
+    }
+
     fn weigh(&self, _: &Payload) -> Option<Weight> {
         Some(Weight::ONE)
     }
@@ -111,9 +134,8 @@ impl Executor for LocalDocker {
         )))
     }
 
-    /// Without an engine nothing is on offer: jobs are better left in the queue.
     fn heaviest(&self) -> Result<Weight, String> {
-        self.engine.check().map(|()| Weight::ONE)
+        Ok(Weight::ONE)
     }
 
     fn provision(&self, machine: &mut Machine, _: &Payload, _: &dyn Patience) -> Result<(), Halt> {

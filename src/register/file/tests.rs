@@ -63,7 +63,7 @@ fn a_new_configuration_loads_with_every_executor() {
         let text = configuration.with(&addition).unwrap();
         Replacement::begin(&path).unwrap().finish(&text).unwrap();
         let config = Config::load(&path).unwrap();
-        assert_eq!(config.warnings, Vec::<String>::new());
+        assert!(config.warnings.is_empty(), "{:?}", config.warnings);
         assert_eq!(
             config.state_file.to_str(),
             Some("/var/lib/\"heptapod\"/state.json")

@@ -30,7 +30,7 @@ fuzz_target!(|text: &str| {
         return;
     }
     let said = match Config::load(&files::file("paas-runner.toml", written.as_bytes())) {
-        Ok(config) => config.warnings.join("\n"),
+        Ok(config) => format!("{:?}", config.warnings),
         Err(error) => error.to_string(),
     };
     assert_untold(&said);

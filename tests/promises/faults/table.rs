@@ -168,8 +168,8 @@ impl Endpoint {
             Instances   => Row(Api,         "GET",    "*/products/instances",    0, Usual),
             Creation    => Row(Api,         "POST",   "*/applications",          0, Usual),
             Application => Row(Api,         "GET",    "*/applications/app_*",    0, Usual),
-            // Behind the search for orphans.
-            List        => Row(Api,         "GET",    "*/applications",          1, Usual),
+            // Behind the search for orphans, and the look whether the account is good.
+            List        => Row(Api,         "GET",    "*/applications",          2, Usual),
             Orphans     => Row(Api,         "GET",    "*/applications",          0, Cheap),
             Deletion    => Row(Api,         "DELETE", "*/applications/app_*",    0, Usual),
             Refs        => Row(Git,         "GET",    "*/info/refs",             0, Usual),

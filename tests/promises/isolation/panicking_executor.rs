@@ -10,6 +10,7 @@ use std::time::Duration;
 use heptapod_paas_runner::executor::{
     Executor, Failure, Halt, Inventory, Machine, NoWeight, Patience,
 };
+use heptapod_paas_runner::fact::Fact;
 use heptapod_paas_runner::names::RunnerName;
 use heptapod_paas_runner::payload::Payload;
 use heptapod_paas_runner::weight::Weight;
@@ -99,6 +100,22 @@ impl<'a> PanickingExecutor<'a> {
 }
 
 impl Executor for PanickingExecutor<'_> {
+    fn describe(&self) -> String {
+        self.real.describe()
+    }
+
+    fn probe(&self) -> Vec<Fact> {
+        self.real.probe()
+    }
+
+    fn look_closer(&self, tenants: &BTreeSet<String>) -> Vec<Fact> {
+        self.real.look_closer(tenants)
+    }
+
+    fn is_in_doubt(&self) -> bool {
+        self.real.is_in_doubt()
+    }
+
     fn weigh(&self, payload: &Payload) -> Option<Weight> {
         self.real.weigh(payload)
     }

@@ -11,7 +11,6 @@ impl Scene {
             r#"state_file = "{state}"
 check_interval = 0.1
 job_progress_poll_interval = 0.2
-paas_log_statistics = false
 {global}
 [quota_computation]
 reference_runner = "ci"

@@ -71,6 +71,15 @@ pub fn trace(world: &World, request: &Request, project: &str, id: JobId) -> Repl
     ))
 }
 
+/// `GET /version`, for any user.
+pub fn version(world: &World, request: &Request) -> Reply {
+    access(&world.lock(), request)?;
+    Ok(Response::json(
+        200,
+        &json!({"version": "17.5.1", "revision": "a1b2c3"}),
+    ))
+}
+
 /// `GET /groups/:id/custom_attributes`
 pub fn attributes(world: &World, request: &Request, group: &str) -> Reply {
     let mut state = world.lock();

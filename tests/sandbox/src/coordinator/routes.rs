@@ -104,6 +104,10 @@ fn route(world: &World, request: &Request) -> Reply {
             allow(Caller::Runner);
             verify(world, request)
         }
+        ("GET", ["version"]) => {
+            allow(Caller::User);
+            lookup::version(world, request)
+        }
         ("GET", ["runners", "router", "discovery"]) => Err(Response::empty(501)),
         _ => unknown(world, request),
     }

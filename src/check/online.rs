@@ -1,0 +1,147 @@
+//! What the services say: coordinators, Clever Cloud, an engine. Nothing is changed there.
+
+use std::time::{Duration, SystemTime};
+
+use super::{About, Section};
+use crate::clock;
+use crate::config::{Config, QuotaSettings};
+use crate::coordinator::hints;
+use crate::deploy::scratch::Scratch;
+use crate::executor::NoWeight;
+use crate::fact::{Fact, Verdict};
+use crate::http::Http;
+use crate::quota::{Limits, Quota};
+use crate::runner::{self, Installation, Runner};
+use crate::shutdown;
+use crate::state::file::StateFile;
+
+const COORDINATOR: &str = "coordinator";
+const TOKEN: &str = "token";
+const QUOTA: &str = "quota";
+
+const DAY: u64 = 24 * 3600;
+/// An end that is so near is told.
+const SOON: u64 = 14 * DAY;
+
+/// A section for each runner, and one for what they share.
+pub fn ask(config: Config) -> Vec<Section> {
+    let (_stopper, stop) = shutdown::channel();
+    // What is wrong with it was said.
+    let state = StateFile::read(&config.state_file).unwrap_or_default();
+    let http = match Http::by_environment(config.connection_max_age, stop) {
+        Ok(http) => http,
+        Err(why) => {
+            let fact = Fact::bad("environment", why, "see ENVIRONMENT in the manual");
+            return vec![Section {
+                about: About::Computer,
+                facts: vec![fact],
+            }];
+        }
+    };
+    let system_id = state.system_id.as_deref();
+    let installation = Installation::of(&config.state_file, system_id, Scratch::none(), http);
+    let no_jobs = Quota::new(Limits {
+        jobs: 0,
+        launching: 0,
+    });
+    let allowed = config.quota.allowed_fraction_per_runner;
+    let runners = runner::all(config.runners, &no_jobs, allowed, &installation);
+    let mut sections: Vec<_> = runners
+        .iter()
+        .map(|runner| {
+            let mut facts = coordinator(runner);
+            facts.extend(runner.executor.probe());
+            facts.extend(runner.executor.look_closer(&state.tenants));
+            Section {
+                about: About::Runner(runner.name.clone()),
+                facts,
+            }
+        })
+        .collect();
+    let named = |runner: &&std::sync::Arc<Runner>| runner.name == config.quota.reference_runner;
+    if let Some(reference) = runners.iter().find(named) {
+        let mut facts = vec![];
+        match reference
+            .executor
+            .weigh_flavor(&config.quota.reference_flavor)
+        {
+            Ok(weight) => {
+                no_jobs.set_limit(weight * config.quota.reference_jobs_count);
+                facts.push(Fact::good(QUOTA, quota_in_words(&config.quota, &no_jobs)));
+                facts.extend(runners.iter().filter_map(|runner| room(runner)));
+            }
+            Err(NoWeight::NotOffered(offered)) => {
+                let flavor = &config.quota.reference_flavor;
+                let text = format!("`reference_flavor` is {flavor:?}, but {offered}");
+                facts.push(Fact::bad(QUOTA, text, "set it to one of these"));
+            }
+            Err(NoWeight::Unknown(why)) => facts.push(Fact::unknown(QUOTA, why)),
+        }
+        sections.push(Section {
+            about: About::Quota,
+            facts,
+        });
+    }
+    sections
+}
+
+fn quota_in_words(settings: &QuotaSettings, quota: &Quota) -> String {
+    let (jobs, flavor) = (settings.reference_jobs_count, &settings.reference_flavor);
+    let limit = quota.snapshot().limit;
+    format!("{limit}, the weight of {jobs} machines of flavor {flavor}")
+}
+
+/// A runner whose part of the quota is too small for the heaviest job is never asked for.
+fn room(runner: &Runner) -> Option<Fact> {
+    let heaviest = runner.executor.heaviest().ok()?;
+    let most = runner.share.most();
+    (heaviest > most).then(|| {
+        let text = format!(
+            "runner {} will never get a job: one may weigh {heaviest}, and all that it may use is {most}",
+            runner.name
+        );
+        Fact::bad(QUOTA, text, "raise `reference_jobs_count`, or set `cc_max_flavor`")
+    })
+}
+
+/// Whether the coordinator knows the runner, until when, and what it says of itself.
+fn coordinator(runner: &Runner) -> Vec<Fact> {
+    let (coordinator, url) = (&runner.coordinator, runner.coordinator.url());
+    let verified = match coordinator.verified(&runner.identity.token) {
+        Ok(verified) => verified,
+        Err(trouble) => {
+            let text = format!("{url}: {}", hints::told(&trouble));
+            return vec![match hints::remedy(url, &trouble) {
+                Some(remedy) => Fact::bad(COORDINATOR, text, remedy),
+                None => Fact::unknown(COORDINATOR, text),
+            }];
+        }
+    };
+    let version = runner.trace_watch.token.as_ref();
+    let version = version.and_then(|token| coordinator.version(token));
+    let version = version.map_or_else(String::new, |version| format!(", version {version},"));
+    let mut facts = vec![Fact::good(
+        COORDINATOR,
+        format!("{url}{version} knows the runner's token"),
+    )];
+    facts.extend(verified.expires.map(expiry));
+    facts.extend(verified.date.and_then(|date| clock::skew(date, url)));
+    facts
+}
+
+fn expiry(at: SystemTime) -> Fact {
+    let date = humantime::format_rfc3339_seconds(at).to_string();
+    let day = date.split('T').next().unwrap_or_default().to_owned();
+    let left = at
+        .duration_since(SystemTime::now())
+        .unwrap_or(Duration::ZERO);
+    let days = left.as_secs() / DAY;
+    let text = format!("the runner's token ends on {day}, in {days} days");
+    if left.as_secs() >= SOON {
+        return Fact::good(TOKEN, text);
+    }
+    let fact = Fact::new(TOKEN, Verdict::Doubtful, text);
+    fact.remedy(
+        "create the runner anew there before, or reset its token, and write it into `token`",
+    )
+}

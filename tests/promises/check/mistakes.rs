@@ -1,0 +1,143 @@
+//! What may be wrong in a file, and what is told of it.
+
+/// What is wrong in a line of the scene's file: the words before, those after, the exit code, the
+/// verdict, and what is told of it.
+pub type Mistake = (&'static str, &'static str, i32, &'static str, &'static str);
+
+pub const MISTAKES: &[Mistake] = &[
+    ("[quota", "concurrent = 0\n[quota", 2, "bad", "at least 1"),
+    (
+        "[quota",
+        "paas_max_concurrent_provisioning = 0\n[quota",
+        2,
+        "bad",
+        "at least 1",
+    ),
+    (
+        "[quota",
+        "paas_max_machine_age = 0\n[quota",
+        2,
+        "bad",
+        "above 0",
+    ),
+    (
+        "timeout_seconds = 30",
+        "timeout_seconds = 0",
+        2,
+        "bad",
+        "above 0",
+    ),
+    (
+        "check_interval = 0.1",
+        "check_interval = -1",
+        2,
+        "bad",
+        "not negative",
+    ),
+    (
+        "count = 8",
+        "count = \"8\"",
+        2,
+        "bad",
+        "a whole number, not negative",
+    ),
+    ("\"clever-docker\"", "\"clever\"", 2, "bad", "clever-docker"),
+    (
+        "kvzWdEMoTESTtoken000",
+        "glrt-REPLACE-ME",
+        2,
+        "bad",
+        "still the sample's",
+    ),
+    (
+        "orga_07cf2ef0-c9ad-4f04-b492-94c164f95c76",
+        "orga_00000000-0000-0000-0000-000000000000",
+        2,
+        "bad",
+        "still the sample's",
+    ),
+    (
+        "cc_orga_id",
+        "cc_default_flavor = \"XL\"\ncc_max_flavor = \"M\"\ncc_orga_id",
+        2,
+        "bad",
+        "above `cc_max_flavor`",
+    ),
+    (
+        "cc_orga_id",
+        "cc_max_flavor = \"S\"\ncc_orga_id",
+        0,
+        "doubtful",
+        "set `cc_default_flavor`",
+    ),
+    (
+        "cc_orga_id",
+        "cc_default_flavor = \"9XL\"\ncc_orga_id",
+        0,
+        "doubtful",
+        "usual flavors are XS, S, M",
+    ),
+    (
+        "cc_orga_id",
+        "secrets_file = \"/nowhere/secrets.toml\"\ncc_orga_id",
+        2,
+        "bad",
+        "cannot read /nowhere/secrets.toml",
+    ),
+    (
+        "cc_orga_id",
+        "cc_auth = \"bearer\"\ncc_secret = \"s\"\ncc_orga_id",
+        2,
+        "bad",
+        "service-token",
+    ),
+    (
+        "[quota",
+        "concurent = 3\n[quota",
+        0,
+        "doubtful",
+        "did you mean `concurrent`?",
+    ),
+    (
+        "[quota",
+        "listen_address = \":9252\"\n[quota",
+        0,
+        "doubtful",
+        "no metrics are served",
+    ),
+    (
+        "[quota",
+        "shutdown_timeout = 30\n[quota",
+        0,
+        "doubtful",
+        "a stop waits for no job",
+    ),
+    (
+        "cc_orga_id",
+        "limit = 3\ncc_orga_id",
+        0,
+        "doubtful",
+        "`quota_max_fraction` this one",
+    ),
+    (
+        "cc_orga_id",
+        "request_concurrency = 3\ncc_orga_id",
+        0,
+        "doubtful",
+        "`paas_repoll_same_runner_immediately`",
+    ),
+    (
+        "[runners.docker]",
+        "[runners.kubernetes]\nhost = \"\"\n[runners.docker]",
+        0,
+        "doubtful",
+        "[runners.docker] is what counts",
+    ),
+    (
+        "[runners.docker]",
+        "[runners.cache.s3]\nBucketName = \"b\"\n[runners.docker]",
+        0,
+        "doubtful",
+        "add Type = \"s3\"",
+    ),
+];
