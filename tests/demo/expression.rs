@@ -76,7 +76,13 @@ fn tokens(text: &str, value_of: impl Fn(&str) -> Option<String>) -> Option<Vec<T
             rest = &rest[sign.len()..];
             Token::Sign(sign)
         } else if matches!(first, '"' | '\'' | '/') {
-            let end = 1 + rest[1..].find(first)?;
+            let mut is_escaped = false;
+            let ends = |c: char| {
+                let ends = c == first && !is_escaped;
+                is_escaped = first == '/' && c == '\\' && !is_escaped;
+                ends
+            };
+            let end = 1 + rest[1..].find(ends)?;
             let inner = rest[1..end].to_owned();
             rest = &rest[end + 1..];
             if first == '/' {

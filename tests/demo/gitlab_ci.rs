@@ -68,7 +68,7 @@ pub fn read(text: &str) -> Result<Pipeline, String> {
             Read::Job(draft) => drafts.push(*draft),
             Read::Absent(why) => {
                 remarks.say(format!("job `{name}` is not in this pipeline: {why}"));
-                absent.push(name.as_str());
+                absent.push(format!("{name} ({why})"));
             }
             Read::Foreign(why) => {
                 // What says its stage may be in a file that is not read.
@@ -91,7 +91,8 @@ pub fn read(text: &str) -> Result<Pipeline, String> {
             "there is no job in it".to_owned()
         } else {
             let branch = start::BRANCH;
-            format!("GitLab would start none of its jobs for a push to `{branch}`")
+            let absent = absent.join(", ");
+            format!("GitLab would start none of its jobs for a push to `{branch}`: {absent}")
         });
     }
     refuse_circles(&plans)?;
@@ -224,6 +225,11 @@ mod tests {
             ("nested", "rules: [[{if: $NO}], [{when: on_success}]]", true),
             // What can't be judged does not start either.
             ("pattern", "rules: [{if: $CI_COMMIT_BRANCH =~ /^m/}]", false),
+            (
+                "slashes",
+                r"rules: [{if: '$CI_COMMIT_TAG =~ /^a\/b/ || $CI_COMMIT_BRANCH'}]",
+                true,
+            ),
             ("changed", "rules: [{changes: [src/*]}]", false),
             ("refs", "only: [/^m/]", false),
             ("unchanged", "only: {changes: [src/*]}", false),

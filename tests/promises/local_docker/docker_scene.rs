@@ -30,18 +30,19 @@ pub struct DockerScene {
 }
 
 impl DockerScene {
-    /// Nothing where there is no engine to try with; then it says so, where everybody sees it.
+    /// Nothing where there is no engine to try with. Which it is, is said where everybody sees it.
     pub fn open() -> Option<Self> {
         let said = std::env::var("DOCKER_HOST")
             .ok()
             .filter(|host| !host.is_empty());
         let host = said.unwrap_or_else(|| "unix:///var/run/docker.sock".to_owned());
         let opened = Self::try_open(&host);
-        let skip = |why: String| {
-            // Not `eprintln!`: what that prints of a test that passes is never seen.
-            let _ = writeln!(io::stderr(), "skipped: no Docker engine at {host}: {why}");
+        // Not `eprintln!`: what that prints of a test that passes is never seen.
+        let _ = match &opened {
+            Ok(_) => writeln!(io::stderr(), "using the Docker engine at {host}"),
+            Err(why) => writeln!(io::stderr(), "skipped: no Docker engine at {host}: {why}"),
         };
-        opened.map_err(skip).ok()
+        opened.ok()
     }
 
     fn try_open(host: &str) -> Result<Self, String> {

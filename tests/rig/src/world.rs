@@ -1,6 +1,7 @@
 //! A coordinator and a Clever Cloud on loopback, one folder, and a configuration for the program.
 
 use std::env;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -144,7 +145,10 @@ paas_repoll_same_runner_immediately = true
         let left_by_pushes = self.folder().join("state.json.pushes").exists();
         drop((self.coordinator, self.clever));
         let path = self.folder.path().to_owned();
-        if !self.keeps {
+        if self.keeps {
+            // What the machines had is of no use without them.
+            let _ = fs::remove_dir_all(path.join("clever"));
+        } else {
             self.folder
                 .close()
                 .map_err(|error| format!("cannot remove {}: {error}", path.display()))?;
