@@ -15,7 +15,7 @@ use crate::thread::lock;
 
 /// While all is well.
 const RENEWED_AFTER: Duration = Duration::from_secs(600);
-/// While something is bad; the first looks come sooner.
+/// While something is bad or unknown; if it is bad the first looks come sooner.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
 const LOOKED_AT_AGAIN: Duration = Duration::from_secs(60);
 
@@ -81,7 +81,12 @@ impl Known {
                 }
                 self.bad = None;
                 self.pauses.succeeded();
-                RENEWED_AFTER
+                let is_unknown = |fact: &Fact| fact.verdict == Verdict::Unknown;
+                if facts.iter().any(is_unknown) {
+                    LOOKED_AT_AGAIN
+                } else {
+                    RENEWED_AFTER
+                }
             }
         };
         self.due = Some(Instant::now() + pause);
@@ -110,24 +115,19 @@ mod tests {
         let silent = || Fact::unknown("organization", "no answer");
         let git = || Fact::good("git", "git 2.39");
         let well = || Fact::good("organization", "there");
-        for (facts, is_bad) in [
-            (vec![git(), silent()], false),
-            (vec![git(), refused()], true),
-            (vec![git(), silent()], true),
-            (vec![git(), refused()], true),
-            (vec![git(), well()], false),
+        for (facts, is_bad, most) in [
+            (vec![git(), silent()], false, LOOKED_AT_AGAIN),
+            (vec![git(), refused()], true, LOOKED_AT_AGAIN),
+            (vec![git(), silent()], true, LOOKED_AT_AGAIN),
+            (vec![git(), refused()], true, LOOKED_AT_AGAIN),
+            (vec![git(), well()], false, RENEWED_AFTER),
         ] {
             for _ in 0..12 {
                 known.learn(&facts);
             }
             assert_eq!(known.bad.is_some(), is_bad, "{facts:?}");
             let due = known.due.unwrap().saturating_duration_since(Instant::now());
-            let (least, most) = if is_bad {
-                (LOOKED_AT_AGAIN / 2, LOOKED_AT_AGAIN)
-            } else {
-                (RENEWED_AFTER / 2, RENEWED_AFTER)
-            };
-            assert!(due > least && due <= most, "{facts:?}: {due:?}");
+            assert!(due > most / 2 && due <= most, "{facts:?}: {due:?}");
         }
     }
 }
