@@ -39,6 +39,8 @@ pub struct Application {
     repository_state: String,
     /// Where to push to, over HTTP.
     pub push_url: Option<String>,
+    /// And over ssh.
+    pub ssh_url: Option<String>,
     created_ms: u64,
     /// Its environment, where the answer has it (lists may not).
     environment: Option<Vec<Variable>>,
@@ -179,6 +181,7 @@ impl Application {
             state: fields.text("state").unwrap_or_default(),
             repository_state: deployment.text("repoState").unwrap_or_default(),
             push_url: deployment.text("httpUrl").filter(|url| !url.is_empty()),
+            ssh_url: deployment.text("url").filter(|url| !url.is_empty()),
             environment: fields.get("env"),
             created_ms: fields.get("creationDate").unwrap_or_default(),
         })

@@ -11,6 +11,7 @@ pub mod keys;
 mod local_docker;
 mod runner;
 mod secrets;
+mod ssh_key;
 mod unknown;
 pub mod values;
 mod written;
@@ -26,7 +27,7 @@ use toml::de::DeTable;
 
 use crate::foreign::{Keep, one_line};
 use crate::logger::Format;
-pub use clever::{Attributes, CleverSettings, GitLogins, Tenancy, credential, kind_of};
+pub use clever::{Attributes, CleverSettings, GitLogins, StandIn, Tenancy, credential, kind_of};
 pub use forward::InnerConfiguration;
 use keys::{Key, Whose};
 pub use local_docker::LocalDockerSettings;

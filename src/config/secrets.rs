@@ -68,10 +68,14 @@ impl Secrets {
     }
 }
 
-fn read_credential(path: &str) -> Result<String, String> {
-    let path = Path::new(path);
+/// What a path in the configuration means: one that is not absolute is one of systemd's credentials.
+pub(super) fn place_of(path: &str) -> PathBuf {
     let folder = env::var_os("CREDENTIALS_DIRECTORY").unwrap_or_default();
-    let path = Path::new(&folder).join(path);
+    Path::new(&folder).join(path)
+}
+
+fn read_credential(path: &str) -> Result<String, String> {
+    let path = place_of(path);
     let text = fs::read_to_string(&path);
     let text = text.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     Ok(text.trim_end_matches(['\n', '\r']).to_owned())

@@ -1,21 +1,13 @@
-//! The system's `git`: what it sees of the world, and whether it can do its part of a push.
+//! The system's `git`: what it sees of the world.
 //!
 //! It sees next to nothing: no configuration of a user or of the system, no proxies, no
 //! authorities, for it speaks to nobody but us. It makes the pack and speaks the push protocol;
 //! what it says travels through our HTTP client.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use crate::deadline::Deadline;
-use crate::process::{Task, Tool, ToolError};
-use crate::thread::lock;
-
-/// The first with all that a push needs, as far as that was tried.
-const OLDEST: Version = Version(2, 20);
-/// It takes milliseconds.
-const VERSION_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::process::{Task, Tool};
 
 pub const GIT: Tool = Tool {
     name: "git",
@@ -35,120 +27,5 @@ pub fn task<'a>(
         environment: vec![("HOME", repository.into()), ("GIT_DIR", repository.into())],
         deadline,
         ..Task::local(arguments, repository)
-    }
-}
-
-/// Whether there is a git that can push. Cheap to clone; clones know the same, so that it is said
-/// once however many runners there are.
-#[derive(Clone, Default)]
-pub struct Presence(Arc<Mutex<Known>>);
-
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Known {
-    #[default]
-    Nothing,
-    Usable,
-    Unusable,
-}
-
-impl Presence {
-    /// Costs nothing once it is known to be there. Else it is looked for each time.
-    ///
-    /// # Errors
-    /// A text that says what is wrong. What to do about it is in the log.
-    pub fn check(&self) -> Result<(), String> {
-        let mut known = lock(&self.0);
-        if *known == Known::Usable {
-            return Ok(());
-        }
-        let checked = usable_version();
-        match &checked {
-            Ok(version) if *known == Known::Unusable => {
-                log::info!("{version} is here: jobs are taken again");
-            }
-            Ok(version) => log::debug!("pushing with {version}"),
-            Err(why) if *known == Known::Nothing => log::error!(
-                "{why}; no job is taken until {OLDEST} or newer is installed where this program's \
-                 PATH finds it, which is looked for again and again"
-            ),
-            Err(_) => {}
-        }
-        *known = match checked {
-            Ok(_) => Known::Usable,
-            Err(_) => Known::Unusable,
-        };
-        checked.map(drop)
-    }
-
-    /// A push did not find it: it may be gone, or in the hands of a package manager.
-    pub fn forget(&self) {
-        *lock(&self.0) = Known::Nothing;
-    }
-}
-
-/// Major and minor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Version(u32, u32);
-
-impl std::fmt::Display for Version {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "git {}.{}", self.0, self.1)
-    }
-}
-
-impl Version {
-    /// Out of `git version 2.39.5`, which may have words behind it.
-    fn read(said: &str) -> Option<Self> {
-        let mut numbers = said.strip_prefix("git version ")?.split('.');
-        let mut number = || {
-            let text = numbers.next()?;
-            let end = text.find(|c: char| !c.is_ascii_digit());
-            text[..end.unwrap_or(text.len())].parse().ok()
-        };
-        Some(Self(number()?, number()?))
-    }
-}
-
-fn usable_version() -> Result<Version, String> {
-    let task = Task {
-        deadline: Deadline::within(VERSION_TIMEOUT),
-        ..Task::local(&["version"], Path::new("/"))
-    };
-    let said = GIT
-        .run(task)
-        .map_err(|error: ToolError| error.to_string())?;
-    match Version::read(&said) {
-        Some(version) if version >= OLDEST => Ok(version),
-        Some(version) => Err(format!("{version} is too old to push with")),
-        None => Err("the program `git` does not say which version it is".to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{OLDEST, Version};
-
-    #[test]
-    fn versions_are_read_and_compared_as_git_counts_them() {
-        let read = |text: &str| Version::read(text);
-        for (text, version) in [
-            ("git version 2.39.5\n", Version(2, 39)),
-            ("git version 2.39.3 (Apple Git-145)\n", Version(2, 39)),
-            ("git version 2.20-rc1\n", Version(2, 20)),
-            ("git version 3.0\n", Version(3, 0)),
-            ("git version 2.9.5.windows.1\n", Version(2, 9)),
-        ] {
-            assert_eq!(read(text), Some(version), "{text}");
-        }
-        for text in [
-            "",
-            "git version",
-            "git version two.three",
-            "hub version 2.20",
-        ] {
-            assert_eq!(read(text), None, "{text}");
-        }
-        assert!(Version(2, 9) < OLDEST && Version(1, 99) < OLDEST);
-        assert!(Version(2, 100) > OLDEST && Version(3, 0) > OLDEST);
     }
 }

@@ -116,10 +116,8 @@ impl Remote {
     }
 
     /// `text` without what must not be told of what the remote says.
-    #[must_use]
-    pub fn without_login(&self, text: &str) -> String {
-        let secrets = self.secrets().into_iter();
-        secrets.fold(text.to_owned(), |text, secret| secret.scrub(&text))
+    fn without_login(&self, text: &str) -> String {
+        Secret::scrub_all(self.secrets(), text)
     }
 
     /// What there is and what the remote can do, as `git send-pack` wants to hear it.

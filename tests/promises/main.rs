@@ -31,6 +31,7 @@ mod restart;
 mod scene;
 mod secrecy;
 mod service;
+mod ssh;
 mod state_file;
 mod strangers;
 mod tenants;

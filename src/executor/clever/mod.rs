@@ -21,7 +21,7 @@ use self::trouble::Trouble;
 use super::{Executor, Failure, Found, Halt, Inventory, Machine, NoWeight, Patience};
 use crate::clever::{Account, Api, Catalogue, Flavor};
 use crate::config::values::AuthKind;
-use crate::config::{CleverSettings, kind_of};
+use crate::config::{CleverSettings, StandIn, kind_of};
 use crate::coordinator::Coordinator;
 use crate::deploy::InnerRunner;
 use crate::deploy::push::Pusher;
@@ -224,9 +224,15 @@ impl Executor for CleverDocker {
         })
     }
 
-    /// Without a git nothing is on offer: jobs are better left in the queue.
+    /// Without a git, or an ssh where it is needed, nothing is on offer: jobs are better left in the queue.
     fn heaviest(&self) -> Result<Weight, String> {
         self.pusher.check()?;
+        if matches!(
+            self.settings.git_logins.for_api_token,
+            Some(StandIn::SshKey(_))
+        ) {
+            self.pusher.check_ssh()?;
+        }
         let offered = self.offered(self.catalogue.flavors()?)?;
         let weights = offered.into_iter().map(|flavor| flavor.weight);
         weights

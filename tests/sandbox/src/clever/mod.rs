@@ -4,7 +4,7 @@
 //! everything has ended. Modules: [`api`] is the front door with `products`, `applications` and
 //! `deployments` behind it; `wanted` reads requests and `render` writes answers; `world` is the
 //! memory they share, `model` its contents, `hosting` what follows a push, `keys` what a credential
-//! is, `door` who may push. It may not know coordinators or jobs: those are the machines' business.
+//! is, `door` who may push, `ssh` the other way to do it. It may not know coordinators or jobs: those are the machines' business.
 
 mod api;
 mod applications;
@@ -17,6 +17,7 @@ mod model;
 mod products;
 mod render;
 mod settings;
+mod ssh;
 #[cfg(test)]
 mod tests;
 mod views;
@@ -45,6 +46,7 @@ pub(crate) use self::hosting::{Order, Outcome};
 pub use self::keys::Key;
 pub(crate) use self::model::InstanceState;
 pub use self::settings::{CleverSettings, Hook, Latencies, Quirks, Role};
+pub use self::ssh::SshRemote;
 pub use self::views::{AppView, BillLine, DeploymentView, InstanceView};
 pub(crate) use self::world::World;
 

@@ -28,6 +28,8 @@ pub(crate) struct World {
     pub folder: PathBuf,
     /// Where the git remote listens.
     pub git_url: OnceLock<String>,
+    /// Where it listens over ssh, if it does.
+    pub ssh_url: Mutex<Option<String>>,
     state: Mutex<State>,
     errands: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -71,6 +73,7 @@ impl World {
             stop: owner.stop(),
             folder,
             git_url: OnceLock::new(),
+            ssh_url: Mutex::default(),
             state: Mutex::new(State {
                 organizations: Vec::new(),
                 applications: Vec::new(),
