@@ -209,8 +209,8 @@ pub fn is_plain(id: &str) -> bool {
 #[derive(Clone)]
 pub struct Api {
     http: Http,
-    base: String,
-    bridge: String,
+    pub(super) base: String,
+    pub(super) bridge: String,
 }
 
 impl Api {
@@ -363,7 +363,15 @@ impl Api {
     }
 
     fn exchange<'a>(&self, account: &'a Account, call: Call<'a>) -> Result<Answer, ApiError> {
-        let call = account.credential.authorize(call);
+        self.exchange_as(&account.credential, call)
+    }
+
+    pub(super) fn exchange_as<'a>(
+        &self,
+        credential: &'a Credential,
+        call: Call<'a>,
+    ) -> Result<Answer, ApiError> {
+        let call = credential.authorize(call);
         let answer = self.http.send(&call).map_err(ApiError::Silence)?;
         if answer.is_success() {
             return Ok(answer);
@@ -378,6 +386,6 @@ impl Api {
 }
 
 /// Calls without a body say their content type all the same, as every client of this API does.
-fn usual(method: Method, url: &str) -> Call<'_> {
+pub(super) fn usual(method: Method, url: &str) -> Call<'_> {
     Call::new(method, url).header("Content-Type", "application/json")
 }

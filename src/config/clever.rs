@@ -45,7 +45,8 @@ pub struct GitLogins {
 /// One of the two.
 #[derive(Clone, Debug)]
 pub enum StandIn {
-    Pair(Pair),
+    /// Of a user, through a program.
+    OAuth { consumer: Pair, user: Pair },
     /// A file with a private key.
     SshKey(PathBuf),
 }
@@ -171,23 +172,29 @@ impl StandIn {
             return None;
         }
         Some(key.map_or_else(
-            || {
-                Self::Pair(Pair {
+            || Self::OAuth {
+                consumer: consumer(section, secrets),
+                user: Pair {
                     key: section.secret(&keys::CC_GIT_USER, secrets),
                     secret: section.secret(&keys::CC_GIT_PASSWORD, secrets),
-                })
+                },
             },
             Self::SshKey,
         ))
     }
 }
 
+/// The program that OAuth tokens are made for.
+fn consumer(section: &Section<'_>, secrets: &Secrets) -> Pair {
+    Pair {
+        key: section.secret(&keys::CC_CONSUMER_KEY, secrets),
+        secret: section.secret(&keys::CC_CONSUMER_SECRET, secrets),
+    }
+}
+
 impl Tenancy {
     fn read(section: &Section<'_>, secrets: &Secrets, kind: AuthKind) -> Self {
-        let consumer = Pair {
-            key: section.secret(&keys::CC_CONSUMER_KEY, secrets),
-            secret: section.secret(&keys::CC_CONSUMER_SECRET, secrets),
-        };
+        let consumer = consumer(section, secrets);
         if section.flag(&keys::CC_MULTI_TENANT) {
             let token = &keys::CC_GITLAB_NAMESPACE_ATTRIBUTES_TOKEN;
             return Self::ByGroup {

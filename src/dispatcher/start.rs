@@ -17,6 +17,7 @@ use crate::job::context::Policy;
 use crate::logger::{self, Subject};
 use crate::orphans::search::Search;
 use crate::quota::{Limits, Quota};
+use crate::runner::expiry::Watch;
 use crate::runner::{self, Installation, Runner};
 use crate::shutdown;
 use crate::spacing::LaunchSpacing;
@@ -92,6 +93,11 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
     };
     dispatcher.restore(state.tracked);
     dispatcher.save();
+    let watch = Watch {
+        runners: dispatcher.runners.clone(),
+        tenants: dispatcher.tenants.clone(),
+        stop: stop.clone(),
+    };
     let search = Search {
         runners: dispatcher.runners.clone(),
         tenants: dispatcher.tenants.clone(),
@@ -99,6 +105,7 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
         stop,
     };
     search_orphans(search, events.clone())?;
+    watch_expiries(watch)?;
     dispatcher.weigh_reference(config.quota, events)?;
     let wakers = Wakers {
         events: incoming,
@@ -119,6 +126,14 @@ fn search_orphans(search: Search, events: Sender<Event>) -> Result<(), ServiceEr
                 let _ = events.send(Event::Found { runner, found });
             });
         });
+    })
+    .map_err(no_thread)
+}
+
+/// After a panic it is over: beginning again would be one more look.
+fn watch_expiries(watch: Watch) -> Result<(), ServiceError> {
+    spawn("expiries", watch, |watch| {
+        let _ = watch.run();
     })
     .map_err(no_thread)
 }

@@ -1,17 +1,18 @@
 //! A runner at work: one section of the configuration, with the coordinator and the executor that it
 //! names, and its share of the quota. It knows no other runner.
 
+pub mod expiry;
 mod installation;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 pub use self::installation::Installation;
 use crate::config::{ExecutorSettings, RunnerSettings, TraceWatch};
 use crate::coordinator::{Coordinator, RunnerIdentity};
 use crate::deploy::InnerRunner;
-use crate::executor::Executor;
 use crate::executor::clever::CleverDocker;
 use crate::executor::local_docker::LocalDocker;
+use crate::executor::{Executor, Expiry};
 use crate::names::{JobId, JobKey, RunnerName};
 use crate::quota::{Quota, Share};
 
@@ -24,6 +25,8 @@ pub struct Runner {
     pub executor: Box<dyn Executor>,
     pub trace_watch: TraceWatch,
     pub share: Share,
+    /// What it needs, as far as it is known when that ends.
+    expiries: Mutex<Vec<Expiry>>,
 }
 
 /// All runners of a configuration, in its order, each with its part of the quota, of which no runner
@@ -90,6 +93,7 @@ impl Runner {
             executor,
             trace_watch: settings.trace_watch,
             share,
+            expiries: Mutex::default(),
         }
     }
 

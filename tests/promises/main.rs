@@ -5,6 +5,7 @@ mod cancellation;
 mod configuration;
 mod credentials;
 mod dead_machines;
+mod expiries;
 mod failures;
 mod faults;
 mod grants;

@@ -157,8 +157,8 @@ impl CleverDocker {
         match (&account.credential, &logins.for_api_token) {
             (Credential::OAuth { user, .. }, _) => (user.key.clone(), user.secret.clone()),
             (Credential::ServiceToken(token), _) => (token.clone(), Secret::new("")),
-            (Credential::ApiToken(_), Some(StandIn::Pair(pair))) => {
-                (pair.key.clone(), pair.secret.clone())
+            (Credential::ApiToken(_), Some(StandIn::OAuth { user, .. })) => {
+                (user.key.clone(), user.secret.clone())
             }
             // An API token is not known to push; the remote says so.
             (Credential::Token(token) | Credential::ApiToken(token), _) => {

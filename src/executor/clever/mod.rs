@@ -6,6 +6,7 @@
 //! before creating again; once a creation was ever in doubt, delete by name in the end.
 
 mod creation;
+mod expiry;
 mod launch;
 mod remembered;
 mod tenants;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use self::remembered::Remembered;
 use self::tenants::Tenants;
 use self::trouble::Trouble;
-use super::{Executor, Failure, Found, Halt, Inventory, Machine, NoWeight, Patience};
+use super::{Executor, Expiry, Failure, Found, Halt, Inventory, Machine, NoWeight, Patience};
 use crate::clever::{Account, Api, Catalogue, Flavor};
 use crate::config::values::AuthKind;
 use crate::config::{CleverSettings, StandIn, kind_of};
@@ -296,6 +297,14 @@ impl Executor for CleverDocker {
             }
         }
         inventory
+    }
+
+    fn expiries(&self, tenants: &BTreeSet<String>) -> Vec<Expiry> {
+        let of_tenants = self.tenants.known(tenants).into_iter();
+        of_tenants
+            .flat_map(|tenant| self.account_expiries(tenant.as_deref()))
+            .chain(self.stand_in_expiry())
+            .collect()
     }
 
     fn decommission(&self, machine: &Machine) -> Result<(), String> {

@@ -21,7 +21,7 @@ mod stranger;
 
 pub use clever::{
     AppView, BillLine, Clever, CleverSettings, DeploymentView, Hook, InstanceView, Key, Latencies,
-    Quirks, Role, SshRemote,
+    Quirks, Role, SshRemote, TokenEnd,
 };
 pub use coordinator::{
     Access, Action, Coordinator, CoordinatorSettings, Deadlines, Era, JobCall, JobId, JobRequest,

@@ -8,7 +8,7 @@ use super::keys::{Door, Key};
 use super::render::message;
 use super::settings::Role;
 use super::world::World;
-use super::{applications, deployments, products};
+use super::{applications, deployments, ends, products};
 use crate::http::{Passage, Request, Response, Service};
 use crate::ids::uuid;
 use crate::journal::Source;
@@ -27,6 +27,10 @@ impl Service for Api {
         let response = match path.as_slice() {
             ["v2", "organisations", organization, rest @ ..] => {
                 self.in_organization(request, organization, rest)
+            }
+            ["v2", "self", "tokens", "current"] => ends::of_pair(&self.world, request),
+            ["api-tokens"] if self.door == Door::Bridge => {
+                ends::of_api_tokens(&self.world, request)
             }
             _ if request.method == "GET" => products::handle(&self.world, request, &path),
             _ => self.no_such_call(request),
@@ -93,6 +97,7 @@ impl Api {
                     .or_else(|| deployments::handle(world, request, id, rest))
                     .unwrap_or_else(|| self.no_such_call(request))
             }
+            ("GET", ["service-tokens"]) => ends::of_service_tokens(world, organization),
             ("GET", ["deployments"]) => deployments::of_all(world, organization, request),
             _ => self.no_such_call(request),
         }

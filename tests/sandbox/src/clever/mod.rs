@@ -4,12 +4,13 @@
 //! everything has ended. Modules: [`api`] is the front door with `products`, `applications` and
 //! `deployments` behind it; `wanted` reads requests and `render` writes answers; `world` is the
 //! memory they share, `model` its contents, `hosting` what follows a push, `keys` what a credential
-//! is, `door` who may push, `ssh` the other way to do it. It may not know coordinators or jobs: those are the machines' business.
+//! is, `door` who may push, `ssh` the other way to do it, `ends` when a credential ends. It may not know coordinators or jobs: those are the machines' business.
 
 mod api;
 mod applications;
 mod deployments;
 mod door;
+mod ends;
 mod flavors;
 mod hosting;
 mod keys;
@@ -41,6 +42,7 @@ use crate::journal::Journal;
 use crate::machine::MachineBehaviour;
 
 pub(crate) use self::door::{Admission, Visitor};
+pub use self::ends::TokenEnd;
 pub use self::flavors::usual_flavors;
 pub(crate) use self::hosting::{Order, Outcome};
 pub use self::keys::Key;

@@ -40,7 +40,8 @@ pub fn iso_of(at: Instant) -> String {
     iso(since.map_or(0, |since| since.as_secs()))
 }
 
-fn iso(seconds: u64) -> String {
+/// The same, of seconds since 1970.
+pub(crate) fn iso(seconds: u64) -> String {
     let (year, month, day) = civil(seconds / 86400);
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
