@@ -56,6 +56,7 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
     let (events, incoming) = unbounded();
     let (at_work, all_gone) = bounded(0);
     let (look_for_orphans, wake) = bounded(1);
+    let (watch_expiries, answered) = unbounded();
     let statistics = config.log_statistics.then_some(config.check_interval);
     let mut dispatcher = Dispatcher {
         runners: runner::all(config.runners, &quota, allowed, &installation),
@@ -87,6 +88,7 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
         polling: 0,
         turns: Vec::new(),
         look_for_orphans,
+        watch_expiries,
         to_start: Vec::new(),
         to_release: Vec::new(),
         unsaved: true,
@@ -94,7 +96,7 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
     dispatcher.restore(state.tracked);
     dispatcher.save();
     let watch = Watch {
-        runners: dispatcher.runners.clone(),
+        answered,
         tenants: dispatcher.tenants.clone(),
         stop: stop.clone(),
     };
@@ -105,7 +107,7 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
         stop,
     };
     search_orphans(search, events.clone())?;
-    watch_expiries(watch)?;
+    watch_for_expiries(watch)?;
     dispatcher.weigh_reference(config.quota, events)?;
     let wakers = Wakers {
         events: incoming,
@@ -131,7 +133,7 @@ fn search_orphans(search: Search, events: Sender<Event>) -> Result<(), ServiceEr
 }
 
 /// After a panic it is over: beginning again would be one more look.
-fn watch_expiries(watch: Watch) -> Result<(), ServiceError> {
+fn watch_for_expiries(watch: Watch) -> Result<(), ServiceError> {
     spawn("expiries", watch, |watch| {
         let _ = watch.run();
     })
@@ -219,6 +221,7 @@ impl Dispatcher {
             let poller = Poller {
                 runner: runner.clone(),
                 events: workers.events.clone(),
+                answered: self.watch_expiries.clone(),
                 turn,
                 stop: workers.stop.clone(),
                 pace: self.pace,

@@ -1,12 +1,15 @@
 //! Watches the ends of what a runner needs: its own token, and the credentials with which its
 //! machines are made.
 //!
-//! It looks at start and once a day, which changes nothing, and warns in time. A service that does
-//! not tell, or doesn't answer, is no trouble: what is then left is what was before this was there.
+//! It looks as soon as the runner's coordinator answers, and then once a day, which changes nothing,
+//! and warns in time. A service that does not tell is no trouble: then it is as if nobody looked. One
+//! that is down is not asked, so that it is left alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Receiver;
 
 use super::Runner;
 use crate::executor::Expiry;
@@ -21,10 +24,18 @@ const WARNED_BEFORE: [u32; 4] = [1, 3, 7, 14];
 
 /// What is watched.
 pub struct Watch {
-    pub runners: Vec<Arc<Runner>>,
+    /// Each runner whose coordinator has answered, once.
+    pub answered: Receiver<Arc<Runner>>,
     /// Top-level groups that ever had a job here.
     pub tenants: Arc<Mutex<BTreeSet<String>>>,
     pub stop: Stop,
+}
+
+/// One runner, when to look the next time, and what was told of it.
+struct Watched {
+    runner: Arc<Runner>,
+    due: Instant,
+    told: BTreeMap<String, u32>,
 }
 
 impl Watch {
@@ -33,20 +44,33 @@ impl Watch {
     /// # Errors
     /// [`Stopped`]
     pub fn run(&self) -> Result<(), Stopped> {
-        let mut told: Vec<BTreeMap<String, u32>> = vec![BTreeMap::new(); self.runners.len()];
+        let mut watched: Vec<Watched> = Vec::new();
         loop {
-            for (runner, told) in self.runners.iter().zip(&mut told) {
-                self.stop.check()?;
-                logger::about(Subject {
-                    job: None,
-                    runner: Some(runner.name.clone()),
-                });
-                let tenants = lock(&self.tenants).clone();
-                let expiries = runner.look_at_expiries(&tenants);
-                *told = warn(&expiries, told);
+            let due = watched.iter().map(|it| it.due).min();
+            let pause = due.map_or(DAY, |due| due.saturating_duration_since(Instant::now()));
+            let answered = self.stop.wait_or(&self.answered, pause)?;
+            watched.extend(answered.map(|runner| Watched {
+                runner,
+                due: Instant::now(),
+                told: BTreeMap::new(),
+            }));
+            for it in &mut watched {
+                if it.due <= Instant::now() {
+                    self.look(it);
+                }
             }
-            self.stop.wait(DAY)?;
         }
+    }
+
+    fn look(&self, it: &mut Watched) {
+        logger::about(Subject {
+            job: None,
+            runner: Some(it.runner.name.clone()),
+        });
+        let tenants = lock(&self.tenants).clone();
+        let expiries = it.runner.look_at_expiries(&tenants);
+        it.told = warn(&expiries, &it.told);
+        it.due = Instant::now() + DAY;
     }
 }
 
