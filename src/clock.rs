@@ -20,6 +20,9 @@ const FARTHEST: Duration = Duration::from_secs(400 * 24 * 3600);
 /// Certificates and signatures bear with less than so many seconds.
 const BORNE: u64 = 60;
 
+/// The end of the year 9999, behind which dates are not written any more.
+const LATEST: u64 = 253_402_300_799;
+
 impl Timestamp {
     #[must_use]
     pub fn now() -> Self {
@@ -37,6 +40,54 @@ impl Timestamp {
     pub fn of(moment: Instant) -> Self {
         let rest = moment.saturating_duration_since(Instant::now());
         Self((since_1970() + rest).as_secs())
+    }
+
+    /// As Clever Cloud counts.
+    #[must_use]
+    pub const fn of_milliseconds(milliseconds: u64) -> Self {
+        Self(milliseconds / 1000)
+    }
+
+    /// Out of a text like `2026-12-01T09:30:00.000+02:00`. Without a zone it is universal time; a
+    /// zone's name in brackets says nothing that the rest doesn't.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let text = text.split('[').next()?;
+        let (moment, rest) = text.split_at_checked("2026-12-01T09:30:00".len())?;
+        let moment = humantime::parse_rfc3339_weak(moment).ok()?;
+        let moment = moment.duration_since(UNIX_EPOCH).ok()?.as_secs();
+        let digit = |c: char| c == '.' || c.is_ascii_digit();
+        let zone = rest.trim_start_matches(digit).replace(':', "");
+        if zone.is_empty() || zone == "Z" {
+            return Some(Self(moment));
+        }
+        let (sign, zone) = zone.split_at_checked(1)?;
+        let (hours, minutes) = zone.split_at_checked(2)?;
+        let (hours, minutes): (u64, u64) = (hours.parse().ok()?, minutes.parse().ok()?);
+        let ahead = hours
+            .checked_mul(3600)?
+            .checked_add(minutes.checked_mul(60)?)?;
+        match sign {
+            "+" => moment.checked_sub(ahead),
+            "-" => moment.checked_add(ahead),
+            _ => None,
+        }
+        .map(Self)
+    }
+
+    /// How long until then; none, if it is over.
+    #[must_use]
+    pub fn rest(self) -> Option<Duration> {
+        Duration::from_secs(self.0).checked_sub(since_1970())
+    }
+
+    /// For people, to the minute and in universal time.
+    #[must_use]
+    pub fn date(self) -> String {
+        let moment = UNIX_EPOCH + Duration::from_secs(self.0.min(LATEST));
+        let text = humantime::format_rfc3339_seconds(moment).to_string();
+        let minute = text.get(.."2026-12-01T09:30".len()).unwrap_or(&text);
+        format!("{} UTC", minute.replace('T', " "))
     }
 
     /// When the clock shows this; now, if it has shown it already.
@@ -108,6 +159,37 @@ mod tests {
         ] {
             assert_eq!(http_date(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn moments_of_services_are_read_and_shown() {
+        let nine_thirty = Timestamp(1_796_117_400);
+        for text in [
+            "2026-12-01T09:30:00Z",
+            "2026-12-01T09:30:00.000Z",
+            "2026-12-01 09:30:00",
+            "2026-12-01T11:30:00.123+02:00",
+            "2026-12-01T04:00:00-0530",
+            "2026-12-01T09:30:00.123456789Z[UTC]",
+        ] {
+            assert_eq!(Timestamp::read(text), Some(nine_thirty), "{text}");
+        }
+        for text in [
+            "",
+            "never",
+            "2026-12-01",
+            "2026-13-01T09:30:00Z",
+            "2026-12-01T09:30:00+",
+            "2026-12-01T09:30:00+ä9",
+            "2026-12-01T09:30:00*0200",
+            "1970-01-01T00:00:00+02:00",
+        ] {
+            assert_eq!(Timestamp::read(text), None, "{text}");
+        }
+        assert_eq!(nine_thirty.date(), "2026-12-01 09:30 UTC");
+        assert_eq!(Timestamp::of_milliseconds(1_796_117_400_999), nine_thirty);
+        assert_eq!(Timestamp(u64::MAX).date(), "9999-12-31 23:59 UTC");
+        assert_eq!(Timestamp(0).rest(), None);
     }
 
     #[test]

@@ -313,8 +313,7 @@ impl Conversation<'_> {
     }
 
     fn without_secrets(&self, said: &[u8]) -> String {
-        let said = String::from_utf8_lossy(said).into_owned();
-        (self.secrets.iter()).fold(said, |said, secret| secret.scrub(&said))
+        Secret::scrub_all(self.secrets.iter().copied(), &String::from_utf8_lossy(said))
     }
 
     fn ended_early(&self, early: Early) -> ToolError {

@@ -21,6 +21,13 @@ impl Secret {
         &self.0
     }
 
+    /// `text` without any of these.
+    #[must_use]
+    pub fn scrub_all<'a>(secrets: impl IntoIterator<Item = &'a Self>, text: &str) -> String {
+        let secrets = secrets.into_iter();
+        secrets.fold(text.to_owned(), |text, secret| secret.scrub(&text))
+    }
+
     /// `text` without this secret: remote services like to quote what they were sent.
     #[must_use]
     pub fn scrub(&self, text: &str) -> String {

@@ -41,18 +41,19 @@ impl Stop {
         }
     }
 
-    /// As [`Stop::wait`], but something that arrives at `wake` ends the wait, too. Whether it did.
+    /// As [`Stop::wait`], but something that arrives at `wake` ends the wait, too, and is handed
+    /// back.
     ///
     /// # Errors
     /// [`Stopped`], at once, when the service is stopping.
-    pub fn wait_or<T>(&self, wake: &Receiver<T>, duration: Duration) -> Result<bool, Stopped> {
+    pub fn wait_or<T>(&self, wake: &Receiver<T>, duration: Duration) -> Result<Option<T>, Stopped> {
         select! {
             recv(self.0) -> never => match never {
                 Ok(never) => match never {},
                 Err(_) => Err(Stopped),
             },
-            recv(wake) -> _ => Ok(true),
-            default(duration) => Ok(false),
+            recv(wake) -> arrived => Ok(arrived.ok()),
+            default(duration) => Ok(None),
         }
     }
 

@@ -10,6 +10,7 @@ use ureq::http::Method;
 use super::credential::Credential;
 use crate::http::{Answer, Call, Http, NoAnswer};
 use crate::json::{self, Fields};
+use crate::stranger;
 
 /// Creations take longest; the balancer in front gives up after 180 s.
 const CREATION_TIMEOUT: Duration = Duration::from_secs(60);
@@ -41,6 +42,8 @@ pub struct Application {
     repository_state: String,
     /// Where to push to, over HTTP.
     pub push_url: Option<String>,
+    /// And over ssh.
+    pub ssh_url: Option<String>,
     created_ms: u64,
     /// Its environment, where the answer has it (lists may not).
     environment: Option<Vec<Variable>>,
@@ -199,6 +202,7 @@ impl Application {
             state: fields.text("state").unwrap_or_default(),
             repository_state: deployment.text("repoState").unwrap_or_default(),
             push_url: deployment.text("httpUrl").filter(|url| !url.is_empty()),
+            ssh_url: deployment.text("url").filter(|url| !url.is_empty()),
             environment: fields.get("env"),
             created_ms: fields.get("creationDate").unwrap_or_default(),
         })
@@ -226,8 +230,8 @@ pub fn is_plain(id: &str) -> bool {
 #[derive(Clone)]
 pub struct Api {
     http: Http,
-    base: String,
-    bridge: String,
+    pub(super) base: String,
+    pub(super) bridge: String,
 }
 
 impl Api {
@@ -414,21 +418,34 @@ impl Api {
     }
 
     fn exchange<'a>(&self, account: &'a Account, call: Call<'a>) -> Result<Answer, ApiError> {
-        let call = account.credential.authorize(call);
+        self.exchange_as(&account.credential, call)
+    }
+
+    pub(super) fn exchange_as<'a>(
+        &self,
+        credential: &'a Credential,
+        call: Call<'a>,
+    ) -> Result<Answer, ApiError> {
+        let call = credential.authorize(call);
         let answer = self.http.send(&call).map_err(ApiError::Silence)?;
         if answer.is_success() {
             return Ok(answer);
         }
+        let speaker = Speaker::of(&answer.body);
+        let text = match speaker {
+            Speaker::CleverCloud { .. } => answer.describe(&call),
+            Speaker::InBetween => stranger::describe(&answer, &call),
+        };
         Err(ApiError::Status {
             status: answer.status,
-            speaker: Speaker::of(&answer.body),
-            text: answer.describe(&call),
+            speaker,
+            text,
             retry_after: answer.retry_after(),
         })
     }
 }
 
 /// Calls without a body say their content type all the same, as every client of this API does.
-fn usual(method: Method, url: &str) -> Call<'_> {
+pub(super) fn usual(method: Method, url: &str) -> Call<'_> {
     Call::new(method, url).header("Content-Type", "application/json")
 }

@@ -7,7 +7,9 @@
 mod api;
 mod catalogue;
 mod credential;
+mod expiry;
 
 pub(crate) use api::{Account, Api, ApiError, Application, Deletion, Wanted, is_plain};
 pub use catalogue::{Catalogue, Flavor, MachineType};
 pub use credential::{Credential, Pair};
+pub(crate) use expiry::TokenEnd;

@@ -1,11 +1,13 @@
 //! The `cc_*` keys of a runner: where and how its machines are made at Clever Cloud.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ureq::http::Uri;
 
 use super::keys::{self, Key};
 use super::secrets::Secrets;
+use super::ssh_key;
 use super::values::{self, AuthKind, flavor_prefix};
 use super::written::Section;
 use crate::clever::{Credential, MachineType, Pair};
@@ -37,7 +39,16 @@ pub struct GitLogins {
     /// The user name beside a token.
     pub user: Secret,
     /// What stands in for an API token, which is not known to push.
-    pub pair: Option<Pair>,
+    pub for_api_token: Option<StandIn>,
+}
+
+/// One of the two.
+#[derive(Clone, Debug)]
+pub enum StandIn {
+    /// Of a user, through a program.
+    OAuth { consumer: Pair, user: Pair },
+    /// A file with a private key.
+    SshKey(PathBuf),
 }
 
 /// Who pays.
@@ -190,21 +201,50 @@ impl GitLogins {
     fn read(section: &Section<'_>, secrets: &Secrets, kind: Option<AuthKind>) -> Self {
         Self {
             user: section.secret(&keys::CC_AUTH_USER, secrets),
-            pair: (kind == Some(AuthKind::ApiToken)).then(|| Pair {
-                key: section.secret(&keys::CC_GIT_USER, secrets),
-                secret: section.secret(&keys::CC_GIT_PASSWORD, secrets),
-            }),
+            for_api_token: kind.and_then(|kind| StandIn::read(section, secrets, kind)),
         }
+    }
+}
+
+impl StandIn {
+    fn read(section: &Section<'_>, secrets: &Secrets, kind: AuthKind) -> Option<Self> {
+        let key = ssh_key::read(section);
+        if kind != AuthKind::ApiToken {
+            if key.is_some() {
+                let why = format!(
+                    "`cc_ssh_key` is for a push where `cc_auth` is \"{}\", but it is \"{}\"",
+                    AuthKind::ApiToken.name(),
+                    kind.name()
+                );
+                section.problem_at(&keys::CC_SSH_KEY, why);
+            }
+            return None;
+        }
+        Some(key.map_or_else(
+            || Self::OAuth {
+                consumer: consumer(section, secrets),
+                user: Pair {
+                    key: section.secret(&keys::CC_GIT_USER, secrets),
+                    secret: section.secret(&keys::CC_GIT_PASSWORD, secrets),
+                },
+            },
+            Self::SshKey,
+        ))
+    }
+}
+
+/// The program that OAuth tokens are made for.
+fn consumer(section: &Section<'_>, secrets: &Secrets) -> Pair {
+    Pair {
+        key: section.secret(&keys::CC_CONSUMER_KEY, secrets),
+        secret: section.secret(&keys::CC_CONSUMER_SECRET, secrets),
     }
 }
 
 impl Tenancy {
     /// Without a `kind` it was refused, and nothing is said that would follow from it.
     fn read(section: &Section<'_>, secrets: &Secrets, kind: Option<AuthKind>) -> Self {
-        let consumer = Pair {
-            key: section.secret(&keys::CC_CONSUMER_KEY, secrets),
-            secret: section.secret(&keys::CC_CONSUMER_SECRET, secrets),
-        };
+        let consumer = consumer(section, secrets);
         if section.flag(&keys::CC_MULTI_TENANT) {
             let token = &keys::CC_GITLAB_NAMESPACE_ATTRIBUTES_TOKEN;
             return Self::ByGroup {

@@ -329,9 +329,11 @@ keys! {
     CC_BRIDGE_URL: CleverDocker Text Value(BRIDGE_URL) ["cc_bridge_url"]
         "the address of the API for api-tokens, which are good nowhere else";
     CC_GIT_USER: CleverDocker Secret Required ["cc_git_user"]
-        "the user name of the git push, where cc_auth is api-token: an oauth token";
+        "the user name of the git push, where cc_auth is api-token and there is no cc_ssh_key: an oauth token";
     CC_GIT_PASSWORD: CleverDocker Secret Required ["cc_git_password"]
-        "the password of the git push, where cc_auth is api-token: its secret";
+        "the password of the git push, where cc_auth is api-token and there is no cc_ssh_key: its secret";
+    CC_SSH_KEY: CleverDocker Text Words("none") ["cc_ssh_key"]
+        "a file with a private key for the git push by ssh, where cc_auth is api-token";
     CC_AUTH_USER: CleverDocker Secret Value("Jenkins") ["cc_auth_user"]
         "the user name of the git push, where cc_auth is token";
     CC_DEFAULT_FLAVOR: CleverDocker Text Value("M") ["cc_default_flavor"]

@@ -65,7 +65,7 @@ impl Secrets {
     /// The file that `written` refers to, if it does.
     #[must_use]
     pub fn file_of(written: &str) -> Option<PathBuf> {
-        written.strip_prefix("file:").map(credential_path)
+        written.strip_prefix("file:").map(place_of)
     }
 
     /// The secret that `written` is, or refers to.
@@ -105,13 +105,14 @@ impl Secrets {
 
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
-fn credential_path(path: &str) -> PathBuf {
+/// What a path in the configuration means: one that is not absolute is one of systemd's credentials.
+pub(super) fn place_of(path: &str) -> PathBuf {
     let folder = env::var_os(CREDENTIALS).unwrap_or_default();
     Path::new(&folder).join(path)
 }
 
 fn read_credential(written: &str) -> Result<String, String> {
-    let path = credential_path(written);
+    let path = place_of(written);
     let text = fs::read_to_string(&path).map_err(|error| {
         let hint = if path.is_relative() {
             "; it is one of systemd's credentials, which a shell has not: there, set \

@@ -44,6 +44,8 @@ pub enum Delivery {
     Done,
     /// The coordinator will never take it; the text says why.
     Refused(String),
+    /// The job may be over, and nothing expected any more, if this is still so in a while.
+    RefusedTwice(String),
     /// Try again later; the text says why.
     Later(String),
 }
@@ -96,6 +98,7 @@ impl Coordinator {
         let said = standing(&call, &answer);
         match (answer, self.settle(job, Ask::Greeting, said).standing) {
             (_, Standing::Over(_)) => Delivery::Done,
+            (_, Standing::RefusedTwice(_)) => Delivery::RefusedTwice(why),
             (
                 Ok(Answer {
                     status: 400 | 422, ..

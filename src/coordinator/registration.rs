@@ -1,6 +1,6 @@
 //! How a runner becomes known to a coordinator, or learns that it is. GitLab page, section 7.
 //!
-//! Neither call is ever repeated: a registration whose answer was lost may have been done, and a
+//! No call is ever repeated: a registration whose answer was lost may have been done, and a
 //! second one would leave two runners behind. The tokens are in no text that comes from here.
 
 use std::time::SystemTime;
@@ -9,8 +9,9 @@ use serde::Deserialize;
 use serde_json::json;
 use ureq::http::Method;
 
-use super::Coordinator;
 use super::word::{NotOwn, Yes};
+use super::{Coordinator, RunnerIdentity};
+use crate::clock::Timestamp;
 use crate::foreign::{Keep, one_line};
 use crate::http::{Answer, Call};
 use crate::json::Fields;
@@ -129,6 +130,22 @@ impl Coordinator {
         let answer = self.http.send(&call).ok()?;
         let version = Fields::read(&answer.body).ok()?.text("version")?;
         Some(one_line(&call.scrub(version), Keep::Start(40)))
+    }
+
+    /// When a runner's token ends, if it does and the coordinator says so; older ones don't.
+    /// Section 7.2.
+    ///
+    /// # Errors
+    /// [`NotRegistered`].
+    pub fn token_end(&self, runner: &RunnerIdentity) -> Result<Option<Timestamp>, NotRegistered> {
+        let url = format!("{}/runners/verify", self.api);
+        let token = &runner.token;
+        // Without the id it would note that one more computer has this runner.
+        let body = json!({"token": token.reveal(), "system_id": runner.system_id});
+        let answer = self.submit(&url, &body, token)?;
+        let fields = Fields::read(&answer.body).unwrap_or_default();
+        let ends = fields.text("token_expires_at");
+        Ok(ends.and_then(|ends| Timestamp::read(&ends)))
     }
 
     fn submit(

@@ -6,8 +6,9 @@
 //!
 //! - one call says with a status that it has ended, or
 //! - two calls are refused in the coordinator's own words, and as it refuses them: a look with 401,
-//!   news with 403. A job that is erased, and a token that is revoked, have no status any more; but a
-//!   replica that lags refuses one call only, and what refuses everything does it with one status.
+//!   news with 403, and some seconds later they still are. A job that is erased, and a token that is
+//!   revoked, have no status any more; but a replica that lags says the same for a moment, and what
+//!   refuses everything does it with one status.
 //!
 //! And one that says that the job goes on is believed. It knows nothing of what follows.
 
@@ -31,6 +32,8 @@ pub enum Standing {
     Over(String),
     /// The coordinator refuses one kind of call, without a word on the job.
     Refused(String),
+    /// It refuses two kinds of call: the end, if it does so again in a while.
+    RefusedTwice(String),
     /// It could not be found out; the text says why.
     Unknown(String),
 }
@@ -108,9 +111,7 @@ fn weigh(answers: impl Iterator<Item = Standing>) -> Heard {
     let (mut refused, mut trouble) = (None, None);
     for said in answers {
         let standing = match said {
-            Standing::Refused(_) if refused.is_some() => {
-                Standing::Over("it has finished, or is not ours any more".to_owned())
-            }
+            Standing::Refused(why) if refused.is_some() => Standing::RefusedTwice(why),
             Standing::Refused(why) => {
                 refused = Some(why);
                 continue;
@@ -176,7 +177,7 @@ mod tests {
     use super::{Standing, weigh};
 
     #[test]
-    fn one_call_that_is_refused_is_no_end_and_two_are() {
+    fn one_call_that_is_refused_is_less_than_two() {
         let (over, refused) = (|| Over("x".to_owned()), || Refused("x".to_owned()));
         let unknown = || Unknown("x".to_owned());
         for (said, means) in [
@@ -184,8 +185,8 @@ mod tests {
             ([Canceling, over(), over()], "canceling"),
             ([over(), Active, Active], "over"),
             ([refused(), Active, refused()], "active"),
-            ([refused(), refused(), Active], "over"),
-            ([refused(), unknown(), refused()], "over"),
+            ([refused(), refused(), Active], "refused twice"),
+            ([refused(), unknown(), refused()], "refused twice"),
             ([refused(), unknown(), unknown()], "refused"),
             ([unknown(), unknown(), refused()], "refused"),
             ([refused(), unknown(), Active], "active"),
@@ -199,6 +200,7 @@ mod tests {
                 Canceling => "canceling",
                 Over(_) => "over",
                 Refused(_) => "refused",
+                Standing::RefusedTwice(_) => "refused twice",
                 Unknown(_) => "unknown",
             };
             assert_eq!(standing, means, "{said:?}");

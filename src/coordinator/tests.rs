@@ -163,6 +163,7 @@ fn meaning(call: Told, row: &Row) -> String {
         LogProbe::Besides(Standing::Canceling) => "canceling",
         LogProbe::Besides(Standing::Over(_)) => "over",
         LogProbe::Besides(Standing::Refused(_)) => "refused",
+        LogProbe::Besides(Standing::RefusedTwice(_)) => "refused twice",
         LogProbe::Besides(Standing::Unknown(_)) => "unknown",
         LogProbe::Grown => "grown",
         LogProbe::Unchanged => "unchanged",
@@ -175,7 +176,7 @@ fn meaning(call: Told, row: &Row) -> String {
 fn an_answer_about_a_job_means_what_the_coordinator_means() {
     const REFUSAL: &str = r#"{"message":"403 Forbidden"}"#;
     const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain"), ("Content-Disposition", "inline")];
-    let rows: [(Told, Row, &str); 33] = [
+    let rows: [(Told, Row, &str); 35] = [
         (Told::Get,   (200, &[], r#"{"id":7,"status":"running"}"#), "active"),
         (Told::Get,   (200, &[], r#"{"id":7,"status":"pending"}"#), "active"),
         (Told::Get,   (200, &[], r#"{"id":7,"status":"canceling"}"#), "canceling"),
@@ -183,6 +184,8 @@ fn an_answer_about_a_job_means_what_the_coordinator_means() {
         (Told::Get,   (200, &[], r#"{"id":8,"status":"success"}"#), "unknown"),
         (Told::Get,   (200, &[], r#"{"status":"failed"}"#), "unknown"),
         (Told::Get,   (401, &[], r#"{"message":"401 Unauthorized"}"#), "refused"),
+        (Told::Get,   (401, &[], r#"{"error":"401 Unauthorized"}"#), "refused"),
+        (Told::Get,   (401, &[], r#"{"error":"invalid_token"}"#), "unknown"),
         (Told::Get,   (403, &[], REFUSAL), "unknown"),
         (Told::Get,   (401, &[], PAGE), "unknown"),
         (Told::Get,   (404, &[], r#"{"message":"404 Not Found"}"#), "unknown"),

@@ -93,7 +93,7 @@ impl Coordinator {
         let mut end = 0;
         // The first try tells where the log ends, unless it is empty; the second writes there.
         for _ in 0..3 {
-            let call = patch(&url, job, end, text.as_bytes());
+            let call = patch(&url, job, end, text.as_bytes()).within(LOOK_TIMEOUT);
             let answer = match self.ask(&call, Yes::Taken) {
                 Ok(answer) => answer,
                 Err(why) => return Appended::Later(why.to_string()),
@@ -109,7 +109,7 @@ impl Coordinator {
                     let why = answer.describe(&call);
                     let said = standing(&call, &Ok(answer));
                     return match self.settle(job, Ask::Log, said).standing {
-                        Standing::Over(_) => Appended::Refused(why),
+                        Standing::Over(_) | Standing::RefusedTwice(_) => Appended::Refused(why),
                         _ => Appended::Later(why),
                     };
                 }

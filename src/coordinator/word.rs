@@ -17,7 +17,7 @@
 //!
 //! A refusal is own by its JSON: `message` begins with the status (`403 Forbidden - why`; a gateway
 //! says `Forbidden`), or `error` is a complaint about one of our parameters, with 400, or begins with
-//! the status, with 416. A `Job-Status` is own with any of them. A misdirected request gets
+//! the status, with 401, 403 and 416. A `Job-Status` is own with any of them. A misdirected request gets
 //! `{"error":"404 Not Found"}` from GitLab itself, which says nothing of a job, and is trouble, too.
 
 use std::fmt;
@@ -199,7 +199,7 @@ fn is_refusal(answer: &Answer) -> bool {
     says("message", &begins)
         || match answer.status {
             400 => says("error", &complains),
-            416 => says("error", &begins),
+            401 | 403 | 416 if says("error", &begins) => true,
             // Without its status in some versions (section 1.2).
             403 | 422 => says("message", &|text| text.contains("Runner is orphaned")),
             _ => false,

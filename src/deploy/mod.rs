@@ -2,14 +2,16 @@
 //!
 //! A machine builds a container image from three files: a `Dockerfile`, the job, and the inner
 //! runner's configuration. They travel as one commit (Clever page, 4.6), which the system's `git`
-//! makes and our HTTP client carries.
+//! makes and our HTTP client carries, or the system's `ssh`.
 
 mod git;
 mod pkt_line;
+pub mod presence;
 pub mod push;
 pub mod remote;
 mod repository;
 pub mod scratch;
+pub mod ssh;
 pub mod trusted;
 
 use crate::config::InnerConfiguration;

@@ -1,4 +1,5 @@
-//! A push: the system's `git` makes the pack and speaks the protocol, our HTTP client carries it.
+//! A push: the system's `git` makes the pack and speaks the protocol, our HTTP client carries it, or
+//! `ssh` does.
 //!
 //! It is what git's own HTTPS helper does: `git send-pack --stateless-rpc` hears what the remote
 //! advertises, says what is to be posted, and hears the answer. So one trust, one reading of
@@ -10,18 +11,22 @@
 //! may be repeated at will, and it is when its outcome is not known. It has succeeded only if git
 //! says so on the line that is made for it: exit codes differ between versions.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::BuildContext;
-use super::git::{self, GIT, Presence};
+use super::git::{self, GIT};
 use super::pkt_line::{FLUSH, Packet, Reader, packet};
+use super::presence::{self, Presence};
 use super::remote::{PushError, Remote};
 use super::repository::{BRANCH, Repository};
 use super::scratch::Scratch;
+use super::ssh::{Address, SshRemote};
 use crate::deadline::Deadline;
 use crate::foreign::{Keep, one_line};
 use crate::http::Http;
 use crate::process::{Conversation, Task, ToolError};
+use crate::secret::Secret;
 use crate::semaphore::{Permit, Semaphore};
 use crate::shutdown::{Stop, Stopped};
 
@@ -42,23 +47,44 @@ pub enum Pushed {
     Before,
 }
 
+/// Where to push to, and with what.
+pub enum Destination<'a> {
+    Http(Remote),
+    /// With this private key.
+    Ssh(Address, &'a Path),
+}
+
+/// A remote that has said what there is.
+struct Opened<'a> {
+    advertisement: Vec<u8>,
+    answer: Answer<'a>,
+}
+
+/// Sends it a pack and gives back what it says to that.
+type Answer<'a> = Box<dyn FnOnce(Vec<u8>) -> Result<Vec<u8>, PushError> + 'a>;
+
 /// Cheap to clone; clones share the bound on pushes.
 #[derive(Clone)]
 pub struct Pusher {
     http: Http,
     scratch: Scratch,
+    known_hosts: PathBuf,
     git: Presence,
+    ssh: Presence,
     pushes: Semaphore,
 }
 
 impl Pusher {
-    /// Remotes are spoken to through `http`; what is pushed is prepared in `scratch`.
+    /// Remotes are spoken to through `http`, or by ssh, whose host keys are in `known_hosts`; what
+    /// is pushed is prepared in `scratch`.
     #[must_use]
-    pub fn new(http: Http, scratch: Scratch) -> Self {
+    pub fn new(http: Http, scratch: Scratch, known_hosts: PathBuf) -> Self {
         Self {
             http,
             scratch,
-            git: Presence::default(),
+            known_hosts,
+            git: Presence::of(&presence::GIT),
+            ssh: Presence::of(&presence::SSH),
             pushes: Semaphore::new(PUSHES_AT_ONCE),
         }
     }
@@ -69,6 +95,12 @@ impl Pusher {
         &self.git
     }
 
+    /// The ssh to push with, where that is the way.
+    #[must_use]
+    pub const fn ssh(&self) -> &Presence {
+        &self.ssh
+    }
+
     /// Waits until one more push may run.
     ///
     /// # Errors
@@ -77,7 +109,7 @@ impl Pusher {
         self.pushes.acquire(stop)
     }
 
-    /// Pushes `context` as the only commit of the remote's branch. `name` must be unique among
+    /// Pushes `context` as the only commit of the destination's branch. `name` must be unique among
     /// the pushes that run at the same time. A push may be cut at any moment, and is within two
     /// seconds when it is not wanted any more.
     ///
@@ -87,11 +119,45 @@ impl Pusher {
         &self,
         name: &str,
         context: BuildContext,
-        remote: &Remote,
+        destination: &Destination<'_>,
         is_wanted: &dyn Fn() -> bool,
     ) -> Result<Pushed, PushError> {
         let deadline = Deadline::new(PUSH_TIMEOUT, is_wanted);
-        let advertisement = remote.advertisement(&self.http, deadline)?;
+        match destination {
+            Destination::Http(remote) => {
+                let opened = Opened {
+                    advertisement: remote.advertisement(&self.http, deadline)?,
+                    answer: Box::new(|pack| remote.receive(&self.http, pack, deadline)),
+                };
+                self.push_to(name, context, opened, &remote.secrets(), deadline)
+            }
+            Destination::Ssh(address, key) => {
+                let remote = SshRemote {
+                    address: address.clone(),
+                    key,
+                    known_hosts: &self.known_hosts,
+                };
+                let pushed = remote.connected(deadline, |advertisement, connection| {
+                    let opened = Opened {
+                        advertisement,
+                        answer: Box::new(|pack| connection.receive(pack)),
+                    };
+                    self.push_to(name, context, opened, &[], deadline)
+                });
+                pushed.inspect_err(|_| self.ssh.forget())
+            }
+        }
+    }
+
+    /// What the remote says is told without its `secrets`.
+    fn push_to(
+        &self,
+        name: &str,
+        context: BuildContext,
+        opened: Opened<'_>,
+        secrets: &[&Secret],
+        deadline: Deadline<'_>,
+    ) -> Result<Pushed, PushError> {
         let folder = self.scratch.folder(name);
         let repository = folder.and_then(Repository::create).map_err(|error| {
             PushError::trouble(format!("cannot prepare the push on this computer: {error}"))
@@ -101,48 +167,46 @@ impl Pusher {
                 self.git.forget();
             }
         })?;
-        self.send_pack(&repository, advertisement, remote, deadline)
+        send_pack(&repository, opened, secrets, deadline)
     }
+}
 
-    fn send_pack(
-        &self,
-        repository: &Repository,
-        advertisement: Vec<u8>,
-        remote: &Remote,
-        deadline: Deadline<'_>,
-    ) -> Result<Pushed, PushError> {
-        let lease = format!("--force-with-lease={BRANCH}:");
-        // The last word stands for the address, which is not git's business.
-        let arguments = [
-            "send-pack",
-            "--stateless-rpc",
-            "--helper-status",
-            "--no-progress",
-            &lease,
-            "--stdin",
-            "anonymous",
-        ];
-        let refspec = packet(&format!("{BRANCH}:{BRANCH}\n"));
-        let secrets = remote.secrets();
-        let mut git = GIT.converse(Task {
-            input: vec![refspec, FLUSH.to_vec(), advertisement],
-            secrets: &secrets,
-            ..git::task(repository.path(), &arguments, deadline)
-        })?;
-        let (pack, mut status) = hear_request(&mut git)?;
-        if !pack.is_empty() {
-            let answer = remote.receive(&self.http, pack, deadline)?;
-            git.say(answer);
-        }
-        // It would wait for the rest of an answer that is cut.
-        git.hang_up();
-        while let Some(piece) = git.hear()? {
-            let room = STATUS_LIMIT.saturating_sub(status.len());
-            status.extend(piece.into_iter().take(room));
-        }
-        let status = remote.without_login(&String::from_utf8_lossy(&status));
-        outcome(&status).or_else(|reason| Err(not_taken(reason, &git.complaints()?)))
+fn send_pack(
+    repository: &Repository,
+    opened: Opened<'_>,
+    secrets: &[&Secret],
+    deadline: Deadline<'_>,
+) -> Result<Pushed, PushError> {
+    let lease = format!("--force-with-lease={BRANCH}:");
+    // The last word stands for the address, which is not git's business.
+    let arguments = [
+        "send-pack",
+        "--stateless-rpc",
+        "--helper-status",
+        "--no-progress",
+        &lease,
+        "--stdin",
+        "anonymous",
+    ];
+    let refspec = packet(&format!("{BRANCH}:{BRANCH}\n"));
+    let mut git = GIT.converse(Task {
+        input: vec![refspec, FLUSH.to_vec(), opened.advertisement],
+        secrets,
+        ..git::task(repository.path(), &arguments, deadline)
+    })?;
+    let (pack, mut status) = hear_request(&mut git)?;
+    if !pack.is_empty() {
+        git.say((opened.answer)(pack)?);
     }
+    // It would wait for the rest of an answer that is cut.
+    git.hang_up();
+    while let Some(piece) = git.hear()? {
+        let room = STATUS_LIMIT.saturating_sub(status.len());
+        status.extend(piece.into_iter().take(room));
+    }
+    let status = String::from_utf8_lossy(&status);
+    let status = Secret::scrub_all(secrets.iter().copied(), &status);
+    outcome(&status).or_else(|reason| Err(not_taken(reason, &git.complaints()?)))
 }
 
 /// What is to be posted, which is nothing where the branch exists; and what came behind that.

@@ -113,13 +113,6 @@ impl Remote {
         [encoded, password, user]
     }
 
-    /// `text` without what must not be told of what the remote says.
-    #[must_use]
-    pub fn without_login(&self, text: &str) -> String {
-        let secrets = self.secrets().into_iter();
-        secrets.fold(text.to_owned(), |text, secret| secret.scrub(&text))
-    }
-
     /// What there is and what the remote can do, as `git send-pack` wants to hear it.
     ///
     /// # Errors

@@ -98,6 +98,7 @@ struct Dispatcher {
     /// All of them.
     turns: Vec<Turn>,
     look_for_orphans: Sender<()>,
+    watch_expiries: Sender<Arc<Runner>>,
     /// What waits for the state file to be written.
     to_start: Vec<Task>,
     to_release: Vec<Sender<Infallible>>,

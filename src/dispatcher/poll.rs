@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::mem;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -40,6 +41,8 @@ const IDLE_FOR: Duration = Duration::from_secs(120);
 pub struct Poller {
     pub runner: Arc<Runner>,
     pub events: Sender<Event>,
+    /// Hears of the runner when its coordinator answers for the first time.
+    pub answered: Sender<Arc<Runner>>,
     pub turn: Turn,
     pub stop: Stop,
     pub pace: Pace,
@@ -118,6 +121,7 @@ impl Drop for Poller {
 /// What is remembered from one request to the next.
 struct Memory {
     queue: Queue,
+    has_answered: bool,
     /// The jobs that came last: a coordinator that grants one again is in trouble.
     granted: VecDeque<JobCredentials>,
     backoff: Backoff,
@@ -158,6 +162,7 @@ impl Poller {
     pub fn run(&self) {
         let mut memory = Memory {
             queue: Queue::default(),
+            has_answered: false,
             granted: VecDeque::with_capacity(REMEMBERED_GRANTS),
             backoff: Backoff::new(self.pace.interval.min(LONGEST_BACKOFF), LONGEST_BACKOFF),
             full: None,
@@ -216,7 +221,7 @@ impl Poller {
             }
             Grant::Nothing => {
                 drop(reservation);
-                memory.answered();
+                self.answered(memory);
                 memory.nothing = Some(Instant::now());
                 self.stop.wait(self.pace.interval)
             }
@@ -239,6 +244,14 @@ impl Poller {
         );
     }
 
+    fn answered(&self, memory: &mut Memory) {
+        memory.answered();
+        if !mem::replace(&mut memory.has_answered, true) {
+            // It is watched for as long as this thread runs.
+            let _ = self.answered.send(self.runner.clone());
+        }
+    }
+
     /// Hands a granted job to the main thread.
     fn take(
         &self,
@@ -252,7 +265,7 @@ impl Poller {
             let why = format!("it grants job {} again", job.credentials.id);
             return self.trouble(memory, &why, None);
         }
-        memory.answered();
+        self.answered(memory);
         memory.remember(job.credentials.clone());
         memory.nothing = None;
         reservation.weighed(weight);

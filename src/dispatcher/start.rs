@@ -19,6 +19,7 @@ use crate::logger::{self, Subject};
 use crate::names::JobKey;
 use crate::orphans::search::Search;
 use crate::quota::{Limits, Quota};
+use crate::runner::expiry::Watch;
 use crate::runner::{self, Installation, Runner};
 use crate::shutdown;
 use crate::spacing::LaunchSpacing;
@@ -57,6 +58,7 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
     let (events, incoming) = unbounded();
     let (at_work, all_gone) = bounded(0);
     let (look_for_orphans, wake) = bounded(1);
+    let (watch_expiries, answered) = unbounded();
     let statistics = config.log_statistics.then_some(config.check_interval);
     let mut dispatcher = Dispatcher {
         runners: runner::all(config.runners, &quota, allowed, &installation),
@@ -88,12 +90,18 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
         polling: 0,
         turns: Vec::new(),
         look_for_orphans,
+        watch_expiries,
         to_start: Vec::new(),
         to_release: Vec::new(),
         unsaved: true,
     };
     dispatcher.restore(state.tracked);
     dispatcher.save();
+    let watch = Watch {
+        answered,
+        tenants: dispatcher.tenants.clone(),
+        stop: stop.clone(),
+    };
     let search = Search {
         runners: dispatcher.runners.clone(),
         tenants: dispatcher.tenants.clone(),
@@ -101,6 +109,7 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
         stop,
     };
     search_orphans(search, events.clone())?;
+    watch_for_expiries(watch)?;
     dispatcher.weigh_reference(config.quota, events)?;
     let wakers = Wakers {
         events: incoming,
@@ -121,6 +130,14 @@ fn search_orphans(search: Search, events: Sender<Event>) -> Result<(), ServiceEr
                 let _ = events.send(Event::Found { runner, found });
             });
         });
+    })
+    .map_err(no_thread)
+}
+
+/// After a panic it is over: beginning again would be one more look.
+fn watch_for_expiries(watch: Watch) -> Result<(), ServiceError> {
+    spawn("expiries", watch, |watch| {
+        let _ = watch.run();
     })
     .map_err(no_thread)
 }
@@ -213,6 +230,7 @@ impl Dispatcher {
             let poller = Poller {
                 runner: runner.clone(),
                 events: workers.events.clone(),
+                answered: self.watch_expiries.clone(),
                 turn,
                 stop: workers.stop.clone(),
                 pace: self.pace,

@@ -5,12 +5,14 @@
 //! bears the job's [`MachineName`], so that it can be found again after a crash.
 
 pub mod clever;
+mod expiry;
 pub mod local_docker;
 mod machine;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+pub use self::expiry::Expiry;
 pub use self::machine::{History, Machine, Resource};
 use crate::fact::Fact;
 use crate::names::{JobId, RunnerName};
@@ -146,6 +148,12 @@ pub trait Executor: Send + Sync {
     /// All machines of this runner's jobs that can be found. Where each top-level group has an
     /// account of its own, those of these `tenants` are searched.
     fn machines(&self, runner: &RunnerName, tenants: &BTreeSet<String>) -> Inventory;
+
+    /// When what machines are made with ends, as far as that is told; `tenants` as above. Nothing is
+    /// changed by it, and trouble is none.
+    fn expiries(&self, _tenants: &BTreeSet<String>) -> Vec<Expiry> {
+        Vec::new()
+    }
 
     /// Makes the machine go away, or all machines of its name when there may be an unseen one. One
     /// try; success means that it is seen to be gone.

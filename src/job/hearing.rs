@@ -14,11 +14,16 @@ use crate::coordinator::{Heard, Standing};
 /// minute. A refusal for longer than that is the coordinator's last word, though it is the only one.
 const LONGER_THAN_ANY_LAG: Duration = Duration::from_secs(5 * 60);
 
+/// Replicas that are asked in the same moment lag in the same way. What two kinds of call say is the
+/// last word only if they still say it after this.
+pub const SETTLES_WITHIN: Duration = Duration::from_secs(4);
+
 #[derive(Default)]
 pub struct Hearing {
     /// What has been told and is not over yet, by what it was that did not work.
     troubles: RefCell<BTreeMap<&'static str, Instant>>,
     refused_since: Cell<Option<Instant>>,
+    refused_twice_since: Cell<Option<Instant>>,
 }
 
 impl Hearing {
@@ -36,17 +41,29 @@ impl Hearing {
                     return Standing::Refused(why);
                 }
                 let minutes = LONGER_THAN_ANY_LAG.as_secs() / 60;
-                Standing::Over(format!(
-                    "the coordinator has refused it for {minutes} minutes: {why}"
-                ))
+                let why = format!("the coordinator has refused it for {minutes} minutes: {why}");
+                log::warn!("{why}; nothing else could be heard");
+                Standing::Over(why)
             }
+            Standing::RefusedTwice(_) if self.is_refused_for_good() => {
+                Standing::Over("it has finished, or is not ours any more".to_owned())
+            }
+            twice @ Standing::RefusedTwice(_) => twice,
             // That nothing is heard is no word against it.
             unknown @ Standing::Unknown(_) => unknown,
             known => {
                 self.refused_since.set(None);
+                self.refused_twice_since.set(None);
                 known
             }
         }
+    }
+
+    /// Two kinds of call are refused: whether that has been so for long enough to be believed.
+    pub fn is_refused_for_good(&self) -> bool {
+        let since = self.refused_twice_since.get().unwrap_or_else(Instant::now);
+        self.refused_twice_since.set(Some(since));
+        since.elapsed() >= SETTLES_WITHIN
     }
 
     /// `what` did not work.
@@ -73,7 +90,7 @@ impl Hearing {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{Hearing, LONGER_THAN_ANY_LAG};
+    use super::{Hearing, LONGER_THAN_ANY_LAG, SETTLES_WITHIN};
     use crate::coordinator::{Heard, Standing};
 
     fn hear(hearing: &Hearing, standing: Standing) -> Standing {
@@ -98,5 +115,19 @@ mod tests {
         let almost = long_ago.map(|at| at + Duration::from_secs(60));
         hearing.refused_since.set(almost);
         assert_eq!(hear(&hearing, refused()), refused());
+    }
+
+    #[test]
+    fn two_refusals_in_one_moment_are_believed_when_they_are_repeated_later() {
+        let twice = || Standing::RefusedTwice("401".to_owned());
+        let hearing = Hearing::default();
+        let a_while_ago = Instant::now().checked_sub(SETTLES_WITHIN);
+        assert_eq!(hear(&hearing, twice()), twice());
+        assert_eq!(hear(&hearing, twice()), twice(), "in the same moment");
+        hearing.refused_twice_since.set(a_while_ago);
+        assert_eq!(hear(&hearing, Standing::Active), Standing::Active);
+        assert_eq!(hear(&hearing, twice()), twice(), "it was contradicted");
+        hearing.refused_twice_since.set(a_while_ago);
+        assert!(matches!(hear(&hearing, twice()), Standing::Over(_)));
     }
 }

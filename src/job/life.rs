@@ -208,35 +208,19 @@ fn tell_failure(
     context: &JobContext<'_>,
     require_log: RequireLog,
 ) -> Result<(), Stopped> {
-    const WRITING: &str = "writing to the job's log";
     const FAILING: &str = "telling the coordinator that the job failed";
     let Phase::Ended {
-        untold: Some(Untold { words, reason }),
+        untold: Some(untold),
     } = &job.phase
     else {
         return Ok(());
     };
     context.stop.check()?;
-    let words = one_line(words, Keep::Start(WORDS_AT_MOST));
-    let red = format!("\x1b[31m{words}\x1b[0m\n");
-    let told = match context.coordinator.append_log(&job.credentials, &red) {
-        Appended::Done => {
-            context.hearing.works(WRITING);
-            "its author and the coordinator have been told"
-        }
-        Appended::Refused(why) => {
-            log::info!("the job takes no message any more: {why}");
-            "the coordinator has been told"
-        }
-        Appended::Later(why) => {
-            context.hearing.trouble(WRITING, &why);
-            if require_log == RequireLog::Yes {
-                return Ok(());
-            }
-            "the coordinator has been told, without words for the job's author"
-        }
+    let reason = untold.reason;
+    let Some(told) = tell_author(&untold.words.clone(), job, context, require_log) else {
+        return Ok(());
     };
-    match context.coordinator.fail(&job.credentials, *reason) {
+    match context.coordinator.fail(&job.credentials, reason) {
         Delivery::Done => {
             context.hearing.works(FAILING);
             log::info!("{told}");
@@ -244,7 +228,8 @@ fn tell_failure(
         Delivery::Refused(why) => {
             log::warn!("the coordinator does not take the verdict `failed`: {why}");
         }
-        Delivery::Later(why) => {
+        Delivery::RefusedTwice(_) if context.hearing.is_refused_for_good() => log::info!("{told}"),
+        Delivery::RefusedTwice(why) | Delivery::Later(why) => {
             context.hearing.trouble(FAILING, &why);
             return Ok(());
         }
@@ -252,6 +237,45 @@ fn tell_failure(
     job.phase = Phase::Ended { untold: None };
     context.report.note(job);
     Ok(())
+}
+
+/// Writes the words into the job's log, once, and says who knows of the failure when the coordinator
+/// does. Nothing, if that must wait.
+fn tell_author(
+    words: &str,
+    job: &mut Job,
+    context: &JobContext<'_>,
+    require_log: RequireLog,
+) -> Option<&'static str> {
+    const WRITING: &str = "writing to the job's log";
+    const BOTH: &str = "its author and the coordinator have been told";
+    if words.is_empty() {
+        return Some(BOTH);
+    }
+    let shown = one_line(words, Keep::Start(WORDS_AT_MOST));
+    let red = format!("\x1b[31m{shown}\x1b[0m\n");
+    match context.coordinator.append_log(&job.credentials, &red) {
+        Appended::Done => {
+            context.hearing.works(WRITING);
+            if let Phase::Ended {
+                untold: Some(untold),
+            } = &mut job.phase
+            {
+                untold.words.clear();
+            }
+            context.report.note(job);
+            Some(BOTH)
+        }
+        Appended::Refused(why) => {
+            log::info!("the job takes no message any more: {why}");
+            Some("the coordinator has been told")
+        }
+        Appended::Later(why) => {
+            context.hearing.trouble(WRITING, &why);
+            (require_log == RequireLog::No)
+                .then_some("the coordinator has been told, without words for the job's author")
+        }
+    }
 }
 
 /// Tells it again until it has arrived. The machine is gone by then, so this costs nothing.

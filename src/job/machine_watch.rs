@@ -14,6 +14,8 @@ const EVERY: Duration = Duration::from_secs(30);
 /// For the job's result to arrive, after its machine has ended.
 const LAST_WORDS: Duration = Duration::from_secs(15);
 
+const LOOKING: &str = "looking whether the job's machine is still there";
+
 pub(super) struct MachineWatch<'a> {
     machine: &'a Machine,
     context: &'a JobContext<'a>,
@@ -41,11 +43,17 @@ impl<'a> MachineWatch<'a> {
         }
         let machine = self.machine;
         let lost = self.context.executor.is_lost(machine);
-        let lost = lost.unwrap_or_else(|why| {
-            let name = &machine.name;
-            log::debug!("looking whether machine {name} is still there: {why}");
-            None
-        });
+        let hearing = &self.context.hearing;
+        let lost = match lost {
+            Ok(lost) => {
+                hearing.works(LOOKING);
+                lost
+            }
+            Err(why) => {
+                hearing.trouble(LOOKING, &why);
+                None
+            }
+        };
         let was_lost = std::mem::replace(&mut self.was_lost, lost.is_some());
         self.next = Instant::now() + if lost.is_some() { LAST_WORDS } else { EVERY };
         match lost {

@@ -48,7 +48,7 @@ pub enum Phase {
 /// What its author and the coordinator are told of a failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Untold {
-    /// For the job's log.
+    /// For the job's log; empty, once they are there.
     pub words: String,
     pub reason: FailureReason,
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Job;
 use super::context::JobContext;
+use super::hearing::SETTLES_WITHIN;
 use super::machine_watch::MachineWatch;
 use crate::backoff::Backoff;
 use crate::coordinator::{Ask, Heard, LogProbe, Standing};
@@ -23,15 +24,16 @@ const SLOW_AFTER: Duration = Duration::from_secs(60);
 /// Tells the coordinator that we have the job. Ends it, if it is not wanted any more. Trouble with
 /// the call changes nothing: the job is ours until somebody says otherwise.
 pub(super) fn greet(job: &JobCredentials, context: &JobContext<'_>) -> Result<(), Halt> {
-    context.stop.check()?;
-    let heard = context.coordinator.standing(job, Ask::Greeting);
-    match context
-        .hearing
-        .hear("telling the coordinator that we have the job", heard)
-    {
-        Standing::Active | Standing::Refused(_) | Standing::Unknown(_) => Ok(()),
-        Standing::Canceling => Err(canceled()),
-        Standing::Over(why) => Err(Halt::Over(why)),
+    const GREETING: &str = "telling the coordinator that we have the job";
+    loop {
+        context.stop.check()?;
+        let heard = context.coordinator.standing(job, Ask::Greeting);
+        match context.hearing.hear(GREETING, heard) {
+            Standing::Active | Standing::Refused(_) | Standing::Unknown(_) => return Ok(()),
+            Standing::Canceling => return Err(canceled()),
+            Standing::Over(why) => return Err(Halt::Over(why)),
+            Standing::RefusedTwice(_) => context.stop.wait(SETTLES_WITHIN)?,
+        }
     }
 }
 
@@ -99,7 +101,7 @@ pub(super) fn await_start(
             Standing::Active => machine.check()?,
             Standing::Canceling => return Err(canceled()),
             Standing::Over(why) => return Err(Halt::Over(why)),
-            Standing::Refused(_) | Standing::Unknown(_) => {}
+            Standing::Refused(_) | Standing::RefusedTwice(_) | Standing::Unknown(_) => {}
         }
         // Only a coordinator that answers can say that nothing has happened.
         if has_grown == Some(false) && since.elapsed() >= watch.timeout {
@@ -156,6 +158,7 @@ pub(super) fn await_end(job: &Job, context: &JobContext<'_>) -> Result<Infallibl
                 interval
             }
             Standing::Over(why) => return Err(Halt::Over(why)),
+            Standing::RefusedTwice(_) => SETTLES_WITHIN,
             Standing::Refused(_) | Standing::Unknown(_) => trouble.pause(),
         };
         context.stop.wait(pause)?;

@@ -49,7 +49,7 @@ impl Search {
                 }
                 tell(runner, inventory.machines);
             }
-            if self.stop.wait_or(&self.wake, pause)? {
+            if self.stop.wait_or(&self.wake, pause)?.is_some() {
                 self.stop.wait(late)?;
             }
         }

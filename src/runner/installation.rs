@@ -1,7 +1,7 @@
 //! What all runners of a process share, and what tells this installation from all others.
 
 use std::fs;
-use std::path::{Path, absolute};
+use std::path::{Path, PathBuf, absolute};
 
 use rustix::system::uname;
 
@@ -9,6 +9,7 @@ use crate::deploy::push::Pusher;
 use crate::deploy::scratch::Scratch;
 use crate::digest::{hmac_sha256_hex, random_hex, sha256_hex};
 use crate::http::Http;
+use crate::whole_file::beside;
 
 pub struct Installation {
     /// For services that the system knows.
@@ -27,7 +28,11 @@ impl Installation {
     pub fn of(state_file: &Path, remembered: Option<&str>, scratch: Scratch, http: Http) -> Self {
         let system_id = system_id(remembered);
         Self {
-            pusher: Pusher::new(http.for_another_service(), scratch.clone()),
+            pusher: Pusher::new(
+                http.for_another_service(),
+                scratch.clone(),
+                beside(&absolute_path(state_file), ".known_hosts"),
+            ),
             http,
             scratch,
             mark: mark(&system_id, state_file),
@@ -59,7 +64,7 @@ fn system_id(remembered: Option<&str>) -> String {
 /// Two services on one machine have the same id, but never the same state file; a copy of a machine
 /// has both, but another name.
 fn mark(system_id: &str, state_file: &Path) -> String {
-    let path = absolute(state_file).unwrap_or_else(|_| state_file.to_owned());
+    let path = absolute_path(state_file);
     // Not from /proc/sys, which the unit hides.
     let names = uname();
     let host = names.nodename().to_bytes();
@@ -67,6 +72,10 @@ fn mark(system_id: &str, state_file: &Path) -> String {
     let parts = [path.as_os_str().as_encoded_bytes(), b"@", host, b"\n"];
     let hash = sha256_hex(&parts, BYTES);
     format!("{system_id}.{hash}")
+}
+
+fn absolute_path(path: &Path) -> PathBuf {
+    absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Of a hash, as gitlab-runner shows it.

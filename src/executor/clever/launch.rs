@@ -1,14 +1,17 @@
 //! From an application to a machine that starts: wait for its git repository, push the job.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::{CleverDocker, PATIENCE, Remembered, words};
 use crate::backoff::Backoff;
 use crate::clever::{Account, Credential};
-use crate::deploy::push::Pushed;
+use crate::config::StandIn;
+use crate::deploy::push::{Destination, Pushed};
 use crate::deploy::remote::{PushError, Remote};
 use crate::deploy::{BuildContext, trusted};
-use crate::executor::{Failure, Halt, Machine, Patience};
+use crate::executor::{Halt, Machine, Patience};
+use crate::foreign::{Keep, bare_address, one_line};
 use crate::payload::Payload;
 use crate::secret::Secret;
 
@@ -32,10 +35,16 @@ impl CleverDocker {
         loop {
             let last = match self.tenants.with_account(tenant, |account| {
                 let owner = self.owner_of(application, account);
-                Ok(self.api.get(&owner, &application.id)?)
+                let application = self.api.get(&owner, &application.id)?;
+                Ok((application, self.ssh_key_for(account).is_some()))
             }) {
-                Ok(application) if application.has_repository() => {
-                    return Ok(self.push_url(machine, application.push_url)?);
+                Ok((application, by_ssh)) if application.has_repository() => {
+                    let url = if by_ssh {
+                        self.ssh_url(application.ssh_url.as_deref())
+                    } else {
+                        self.http_url(machine, application.push_url)
+                    };
+                    return Ok(url.map_err(|why| words::unusable(&machine.name, &why))?);
                 }
                 Ok(_) => "it is still being created".to_owned(),
                 Err(error) => {
@@ -59,9 +68,28 @@ impl CleverDocker {
         }
     }
 
-    fn push_url(&self, machine: &Machine, url: Option<String>) -> Result<String, Failure> {
-        let unusable = |why: &str| words::unusable(&machine.name, why);
-        let url = url.ok_or_else(|| unusable("it has no HTTP address to push to"))?;
+    /// With what is pushed by ssh, if it is.
+    fn ssh_key_for(&self, account: &Account) -> Option<&Path> {
+        match (&account.credential, &self.settings.git_logins.for_api_token) {
+            (Credential::ApiToken(_), Some(StandIn::SshKey(key))) => Some(key),
+            _ => None,
+        }
+    }
+
+    fn ssh_url(&self, url: Option<&str>) -> Result<String, String> {
+        let url = url.ok_or("it has no address to push to by ssh (cc_ssh_key)")?;
+        if trusted::over_ssh(url, &self.settings.api_url).is_some() {
+            return Ok(url.to_owned());
+        }
+        let shown = one_line(&bare_address(url), Keep::Start(200));
+        Err(format!(
+            "its git repository is said to be at {shown:?}, which by ssh is neither one of Clever \
+             Cloud's nor where cc_api_url is; the job is not sent there"
+        ))
+    }
+
+    fn http_url(&self, machine: &Machine, url: Option<String>) -> Result<String, String> {
+        let url = url.ok_or("it has no HTTP address to push to")?;
         if trusted::is_trusted(&url, &self.settings.api_url) {
             return Ok(url);
         }
@@ -69,11 +97,10 @@ impl CleverDocker {
         let account = self.tenants.account(machine.tenant.as_deref());
         let host =
             account.map_or_else(|_| String::new(), |account| account.credential.scrub(&host));
-        let why = format!(
+        Err(format!(
             "its git repository is said to be at {host:?}, which is neither one of Clever Cloud's \
              over https nor where cc_api_url is; the token is not sent there"
-        );
-        Err(unusable(&why))
+        ))
     }
 
     /// Hands the job over. A branch that exists was pushed by us before.
@@ -130,10 +157,12 @@ impl CleverDocker {
     /// User and password of the git remote (Clever page, 1.6): either may be the secret.
     fn git_login(&self, account: &Account) -> (Secret, Secret) {
         let logins = &self.settings.git_logins;
-        match (&account.credential, &logins.pair) {
+        match (&account.credential, &logins.for_api_token) {
             (Credential::OAuth { user, .. }, _) => (user.key.clone(), user.secret.clone()),
             (Credential::ServiceToken(token), _) => (token.clone(), Secret::new("")),
-            (Credential::ApiToken(_), Some(pair)) => (pair.key.clone(), pair.secret.clone()),
+            (Credential::ApiToken(_), Some(StandIn::OAuth { user, .. })) => {
+                (user.key.clone(), user.secret.clone())
+            }
             // An API token is not known to push; the remote says so.
             (Credential::Token(token) | Credential::ApiToken(token), _) => {
                 (logins.user.clone(), token.clone())
@@ -156,10 +185,18 @@ impl CleverDocker {
                 may_pass: error.may_pass(),
                 ..PushError::trouble(error.to_string())
             })?;
-        let (user, password) = self.git_login(&account);
-        let remote = Remote::new(url, &user, &password);
+        let by_ssh = self
+            .ssh_key_for(&account)
+            .zip(trusted::over_ssh(url, &self.settings.api_url));
+        let destination = by_ssh.map_or_else(
+            || {
+                let (user, password) = self.git_login(&account);
+                Destination::Http(Remote::new(url, &user, &password))
+            },
+            |(key, address)| Destination::Ssh(address, key),
+        );
         let is_wanted = || patience.wait(Duration::ZERO).is_ok();
         self.pusher
-            .push(machine.name.as_str(), context, &remote, &is_wanted)
+            .push(machine.name.as_str(), context, &destination, &is_wanted)
     }
 }

@@ -6,6 +6,7 @@
 //! before creating again; once a creation was ever in doubt, delete by name in the end.
 
 mod creation;
+mod expiry;
 mod launch;
 mod ownership;
 mod probe;
@@ -15,6 +16,7 @@ mod trouble;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -22,12 +24,13 @@ use self::ownership::{MARK, Maker};
 use self::remembered::Remembered;
 use self::tenants::Tenants;
 use self::trouble::Trouble;
-use super::{Executor, Failure, Found, Halt, Inventory, Machine, NoWeight, Patience};
+use super::{Executor, Expiry, Failure, Found, Halt, Inventory, Machine, NoWeight, Patience};
 use crate::clever::{Account, Api, Catalogue, Deletion, Flavor, MachineType};
 use crate::config::values::AuthKind;
-use crate::config::{CleverSettings, Tenancy, kind_of};
+use crate::config::{CleverSettings, StandIn, Tenancy, kind_of};
 use crate::coordinator::Coordinator;
 use crate::deploy::InnerRunner;
+use crate::deploy::presence::Presence;
 use crate::deploy::push::Pusher;
 use crate::fact::Fact;
 use crate::http::Http;
@@ -92,6 +95,16 @@ impl CleverDocker {
             settings,
             undeletable: Mutex::default(),
         }
+    }
+
+    /// The programs that a push needs.
+    fn tools(&self) -> impl Iterator<Item = &Presence> {
+        let by_ssh = matches!(
+            self.settings.git_logins.for_api_token,
+            Some(StandIn::SshKey(_))
+        );
+        let ssh = by_ssh.then(|| self.pusher.ssh());
+        iter::once(self.pusher.git()).chain(ssh)
     }
 
     /// The flavor that a job asks for, or the default one.
@@ -248,7 +261,7 @@ impl Executor for CleverDocker {
     }
 
     fn is_in_doubt(&self) -> bool {
-        self.tenants.was_refused() || !self.pusher.git().is_known()
+        self.tenants.was_refused() || self.tools().any(|tool| !tool.is_known())
     }
 
     fn weigh(&self, payload: &Payload) -> Option<Weight> {
@@ -334,6 +347,14 @@ impl Executor for CleverDocker {
             }
         }
         inventory
+    }
+
+    fn expiries(&self, tenants: &BTreeSet<String>) -> Vec<Expiry> {
+        let of_tenants = self.tenants.known(tenants).into_iter();
+        of_tenants
+            .flat_map(|tenant| self.account_expiries(tenant.as_deref()))
+            .chain(self.stand_in_expiry())
+            .collect()
     }
 
     fn decommission(&self, machine: &Machine) -> Result<(), String> {

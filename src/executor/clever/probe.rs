@@ -10,6 +10,7 @@ use super::{CleverDocker, Tenancy, Trouble, words};
 use crate::clever::{Account, Credential, MachineType};
 use crate::clock;
 use crate::config::kind_of;
+use crate::deploy::presence::Presence;
 use crate::fact::{Fact, Verdict};
 use crate::foreign::{Keep, one_line};
 use crate::thread::lock;
@@ -23,7 +24,7 @@ const ROLE: &str = "role";
 impl CleverDocker {
     /// See [`crate::executor::Executor::probe`].
     pub(super) fn facts(&self) -> Vec<Fact> {
-        let mut facts = vec![self.pusher.git().check()];
+        let mut facts: Vec<_> = self.tools().map(Presence::check).collect();
         match self.tenants.probe() {
             None => facts.extend(self.account_facts(None, Verdict::Bad)),
             Some(Ok(())) => facts.push(Fact::good(GROUPS, "their custom attributes can be read")),

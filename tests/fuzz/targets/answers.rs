@@ -11,6 +11,7 @@
 
 use std::collections::BTreeSet;
 use std::mem;
+use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -279,7 +280,7 @@ fn clever() -> CleverDocker {
         flavor_prefix: "heptapod-runner-".to_owned(),
         git_logins: GitLogins {
             user: Secret::new("Jenkins"),
-            pair: None,
+            for_api_token: None,
         },
         environment: Vec::new(),
         tenancy: Tenancy::Single {
@@ -293,7 +294,7 @@ fn clever() -> CleverDocker {
         authorities: None,
     };
     let coordinator = Coordinator::new(HTTP.clone(), &SERVICE.url);
-    let pusher = Pusher::new(HTTP.clone(), Scratch::none());
+    let pusher = Pusher::new(HTTP.clone(), Scratch::none(), PathBuf::new());
     CleverDocker::new(
         settings,
         HTTP.clone(),

@@ -148,14 +148,20 @@ impl Scene {
     /// Puts a shell script named `git` before the real one, which it can call as `real_git`. It can
     /// use the folder that is returned, as `$folder`.
     pub fn wrap_git(&mut self, script: &str) -> PathBuf {
-        let folder = self.folder.path().join("git");
+        self.wrap("git", script)
+    }
+
+    /// The same for another program.
+    pub fn wrap(&mut self, program: &str, script: &str) -> PathBuf {
+        let folder = self.folder.path().join("programs");
         fs::create_dir_all(&folder).unwrap();
         let path = std::env::var("PATH").unwrap();
         let place = folder.display();
-        let real = format!("real_git() {{ PATH='{path}' git \"$@\"; }}");
+        let real = format!("real_{program}() {{ PATH='{path}' {program} \"$@\"; }}");
         let text = format!("#!/bin/sh\nfolder='{place}'\n{real}\n{script}\n");
-        fs::write(folder.join("git"), text).unwrap();
-        fs::set_permissions(folder.join("git"), Permissions::from_mode(0o755)).unwrap();
+        fs::write(folder.join(program), text).unwrap();
+        let executable = Permissions::from_mode(0o755);
+        fs::set_permissions(folder.join(program), executable).unwrap();
         let path = format!("{place}:{path}");
         self.environment.push(("PATH".to_owned(), path));
         folder

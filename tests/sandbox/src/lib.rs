@@ -23,7 +23,7 @@ mod times;
 
 pub use clever::{
     AppView, BillLine, Clever, CleverSettings, DeploymentView, Hook, InstanceView, Key, Latencies,
-    Quirks, Role,
+    Quirks, Role, SshRemote, TokenEnd,
 };
 pub use coordinator::{
     Access, Action, Coordinator, CoordinatorSettings, Deadlines, Era, JobCall, JobId, JobRequest,

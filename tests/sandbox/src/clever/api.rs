@@ -10,7 +10,7 @@ use super::keys::{Door, Key};
 use super::render::message;
 use super::settings::Role;
 use super::world::World;
-use super::{applications, deployments, logs, person, products};
+use super::{applications, deployments, ends, logs, person, products};
 use crate::http::{Passage, Request, Response, Service};
 use crate::ids::uuid;
 use crate::journal::Source;
@@ -120,6 +120,7 @@ impl Api {
                     .or_else(|| deployments::handle(world, request, id, rest))
                     .unwrap_or_else(|| self.no_such_call(request))
             }
+            ("GET", ["service-tokens"]) => ends::of_service_tokens(world, organization),
             ("GET", ["deployments"]) => deployments::of_all(world, organization, request),
             _ => self.no_such_call(request),
         }

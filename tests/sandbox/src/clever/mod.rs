@@ -4,12 +4,15 @@
 //! everything has ended. Modules: [`api`] is the front door with `products`, `applications` and
 //! `deployments` behind it; `wanted` reads requests and `render` writes answers; `world` is the
 //! memory they share, `model` its contents, `hosting` what follows a push, `keys` what a credential
-//! is, `door` who may push, `person` what somebody sees of themselves, `logs` what machines said. It may not know coordinators or jobs: those are the machines' business.
+//! is, `door` who may push, `ssh` the other way to do it, `person` what somebody sees of themselves, `ends`
+//! when a credential ends, `logs` what machines said. It may not know coordinators or jobs: those are the
+//! machines' business.
 
 mod api;
 mod applications;
 mod deployments;
 mod door;
+mod ends;
 mod flavors;
 mod hosting;
 mod keys;
@@ -19,6 +22,7 @@ mod person;
 mod products;
 mod render;
 mod settings;
+mod ssh;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -45,11 +49,13 @@ use crate::journal::Journal;
 use crate::machine::MachineBehaviour;
 
 pub(crate) use self::door::{Admission, Visitor};
+pub use self::ends::TokenEnd;
 pub use self::flavors::usual_flavors;
 pub(crate) use self::hosting::{Order, Outcome};
 pub use self::keys::Key;
 pub(crate) use self::model::InstanceState;
 pub use self::settings::{CleverSettings, Hook, Latencies, Quirks, Role};
+pub use self::ssh::SshRemote;
 pub use self::views::{AppView, BillLine, DeploymentView, InstanceView};
 pub(crate) use self::world::World;
 

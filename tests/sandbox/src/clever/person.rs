@@ -29,6 +29,19 @@ pub(super) struct ApiToken {
     shown: Value,
 }
 
+impl ApiToken {
+    fn shown(&self, world: &World) -> Value {
+        let mut shown = self.shown.clone();
+        let is_it = |key: &Key| matches!(key, Key::ApiToken(token) if *token == self.token);
+        if let Some(end) = world.end_of(is_it) {
+            shown["name"] = end.name.into();
+            shown["creationDate"] = iso_of_ms(end.made * 1000).into();
+            shown["expirationDate"] = iso_of_ms(end.ends * 1000).into();
+        }
+        shown
+    }
+}
+
 /// Below `/v2/self`, and the summary.
 pub(super) fn handle(
     world: &World,
@@ -43,8 +56,8 @@ pub(super) fn handle(
     }
     Some(match (request.method.as_str(), path) {
         ("GET", ["self"]) => Response::json(200, &profile()),
-        ("GET", ["self", "tokens", "current"]) => Response::json(200, &pair(request)),
-        ("GET", ["self", "tokens"]) => Response::json(200, &json!([pair(request)])),
+        ("GET", ["self", "tokens", "current"]) => Response::json(200, &pair(world, request)),
+        ("GET", ["self", "tokens"]) => Response::json(200, &json!([pair(world, request)])),
         ("GET", ["summary"]) => Response::json(200, &summary(&state, &owned)),
         _ => return None,
     })
@@ -63,7 +76,7 @@ pub(super) fn api_tokens(world: &World, request: &Request, path: &[&str]) -> Opt
         ("GET", []) => {
             let shown: Vec<_> = known(&mut state, &owned)
                 .iter()
-                .map(|it| it.shown.clone())
+                .map(|it| it.shown(world))
                 .collect();
             Response::json(200, &shown.into())
         }
@@ -91,16 +104,21 @@ fn profile() -> Value {
 }
 
 /// The pair that the request was signed with.
-fn pair(request: &Request) -> Value {
+fn pair(world: &World, request: &Request) -> Value {
     let header = request.header("Authorization").unwrap_or_default();
     let token = header
         .split("oauth_token=\"")
         .nth(1)
         .and_then(|rest| rest.split('"').next());
     let now = now_ms();
+    let shown = |key: &Key| matches!(key, Key::OAuth { .. }) && key.opens(Door::Api, request);
+    let end = world.end_of(shown);
+    let (made, ends) = end.map_or((now, now + PAIR_DAYS * DAY_MS), |end| {
+        (end.made * 1000, end.ends * 1000)
+    });
     json!({
         "token": token, "consumer": {"name": "Clever Tools", "key": CONSUMER.0},
-        "creationDate": now, "expirationDate": now + PAIR_DAYS * DAY_MS, "lastUtilisation": now,
+        "creationDate": made, "expirationDate": ends, "lastUtilisation": now,
         "ip": "127.0.0.1", "rights": {"almighty": true},
     })
 }

@@ -61,7 +61,7 @@ impl World {
             "shutdownable": false,
             "type": "GIT",
             "repoState": repository_state.unwrap_or(repository.as_str()),
-            "url": format!("git+ssh://git@push-n3-par.sandbox.invalid/{id}.git"),
+            "url": self.ssh_url(id),
         });
         if !state.quirks.without_http_url {
             object["httpUrl"] = self.http_url(id).into();

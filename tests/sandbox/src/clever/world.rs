@@ -12,6 +12,7 @@ use std::{fs, io};
 
 use serde_json::Value;
 
+use super::ends::TokenEnd;
 use super::model::{AppState, Application, Organization, RepositoryState, Shown, Spec};
 use super::person::ApiToken;
 use super::settings::{CleverSettings, Latencies, Quirks};
@@ -30,6 +31,10 @@ pub(crate) struct World {
     pub folder: PathBuf,
     /// Where the git remote listens.
     pub git_url: OnceLock<String>,
+    /// Where it listens over ssh, if it does.
+    pub ssh_url: Mutex<Option<String>>,
+    /// Of credentials.
+    pub(super) ends: Mutex<Vec<TokenEnd>>,
     state: Mutex<State>,
     errands: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -75,6 +80,8 @@ impl World {
             stop: owner.stop(),
             folder,
             git_url: OnceLock::new(),
+            ssh_url: Mutex::default(),
+            ends: Mutex::default(),
             state: Mutex::new(State {
                 organizations: Vec::new(),
                 applications: Vec::new(),

@@ -19,7 +19,7 @@ mod settings;
 mod spec;
 #[cfg(test)]
 mod tests;
-mod tokens;
+pub(crate) mod tokens;
 mod trace;
 mod update;
 mod variables;
@@ -151,6 +151,11 @@ impl Coordinator {
     /// A paused runner gets no job, and is not told why.
     pub fn pause_runner(&self, token: &str) {
         self.change_runner(token, |runner| runner.paused = true);
+    }
+
+    /// From now on its token ends, so many seconds after 1970.
+    pub fn set_token_end(&self, token: &str, ends: u64) {
+        self.change_runner(token, |runner| runner.spec.token_ends = Some(ends));
     }
 
     pub fn resume_runner(&self, token: &str) {

@@ -78,7 +78,11 @@ pub fn verify(world: &World, request: &Request) -> Reply {
         Era::Before17 => Response::text(200, "200"),
         Era::Current => Response::json(
             200,
-            &json!({"id": runner.id, "token": token, "token_expires_at": null}),
+            &json!({
+                "id": runner.id,
+                "token": token,
+                "token_expires_at": runner.spec.token_ends.map(|at| crate::times::iso_of_ms(at * 1000)),
+            }),
         ),
     })
 }

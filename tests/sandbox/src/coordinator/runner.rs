@@ -16,6 +16,8 @@ pub struct RunnerSpec {
     pub run_untagged: bool,
     /// `None`: the whole instance's. Otherwise projects, or groups with all below them.
     pub namespaces: Option<Vec<String>>,
+    /// When its token ends, in seconds since 1970.
+    pub token_ends: Option<u64>,
 }
 
 /// One request for a job.
@@ -47,6 +49,7 @@ impl RunnerSpec {
             tags: Vec::new(),
             run_untagged: true,
             namespaces: None,
+            token_ends: None,
         }
     }
 
