@@ -7,7 +7,9 @@
 mod api;
 mod catalogue;
 mod credential;
+mod prices;
 
 pub(crate) use api::{Account, Api, ApiError, Application, Deletion, Wanted, is_plain};
 pub use catalogue::{Catalogue, Flavor, MachineType};
 pub use credential::{Credential, Pair};
+pub use prices::Prices;
