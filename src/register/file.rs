@@ -12,10 +12,13 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::section::{self, Globals, NewRunner};
+use super::section::{self, Executor, Globals, NewRunner};
 use crate::config::keys::{self, Key};
 use crate::secret::Secret;
 use crate::whole_file::{self, MODE, beside};
+
+/// Whose the service is, by its unit.
+const SERVICE_USER: &str = "heptapod-runner";
 
 /// The file as it is found.
 pub struct Configuration {
@@ -129,6 +132,29 @@ impl Configuration {
         (mode & !MODE != 0).then_some(mode)
     }
 
+    /// Fails if no runner could be added, whatever it is.
+    ///
+    /// # Errors
+    /// As below.
+    pub fn takes_a_runner(&self) -> Result<(), String> {
+        let globals = Globals {
+            state_file: String::new(),
+            concurrent: 1,
+        };
+        let runner = NewRunner {
+            name: String::new(),
+            url: String::new(),
+            executor: Executor::LocalDocker,
+        };
+        let addition = Addition {
+            globals: self.takes_globals().then_some(&globals),
+            jobs: (!self.has_quota()).then_some(1),
+            runner: &runner,
+            token: &Secret::new(""),
+        };
+        self.with(&addition).map(drop)
+    }
+
     /// The file's new text: all that was there, and the addition.
     ///
     /// # Errors
@@ -162,7 +188,7 @@ impl Configuration {
         Ok(text)
     }
 
-    fn runners(&self) -> impl Iterator<Item = &Table> {
+    pub fn runners(&self) -> impl Iterator<Item = &Table> {
         runners_in(&self.document)
     }
 }
@@ -214,11 +240,11 @@ impl Replacement {
     }
 
     /// A program that reads the file now must be able to read it afterwards. A new file is for
-    /// whom its folder was made, if we may give it away.
+    /// whom its folder was made, or else for the service's user, if we may give it away.
     fn keep_owner(&self) -> Result<(), String> {
         let (Ok(old), Ok(new)) = (fs::metadata(&self.path), self.new.file().metadata()) else {
-            if let Ok(folder) = fs::metadata(folder_of(&self.path)) {
-                let _ = fchown(self.new.file(), Some(folder.uid()), Some(folder.gid()));
+            if let Some((user, group)) = owner_of_new(folder_of(&self.path)) {
+                let _ = fchown(self.new.file(), Some(user), Some(group));
             }
             return Ok(());
         };
@@ -241,6 +267,28 @@ impl Replacement {
     pub fn finish(self, content: &str) -> io::Result<()> {
         self.new.finish(|file| file.write_all(content.as_bytes()))
     }
+}
+
+/// User and group whose a new file in this folder should be.
+fn owner_of_new(folder: &Path) -> Option<(u32, u32)> {
+    let folder = fs::metadata(folder).ok()?;
+    if folder.uid() != 0 {
+        return Some((folder.uid(), folder.gid()));
+    }
+    service_user(&fs::read_to_string("/etc/passwd").ok()?)
+}
+
+/// The service's user and its group, as passwd(5) has them.
+fn service_user(passwd: &str) -> Option<(u32, u32)> {
+    let mut users = passwd
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>());
+    users.find_map(|user| match user[..] {
+        [name, _, user, group, ..] if name == SERVICE_USER => {
+            Some((user.parse().ok()?, group.parse().ok()?))
+        }
+        _ => None,
+    })
 }
 
 /// Held by one process at a time; its file goes with it.
