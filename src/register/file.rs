@@ -5,6 +5,8 @@
 //! one. The trap: the place must be known to be good before a coordinator registers a runner,
 //! because that runner's token exists nowhere else.
 
+mod removal;
+
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
@@ -112,6 +114,13 @@ impl Configuration {
         longer.is_ok_and(|document| document.contains_key("state_file"))
     }
 
+    /// Whether the quota is told in jobs of this runner.
+    pub fn measures_quota_by(&self, name: &str) -> bool {
+        let quota = self.document.get(keys::QUOTA_COMPUTATION.name());
+        let quota = quota.and_then(Value::as_table);
+        quota.is_some_and(|quota| text(quota, keys::REFERENCE_RUNNER.name()) == name)
+    }
+
     pub fn has_runner_named(&self, name: &str) -> bool {
         self.runners().any(|runner| text(runner, "name") == name)
     }
@@ -191,6 +200,20 @@ impl Configuration {
     pub fn runners(&self) -> impl Iterator<Item = &Table> {
         runners_in(&self.document)
     }
+
+    /// The text without the `[[runners]]` section of this number, counted from 0.
+    ///
+    /// # Errors
+    /// A text for the operator, when that can't be done without a change to the rest.
+    pub fn without(&self, number: usize) -> Result<String, String> {
+        let without = removal::without(&self.text, &self.document, number);
+        without.ok_or_else(|| {
+            format!(
+                "the section can't be cut out of {}; remove it by hand",
+                self.path.display()
+            )
+        })
+    }
 }
 
 fn parse(text: &str) -> Result<Table, String> {
@@ -206,7 +229,7 @@ fn runners_in(document: &Table) -> impl Iterator<Item = &Table> {
     runners.into_iter().flatten().filter_map(Value::as_table)
 }
 
-fn text<'a>(table: &'a Table, key: &str) -> &'a str {
+pub fn text<'a>(table: &'a Table, key: &str) -> &'a str {
     table.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 

@@ -10,6 +10,7 @@ mod answers;
 mod cache;
 mod clever;
 mod clever_tools;
+mod commands;
 mod file;
 mod flavors;
 mod probe;
@@ -28,6 +29,7 @@ use std::process::ExitCode;
 use log::LevelFilter;
 
 use self::answers::Answers;
+pub use self::commands::{COMMANDS, Command};
 use self::file::{Addition, Configuration, Replacement};
 use self::prompt::Person;
 pub use self::questions::COMMAND_LINE;
@@ -59,6 +61,10 @@ impl From<String> for Trouble {
 
 /// The program `heptapod-paas-runner-register`.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut arguments = arguments.into_iter().peekable();
+    if let Some(command) = arguments.peek().and_then(|first| Command::named(first)) {
+        return command.run(arguments.skip(1));
+    }
     let given = match COMMAND_LINE.read(arguments) {
         Ok(given) => given,
         Err(exit_code) => return exit_code,

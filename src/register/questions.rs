@@ -199,7 +199,8 @@ pub static COMMAND_LINE: CommandLine<Given> = CommandLine {
     program: "heptapod-paas-runner-register",
     about: "\
 Makes a runner known to a GitLab or Heptapod instance, and adds it to a configuration of
-heptapod-paas-runner. What is not given is asked for.
+heptapod-paas-runner. What is not given is asked for. As its first argument, `verify`, `list` or
+`unregister` does that with the runners of a configuration.
 ",
     operand: Some(Operand {
         name: "CONFIG",

@@ -23,6 +23,19 @@ pub fn not_registered(url: &str, kind: TokenKind, trouble: &NotRegistered) -> St
     format!("{tried}: {}. {advice}", told(trouble))
 }
 
+/// The same of a runner that should be forgotten.
+pub fn not_unregistered(url: &str, trouble: &NotRegistered) -> String {
+    let advice = match trouble {
+        NotRegistered::Refused { status, .. } => refused(*status, TokenKind::Authentication),
+        NotRegistered::Stranger { status, .. } => answered_by_a_stranger(*status),
+        _ => "Look there into the list of runners, and try again",
+    };
+    format!(
+        "cannot unregister the runner at {url}: {}. {advice}",
+        told(trouble)
+    )
+}
+
 /// The same of an address at which there should be a coordinator.
 pub fn no_coordinator(url: &str, trouble: &NotRegistered) -> String {
     let advice = match trouble {

@@ -1,6 +1,7 @@
 //! A runner is registered in one conversation, and the configuration that it leaves works.
 
 mod answers;
+mod commands;
 mod refusals;
 mod terminal;
 
