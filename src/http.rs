@@ -284,9 +284,12 @@ impl Http {
         for (name, value) in &call.headers {
             request = request.header(*name, value);
         }
-        // GET and DELETE carry no body, not even an empty one; an empty PATCH says so in its length.
+        // GET and DELETE carry no body, not even an empty one, unless a call has one all the same; an empty
+        // PATCH says so in its length.
         let exchanged = match call.method {
-            Method::GET | Method::DELETE => self.exchange(call, request.body(())),
+            Method::GET | Method::DELETE if call.body.is_empty() => {
+                self.exchange(call, request.body(()))
+            }
             _ => self.exchange(call, request.body(call.body.as_slice())),
         };
         let mut response = exchanged.map_err(|error| self.no_answer(call, &error))?;

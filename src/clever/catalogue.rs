@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use ureq::http::Uri;
 
-use crate::http::{Call, Http};
+use crate::http::{Answer, Call, Http};
 use crate::json::{self, Fields};
 use crate::thread::lock;
 use crate::weight::Weight;
@@ -30,6 +30,8 @@ pub struct Flavor {
     pub memory_mib: u64,
     /// Some are known, but can't be ordered at the moment.
     pub is_available: bool,
+    /// How the price list calls it.
+    pub price_id: Option<String>,
 }
 
 /// The type of machine that is asked for.
@@ -214,6 +216,7 @@ impl Flavor {
             weight: Weight::of_memory(memory_mib),
             memory_mib,
             is_available: available != Some(false),
+            price_id: written.text("price_id"),
         })
     }
 }
@@ -224,27 +227,39 @@ fn fetch<T>(
     url: &str,
     pick: impl Fn(&Fields<'_>) -> Option<T>,
 ) -> Result<Vec<T>, String> {
-    let what = || {
-        let host = url
-            .parse::<Uri>()
-            .ok()
-            .and_then(|uri| Some(uri.host()?.to_owned()));
-        let path = url.split_once("/products").map_or(url, |(_, path)| path);
-        format!("GET /products{path} at {}", host.unwrap_or_default())
-    };
+    let answer = get(http, url)?;
+    let objects = json::objects(&answer.body)
+        .map_err(|_| format!("{}: the answer is not a JSON list", what(url)))?;
+    Ok(objects.iter().filter_map(pick).collect())
+}
+
+/// What everybody may read, without a credential.
+///
+/// # Errors
+/// A text that says what was tried and what came back.
+pub(super) fn get(http: &Http, url: &str) -> Result<Answer, String> {
     let call = Call::get(url)
         .header("Content-Type", "application/json")
         .within(TIMEOUT)
         .at_most(LIMIT);
     let answer = http
         .send(&call)
-        .map_err(|error| format!("{}: {error}", what()))?;
+        .map_err(|error| format!("{}: {error}", what(url)))?;
     if !answer.is_success() {
-        return Err(format!("{}: {}", what(), answer.describe(&call)));
+        return Err(format!("{}: {}", what(url), answer.describe(&call)));
     }
-    let objects = json::objects(&answer.body)
-        .map_err(|_| format!("{}: the answer is not a JSON list", what()))?;
-    Ok(objects.iter().filter_map(pick).collect())
+    Ok(answer)
+}
+
+/// A call that reads a list, for the operator.
+pub(super) fn what(url: &str) -> String {
+    let uri = url.parse::<Uri>().ok();
+    let host = uri.and_then(|uri| Some(uri.host()?.to_owned()));
+    let path = ["/products", "/billing"]
+        .iter()
+        .find_map(|part| Some(&url[url.find(part)?..]));
+    let (path, host) = (path.unwrap_or(url), host.unwrap_or_default());
+    format!("GET {path} at {host}")
 }
 
 impl<T: Clone> Kept<T> {

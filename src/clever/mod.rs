@@ -8,8 +8,10 @@ mod api;
 mod catalogue;
 mod credential;
 mod expiry;
+mod prices;
 
 pub(crate) use api::{Account, Api, ApiError, Application, Deletion, Wanted, is_plain};
 pub use catalogue::{Catalogue, Flavor, MachineType};
 pub use credential::{Credential, Pair};
 pub(crate) use expiry::TokenEnd;
+pub use prices::Prices;

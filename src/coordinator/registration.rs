@@ -1,9 +1,10 @@
-//! How a runner becomes known to a coordinator, or learns that it is. GitLab page, section 7.
+//! How a runner becomes known to a coordinator, learns that it is, and is forgotten. GitLab page,
+//! section 7.
 //!
 //! No call is ever repeated: a registration whose answer was lost may have been done, and a
 //! second one would leave two runners behind. The tokens are in no text that comes from here.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 use serde_json::json;
@@ -19,6 +20,8 @@ use crate::secret::Secret;
 
 /// As much of a refusal as a person reads.
 const SHOWN: usize = 200;
+/// Somebody waits at a terminal to hear whether an address is right.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a token is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +35,8 @@ pub enum TokenKind {
 /// What comes with the word that a token is a runner's.
 #[derive(Debug)]
 pub struct Verified {
+    /// Its number there. Old instances don't tell it.
+    pub id: Option<u64>,
     /// When the token ends, if it does.
     pub expires: Option<SystemTime>,
     /// What the clock there says.
@@ -57,22 +62,45 @@ pub enum NotRegistered {
 }
 
 impl TokenKind {
-    /// Section 7.4. An instance may put a prefix of its own before `glrt-`.
+    /// Section 7.4. An instance may put a prefix of its own before `glrt-`. Tokens of old instances
+    /// have no shape by which they could be told: none.
     #[must_use]
-    pub fn of(token: &Secret) -> Self {
+    pub fn of(token: &Secret) -> Option<Self> {
         let token = token.reveal();
         let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| token.starts_with(prefix));
         if begins(&["GR1348941", "glrtr-"]) {
-            Self::Registration
+            Some(Self::Registration)
         } else if token.contains("glrt-") || begins(&["t1_", "t2_", "t3_"]) {
-            Self::Authentication
+            Some(Self::Authentication)
         } else {
-            Self::Registration
+            None
         }
     }
 }
 
 impl Coordinator {
+    /// Whether there is a runners' API at all. It is asked about no token, which it refuses in its own
+    /// words, and nothing changes.
+    ///
+    /// # Errors
+    /// [`NotRegistered`], when something else answers, or nothing.
+    pub fn probe(&self) -> Result<(), NotRegistered> {
+        let url = format!("{}/runners/verify", self.api);
+        let call = Call::new(Method::POST, &url)
+            .header("Accept", "application/json")
+            .json(&json!({}))
+            .within(PROBE_TIMEOUT);
+        let answer = self.ask(&call, Yes::Runner)?;
+        match answer.status {
+            // An instance's own word, too, below an address that is too long.
+            404 | 405 => Err(NotRegistered::Refused {
+                status: answer.status,
+                text: one_line(&String::from_utf8_lossy(&answer.body), Keep::Start(SHOWN)),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Registers a new runner, paused, and hands back its authentication token. Section 7.1.
     ///
     /// # Errors
@@ -89,7 +117,7 @@ impl Coordinator {
             "active": false,
             "token": token.reveal(),
         });
-        let answer = self.submit(&url, &body, token)?;
+        let answer = self.submit(Method::POST, &url, &body, token, Yes::Runner)?;
         let registered: Result<Registered, _> = serde_json::from_slice(&answer.body);
         match registered {
             Ok(Registered { token }) if !token.is_empty() => Ok(Secret::new(token)),
@@ -97,25 +125,18 @@ impl Coordinator {
         }
     }
 
-    /// Whether `token` is a runner's. Section 7.2.
-    ///
-    /// # Errors
-    /// [`NotRegistered`].
-    pub fn verify(&self, token: &Secret) -> Result<(), NotRegistered> {
-        self.verified(token).map(drop)
-    }
-
-    /// The same, with what was learnt besides.
+    /// Whether `token` is a runner's, and what was learnt besides. Section 7.2.
     ///
     /// # Errors
     /// [`NotRegistered`].
     pub fn verified(&self, token: &Secret) -> Result<Verified, NotRegistered> {
         let url = format!("{}/runners/verify", self.api);
         let body = json!({"token": token.reveal()});
-        let answer = self.submit(&url, &body, token)?;
+        let answer = self.submit(Method::POST, &url, &body, token, Yes::Runner)?;
         let fields = Fields::read(&answer.body).unwrap_or_default();
         let expires = fields.text("token_expires_at");
         Ok(Verified {
+            id: fields.get("id"),
             expires: expires.and_then(|at| humantime::parse_rfc3339_weak(&at).ok()),
             date: answer.date(),
         })
@@ -142,38 +163,59 @@ impl Coordinator {
         let token = &runner.token;
         // Without the id it would note that one more computer has this runner.
         let body = json!({"token": token.reveal(), "system_id": runner.system_id});
-        let answer = self.submit(&url, &body, token)?;
+        let answer = self.submit(Method::POST, &url, &body, token, Yes::Runner)?;
         let fields = Fields::read(&answer.body).unwrap_or_default();
         let ends = fields.text("token_expires_at");
         Ok(ends.and_then(|ends| Timestamp::read(&ends)))
     }
 
+    /// Has the runner forgotten, with all who use this token. Section 7.3.
+    ///
+    /// # Errors
+    /// [`NotRegistered`].
+    pub fn unregister(&self, token: &Secret) -> Result<(), NotRegistered> {
+        let url = format!("{}/runners", self.api);
+        let body = json!({"token": token.reveal()});
+        self.submit(Method::DELETE, &url, &body, token, Yes::Gone)
+            .map(drop)
+    }
+
     fn submit(
         &self,
+        method: Method,
         url: &str,
         body: &serde_json::Value,
         token: &Secret,
+        yes: Yes,
     ) -> Result<Answer, NotRegistered> {
-        let call = Call::new(Method::POST, url)
+        let call = Call::new(method, url)
             .conceals(token)
             .header("Accept", "application/json")
             .json(body);
-        let refused = |status, text| NotRegistered::Refused { status, text };
-        match self.ask(&call, Yes::Runner) {
-            Ok(answer) if answer.is_success() => Ok(answer),
-            Ok(answer) => Err(refused(answer.status, told(&answer.body, token))),
-            Err(NotOwn::Nothing(error)) => Err(NotRegistered::NoAnswer {
+        let answer = self.ask(&call, yes)?;
+        if answer.is_success() {
+            return Ok(answer);
+        }
+        Err(NotRegistered::Refused {
+            status: answer.status,
+            text: told(&answer.body, token),
+        })
+    }
+}
+
+impl From<NotOwn> for NotRegistered {
+    fn from(answer: NotOwn) -> Self {
+        match answer {
+            NotOwn::Nothing(error) => Self::NoAnswer {
                 may_have_been_done: error.may_have_been_done,
                 why: error.to_string(),
-            }),
-            Err(NotOwn::Stranger {
+            },
+            NotOwn::Stranger {
                 status,
                 redirects_to: Some(address),
                 ..
-            }) => Err(NotRegistered::Elsewhere { status, address }),
-            Err(NotOwn::Stranger { status, why, .. }) => {
-                Err(NotRegistered::Stranger { status, text: why })
-            }
+            } => Self::Elsewhere { status, address },
+            NotOwn::Stranger { status, why, .. } => Self::Stranger { status, text: why },
         }
     }
 }
@@ -192,14 +234,26 @@ mod tests {
     #[test]
     fn a_runners_own_token_is_told_from_one_that_registers() {
         for (token, kind) in [
-            ("glrt-D3adNQYu8OCjkYDbwDaG", TokenKind::Authentication),
-            ("glrt-t1_D3adNQYu8OCjkYDbwDaG", TokenKind::Authentication),
-            ("acme-glrt-t3_D3adNQYu8OCjk", TokenKind::Authentication),
-            ("t2_D3adNQYu8OCjkYDbwDaG", TokenKind::Authentication),
-            ("GR1348941D3adNQYu8OCjkYDbwDaG", TokenKind::Registration),
-            ("GR1348941glrt-QYu8OCjkYDbwDaG", TokenKind::Registration),
-            ("glrtr-D3adNQYu8OCjkYDbwDaG", TokenKind::Registration),
-            ("D3adNQYu8OCjkYDbwDaG", TokenKind::Registration),
+            ("glrt-D3adNQYu8OCjkYDbwDaG", Some(TokenKind::Authentication)),
+            (
+                "glrt-t1_D3adNQYu8OCjkYDbwDaG",
+                Some(TokenKind::Authentication),
+            ),
+            (
+                "acme-glrt-t3_D3adNQYu8OCjk",
+                Some(TokenKind::Authentication),
+            ),
+            ("t2_D3adNQYu8OCjkYDbwDaG", Some(TokenKind::Authentication)),
+            (
+                "GR1348941D3adNQYu8OCjkYDbwDaG",
+                Some(TokenKind::Registration),
+            ),
+            (
+                "GR1348941glrt-QYu8OCjkYDbwDaG",
+                Some(TokenKind::Registration),
+            ),
+            ("glrtr-D3adNQYu8OCjkYDbwDaG", Some(TokenKind::Registration)),
+            ("D3adNQYu8OCjkYDbwDaG", None),
         ] {
             assert_eq!(TokenKind::of(&Secret::new(token)), kind, "{token}");
         }

@@ -13,6 +13,7 @@
 //! | GET trace | 200, plain text to be saved as a file | unknown, as all the rest |
 //! | POST jobs/request | 201, no page; 204, whoever sent it: it has nothing to be known by | 409: nothing; 403: the token |
 //! | POST runners, verify | 2xx, JSON with `id` or `token`, or a number | each by its status |
+//! | DELETE runners | 204, whoever sent it | each by its status |
 //! | GET attributes | 200, a JSON list | 404: no such group; 401 403: the token |
 //!
 //! A refusal is own by its JSON: `message` begins with the status (`403 Forbidden - why`; a gateway
@@ -42,6 +43,8 @@ pub(super) enum Yes {
     Grant,
     /// A runner, as JSON; older coordinators say the status as text.
     Runner,
+    /// A runner is no more.
+    Gone,
     List,
 }
 
@@ -141,6 +144,7 @@ impl Yes {
                 let has_id = body.get::<u64>("id").is_some();
                 has_id || body.text("token").is_some() || is_bare_word(answer)
             }
+            Self::Gone => answer.status == 204,
             Self::List => {
                 serde_json::from_slice::<Vec<&serde_json::value::RawValue>>(&answer.body).is_ok()
             }

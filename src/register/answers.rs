@@ -1,26 +1,33 @@
 //! What must be known of a new runner: asked in the order in which one knows it, until each answer
 //! will do.
 
+use std::path::Path;
+
 use super::Trouble;
+use super::clever;
 use super::file::Configuration;
-use super::flavors;
+use super::probe::{self, Token};
 use super::prompt::Person;
-use super::questions::{
-    API_URL, CLEVER_TOKEN, CONCURRENCY, EXECUTOR, FLAVOR, JOBS, NAME, ORGANIZATION, STATE_FILE,
-    TOKEN, URL,
-};
-use super::secret_reference::{self, Referred};
-use super::section::{Clever, Executor, Globals, NewRunner};
+use super::questions::{CONCURRENCY, EXECUTOR, JOBS, NAME, STATE_FILE, TOKEN, URL};
+use super::secret_reference::Referred;
+use super::section::{Executor, Globals, NewRunner};
+use crate::config::keys;
 use crate::config::values::{self, ExecutorKind};
+use crate::coordinator::Coordinator;
 use crate::http::Http;
 use crate::secret::Secret;
+
+/// Where the unit of this program lets it write.
+pub const USUAL_STATE_FILE: &str = "/var/lib/heptapod-runner/state.json";
+/// Enough to see it work, and no surprise on the bill.
+const USUAL_JOBS: &str = "4";
 
 /// All that is asked.
 pub struct Answers {
     pub globals: Option<Globals>,
     pub jobs: Option<u64>,
     pub runner: NewRunner,
-    pub token: Referred,
+    pub token: Token,
 }
 
 /// Asks what was not given.
@@ -32,30 +39,26 @@ pub fn ask(
     configuration: &Configuration,
     http: &Http,
 ) -> Result<Answers, Trouble> {
-    let globals = if configuration.takes_globals() {
-        Some(Globals {
-            state_file: person.answer(&STATE_FILE, plain_text)?,
-            concurrent: person.answer(&CONCURRENCY, positive)?,
-        })
-    } else {
-        None
-    };
-    let url = person.answer(&URL, address)?;
-    let name = person.answer(&NAME, |name| {
-        if configuration.has_runner_named(name) {
-            return Err(format!("the file has a runner named {name:?} already"));
-        }
-        plain_text(name)
+    let url = person.answer(URL.asked(), |text| probe::address(http, text))?;
+    let token = token(person, configuration, http, &url)?;
+    let usual = ExecutorKind::CleverDocker.name();
+    let executor = person.answer(EXECUTOR.asked().or(usual), |name| {
+        name.to_lowercase().parse::<ExecutorKind>()
     })?;
-    let token = person.answer(&TOKEN, |written| new_token(written, &url, configuration))?;
-    let executor = match person.answer(&EXECUTOR, str::parse)? {
+    let name = name(person, configuration, executor)?;
+    let executor = match executor {
         ExecutorKind::LocalDocker => Executor::LocalDocker,
-        ExecutorKind::CleverDocker => Executor::CleverDocker(clever(person, http)?),
+        ExecutorKind::CleverDocker => Executor::CleverDocker(clever::ask(person, http)?),
     };
     let jobs = if configuration.has_quota() {
         None
     } else {
         Some(jobs(person, &executor)?)
+    };
+    let globals = if configuration.takes_globals() {
+        Some(globals(person)?)
+    } else {
+        None
     };
     Ok(Answers {
         globals,
@@ -69,59 +72,47 @@ pub fn ask(
     })
 }
 
-fn new_token(written: &str, url: &str, configuration: &Configuration) -> Result<Referred, String> {
-    let token = Referred::resolve(written)?;
-    let known = |secret: &Secret| configuration.runner_with(url, secret.reveal());
-    match known(&token.written).or_else(|| known(&token.meant)) {
-        Some(name) => Err(format!("the runner {name:?} of the file has this token")),
-        None => Ok(token),
-    }
-}
-
-fn clever(person: &mut Person<'_>, http: &Http) -> Result<Clever, Trouble> {
-    let api_url = if person.has_said(&API_URL) {
-        Some(person.answer(&API_URL, address)?)
-    } else {
-        None
-    };
-    let organization = person.answer(&ORGANIZATION, id)?;
-    let token = person.answer(&CLEVER_TOKEN, |written| {
-        secret_reference::usable(written).map(Secret::new)
-    })?;
-    // Nobody is called with it now, so that it may be missing in this environment.
-    if let Err(why) = Referred::resolve(token.reveal()) {
-        log::warn!("--clever-token: {why}; it must be there when the service starts");
-    }
-    let api = api_url.as_deref().unwrap_or(values::API_URL);
-    let default_flavor = flavor(person, http, api)?;
-    Ok(Clever {
-        api_url,
-        organization,
-        token,
-        default_flavor,
+/// A token that is new to the file, and as far as that can be tried known at `url`.
+///
+/// # Errors
+/// As above.
+pub fn token(
+    person: &mut Person<'_>,
+    configuration: &Configuration,
+    http: &Http,
+    url: &str,
+) -> Result<Token, Trouble> {
+    let coordinator = Coordinator::new(http.clone(), url);
+    person.answer(TOKEN.asked(), |written| {
+        let token = Referred::resolve(written)?;
+        let known = |secret: &Secret| configuration.runner_with(url, secret.reveal());
+        match known(&token.written).or_else(|| known(&token.meant)) {
+            Some(name) => Err(format!("the runner {name:?} of the file has this token")),
+            None => probe::token(&coordinator, url, token),
+        }
     })
 }
 
-fn flavor(person: &mut Person<'_>, http: &Http, api: &str) -> Result<String, Trouble> {
-    let text = FLAVOR.text;
-    let flavors = match flavors::fetch(http, api) {
-        Ok(flavors) => flavors,
-        Err(why) => {
-            log::warn!(
-                "cannot reach Clever Cloud's list of machine sizes, so any name is taken: {why}"
-            );
-            let text = format!("{text} Usual are XS, S, M, L, XL, 2XL and 3XL");
-            return person.answer_about(&FLAVOR, &text, id);
-        }
+fn name(
+    person: &mut Person<'_>,
+    configuration: &Configuration,
+    executor: ExecutorKind,
+) -> Result<String, Trouble> {
+    let usual = match executor {
+        ExecutorKind::CleverDocker => "clever-cloud",
+        ExecutorKind::LocalDocker => executor.name(),
     };
-    let text = format!("{text}\n{}", flavors::table(&flavors));
-    person.answer_about(&FLAVOR, &text, |name| {
-        if flavors.iter().any(|flavor| flavor.name == name) {
-            return Ok(name.to_owned());
+    let names = (1..).map(|number| match number {
+        1 => usual.to_owned(),
+        number => format!("{usual}-{number}"),
+    });
+    let mut free = names.filter(|name| !configuration.has_runner_named(name));
+    let asked = NAME.asked().or(free.next().unwrap_or_default());
+    person.answer(asked, |name| {
+        if configuration.has_runner_named(name) {
+            return Err(format!("the file has a runner named {name:?} already"));
         }
-        let names: Vec<_> = flavors.iter().map(|flavor| flavor.name.as_str()).collect();
-        let names = names.join(", ");
-        Err(format!("there is no flavor {name:?}; there are {names}"))
+        plain_text(name)
     })
 }
 
@@ -134,7 +125,22 @@ fn jobs(person: &mut Person<'_>, executor: &Executor) -> Result<u64, Trouble> {
         ),
         Executor::LocalDocker => format!("How many of its jobs may run at once?\n{quota}."),
     };
-    person.answer_about(&JOBS, &text, positive)
+    person.answer(JOBS.asked().saying(text).or(USUAL_JOBS), positive)
+}
+
+fn globals(person: &mut Person<'_>) -> Result<Globals, Trouble> {
+    let usual: String = keys::CONCURRENT.default().unwrap_or_default();
+    Ok(Globals {
+        state_file: person.answer(STATE_FILE.asked().or(USUAL_STATE_FILE), |text| {
+            let text = plain_text(text)?;
+            if Path::new(&text).is_absolute() {
+                Ok(text)
+            } else {
+                Err("it must begin with a /: the service may be started anywhere".to_owned())
+            }
+        })?,
+        concurrent: person.answer(CONCURRENCY.asked().or(usual), positive)?,
+    })
 }
 
 fn plain_text(text: &str) -> Result<String, String> {
@@ -154,11 +160,11 @@ fn positive(text: &str) -> Result<u64, String> {
     number.ok_or_else(|| format!("{text:?} is not a whole number above 0"))
 }
 
-fn address(text: &str) -> Result<String, String> {
+pub fn address(text: &str) -> Result<String, String> {
     values::address(text).map_err(|why| format!("it {why}"))
 }
 
-fn id(text: &str) -> Result<String, String> {
+pub fn id(text: &str) -> Result<String, String> {
     values::id(text).map_err(|why| format!("it {why}"))
 }
 

@@ -5,6 +5,8 @@
 //! one. The trap: the place must be known to be good before a coordinator registers a runner,
 //! because that runner's token exists nowhere else.
 
+mod removal;
+
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
@@ -12,10 +14,13 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::section::{self, Globals, NewRunner};
+use super::section::{self, Executor, Globals, NewRunner};
 use crate::config::keys::{self, Key};
 use crate::secret::Secret;
 use crate::whole_file::{self, MODE, beside};
+
+/// Whose the service is, by its unit.
+const SERVICE_USER: &str = "heptapod-runner";
 
 /// The file as it is found.
 pub struct Configuration {
@@ -109,6 +114,13 @@ impl Configuration {
         longer.is_ok_and(|document| document.contains_key("state_file"))
     }
 
+    /// Whether the quota is told in jobs of this runner.
+    pub fn measures_quota_by(&self, name: &str) -> bool {
+        let quota = self.document.get(keys::QUOTA_COMPUTATION.name());
+        let quota = quota.and_then(Value::as_table);
+        quota.is_some_and(|quota| text(quota, keys::REFERENCE_RUNNER.name()) == name)
+    }
+
     pub fn has_runner_named(&self, name: &str) -> bool {
         self.runners().any(|runner| text(runner, "name") == name)
     }
@@ -127,6 +139,29 @@ impl Configuration {
     pub fn open_mode(&self) -> Option<u32> {
         let mode = self.metadata.as_ref()?.permissions().mode() & 0o777;
         (mode & !MODE != 0).then_some(mode)
+    }
+
+    /// Fails if no runner could be added, whatever it is.
+    ///
+    /// # Errors
+    /// As below.
+    pub fn takes_a_runner(&self) -> Result<(), String> {
+        let globals = Globals {
+            state_file: String::new(),
+            concurrent: 1,
+        };
+        let runner = NewRunner {
+            name: String::new(),
+            url: String::new(),
+            executor: Executor::LocalDocker,
+        };
+        let addition = Addition {
+            globals: self.takes_globals().then_some(&globals),
+            jobs: (!self.has_quota()).then_some(1),
+            runner: &runner,
+            token: &Secret::new(""),
+        };
+        self.with(&addition).map(drop)
     }
 
     /// The file's new text: all that was there, and the addition.
@@ -162,8 +197,22 @@ impl Configuration {
         Ok(text)
     }
 
-    fn runners(&self) -> impl Iterator<Item = &Table> {
+    pub fn runners(&self) -> impl Iterator<Item = &Table> {
         runners_in(&self.document)
+    }
+
+    /// The text without the `[[runners]]` section of this number, counted from 0.
+    ///
+    /// # Errors
+    /// A text for the operator, when that can't be done without a change to the rest.
+    pub fn without(&self, number: usize) -> Result<String, String> {
+        let without = removal::without(&self.text, &self.document, number);
+        without.ok_or_else(|| {
+            format!(
+                "the section can't be cut out of {}; remove it by hand",
+                self.path.display()
+            )
+        })
     }
 }
 
@@ -180,7 +229,7 @@ fn runners_in(document: &Table) -> impl Iterator<Item = &Table> {
     runners.into_iter().flatten().filter_map(Value::as_table)
 }
 
-fn text<'a>(table: &'a Table, key: &str) -> &'a str {
+pub fn text<'a>(table: &'a Table, key: &str) -> &'a str {
     table.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
@@ -214,11 +263,11 @@ impl Replacement {
     }
 
     /// A program that reads the file now must be able to read it afterwards. A new file is for
-    /// whom its folder was made, if we may give it away.
+    /// whom its folder was made, or else for the service's user, if we may give it away.
     fn keep_owner(&self) -> Result<(), String> {
         let (Ok(old), Ok(new)) = (fs::metadata(&self.path), self.new.file().metadata()) else {
-            if let Ok(folder) = fs::metadata(folder_of(&self.path)) {
-                let _ = fchown(self.new.file(), Some(folder.uid()), Some(folder.gid()));
+            if let Some((user, group)) = owner_of_new(folder_of(&self.path)) {
+                let _ = fchown(self.new.file(), Some(user), Some(group));
             }
             return Ok(());
         };
@@ -241,6 +290,28 @@ impl Replacement {
     pub fn finish(self, content: &str) -> io::Result<()> {
         self.new.finish(|file| file.write_all(content.as_bytes()))
     }
+}
+
+/// User and group whose a new file in this folder should be.
+fn owner_of_new(folder: &Path) -> Option<(u32, u32)> {
+    let folder = fs::metadata(folder).ok()?;
+    if folder.uid() != 0 {
+        return Some((folder.uid(), folder.gid()));
+    }
+    service_user(&fs::read_to_string("/etc/passwd").ok()?)
+}
+
+/// The service's user and its group, as passwd(5) has them.
+fn service_user(passwd: &str) -> Option<(u32, u32)> {
+    let mut users = passwd
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>());
+    users.find_map(|user| match user[..] {
+        [name, _, user, group, ..] if name == SERVICE_USER => {
+            Some((user.parse().ok()?, group.parse().ok()?))
+        }
+        _ => None,
+    })
 }
 
 /// Held by one process at a time; its file goes with it.

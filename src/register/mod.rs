@@ -1,38 +1,45 @@
 //! The second program: makes a runner known to its coordinator, and writes it down.
 //!
-//! It asks a person what the command line left open, asks the coordinator, and appends a runner's
-//! section to the configuration. The order is what matters: nothing is written before the
-//! coordinator has agreed, and the coordinator is not asked before it is sure that the result can
-//! be written. It knows nothing of jobs; what the configuration means is the other program's
+//! It asks a person what the command line left open, tries each answer as soon as it can be tried,
+//! asks the coordinator, and appends a runner's section to the configuration. The order is what
+//! matters: nothing is written before the coordinator has agreed, and no token is shown to it before
+//! it is sure that the result can be written. It knows nothing of jobs; what the configuration means is the other program's
 //! business, except that it must be one that works.
 
 mod answers;
+mod cache;
+mod clever;
+mod clever_tools;
+mod commands;
 mod file;
 mod flavors;
+mod probe;
 mod prompt;
 mod questions;
+mod report;
 mod secret_reference;
 mod section;
 mod words;
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use log::LevelFilter;
 
 use self::answers::Answers;
+pub use self::commands::{COMMANDS, Command};
 use self::file::{Addition, Configuration, Replacement};
 use self::prompt::Person;
 pub use self::questions::COMMAND_LINE;
-use self::questions::{CONCURRENCY, Given, JOBS, STATE_FILE};
+use self::questions::{CONCURRENCY, Given, JOBS, STATE_FILE, TOKEN};
 use crate::agent::USUAL_MAX_AGE;
-use crate::config::Config;
-use crate::coordinator::{Coordinator, TokenKind};
+use crate::coordinator::{Coordinator, NotRegistered, TokenKind};
 use crate::http::Http;
 use crate::output;
 use crate::secret::Secret;
-use crate::shutdown;
+use crate::shutdown::{self, Stopper};
 
 /// As after a signal from the keyboard.
 const INTERRUPTED: u8 = 130;
@@ -54,13 +61,21 @@ impl From<String> for Trouble {
 
 /// The program `heptapod-paas-runner-register`.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut arguments = arguments.into_iter().peekable();
+    if let Some(command) = arguments.peek().and_then(|first| Command::named(first)) {
+        return command.run(arguments.skip(1));
+    }
     let given = match COMMAND_LINE.read(arguments) {
         Ok(given) => given,
         Err(exit_code) => return exit_code,
     };
     start_log(given.level.unwrap_or(LevelFilter::Info));
-    match register(&given) {
-        Ok(()) => ExitCode::SUCCESS,
+    exit_code(register(&given))
+}
+
+fn exit_code(result: Result<ExitCode, Trouble>) -> ExitCode {
+    match result {
+        Ok(exit_code) => exit_code,
         Err(Trouble::Interrupted) => ExitCode::from(INTERRUPTED),
         Err(Trouble::Told(text)) => {
             log::error!("{text}");
@@ -69,28 +84,69 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// For all that is said here, as long as its stopper is there: it is stopped by the process's end.
+fn http() -> Result<(Http, Stopper), String> {
+    let (stopper, stop) = shutdown::channel();
+    Ok((Http::by_environment(USUAL_MAX_AGE, stop)?, stopper))
+}
+
 /// The whole conversation.
-fn register(given: &Given) -> Result<(), Trouble> {
+fn register(given: &Given) -> Result<ExitCode, Trouble> {
     let path = given.config.as_path();
     let configuration = Configuration::read(path)?;
     // Better told before a dozen questions than behind them.
     drop(Replacement::begin(&configuration.path)?);
+    configuration.takes_a_runner()?;
     warn_of_useless_options(given, &configuration);
-    // Nobody stops it but by ending the process.
-    let (_stopper, stop) = shutdown::channel();
-    let http = Http::by_environment(USUAL_MAX_AGE, stop)?;
+    let (http, _stopper) = http()?;
     let mut person = Person::at_standard_input(given);
-    let answers = answers::ask(&mut person, &configuration, &http)?;
+    let mut answers = answers::ask(&mut person, &configuration, &http)?;
+    let before = loop {
+        match write_down(path, &http, &answers)? {
+            Ok(before) => break before,
+            Err(refused) => {
+                if !person.can_answer_again() {
+                    return Err(Trouble::Told(format!("{refused}. Nothing was written")));
+                }
+                log::warn!("{refused}");
+                person.take_back(&[&TOKEN]);
+                let url = &answers.runner.url;
+                answers.token = answers::token(&mut person, &configuration, &http, url)?;
+            }
+        }
+    };
+    report::report(given, &before, &answers);
+    Ok(ExitCode::SUCCESS)
+}
 
+/// Has the runner registered, if it is not known already, and adds it to the file, which is handed back
+/// as it was before. The inner error is a refusal, after which another token may do.
+fn write_down(
+    path: &Path,
+    http: &Http,
+    answers: &Answers,
+) -> Result<Result<Configuration, String>, Trouble> {
+    // Of a link, the file.
+    let configuration = Configuration::read(path)?;
     let replacement = Replacement::begin(&configuration.path)?;
     // Somebody else may have written into it during the conversation.
     let configuration = Configuration::read(path)?;
-    check_still_fits(&configuration, &answers)?;
-    let _ = new_text(&configuration, &answers, &answers.token.written)?;
+    check_still_fits(&configuration, answers)?;
+    let _ = new_text(&configuration, answers, &answers.token.secret.written)?;
 
-    let coordinator = Coordinator::new(http, &answers.runner.url);
-    let token = become_known(&coordinator, &answers)?;
-    let text = new_text(&configuration, &answers, &token)?;
+    let token = match become_known(http, answers) {
+        Ok(token) => token,
+        Err(trouble) => {
+            let (url, kind) = (&answers.runner.url, answers.token.kind);
+            let text = words::not_registered(url, kind, &trouble);
+            return match trouble {
+                NotRegistered::Refused { .. } => Ok(Err(text)),
+                // There may be a runner by now: not another one.
+                _ => Err(Trouble::Told(format!("{text}. Nothing was written"))),
+            };
+        }
+    };
+    let text = new_text(&configuration, answers, &token)?;
     let name = configuration.path.display();
     replacement.finish(&text).map_err(|error| {
         format!(
@@ -99,22 +155,20 @@ fn register(given: &Given) -> Result<(), Trouble> {
             answers.runner.url
         )
     })?;
-    report(given, &configuration, &answers);
-    Ok(())
+    Ok(Ok(configuration))
 }
 
 /// The token that the configuration is to have.
-fn become_known(coordinator: &Coordinator, answers: &Answers) -> Result<Secret, Trouble> {
+fn become_known(http: &Http, answers: &Answers) -> Result<Secret, NotRegistered> {
     let runner = &answers.runner;
     let token = &answers.token;
-    let kind = TokenKind::of(&token.meant);
-    let result = match kind {
-        TokenKind::Registration => coordinator.register(&runner.name, &token.meant),
-        TokenKind::Authentication => coordinator
-            .verify(&token.meant)
-            .map(|()| token.written.clone()),
-    };
-    result.map_err(|trouble| words::not_registered(&runner.url, kind, &trouble).into())
+    match token.kind {
+        TokenKind::Registration => {
+            Coordinator::new(http.clone(), &runner.url).register(&runner.name, &token.secret.meant)
+        }
+        // It was asked about when it was typed.
+        TokenKind::Authentication => Ok(token.secret.written.clone()),
+    }
 }
 
 fn new_text(
@@ -163,39 +217,6 @@ fn warn_of_useless_options(given: &Given, configuration: &Configuration) {
         output::complain(format_args!(
             "{name} does not exist yet; it will be created."
         ));
-    }
-}
-
-/// What was done, and what is left to do.
-fn report(given: &Given, before: &Configuration, answers: &Answers) {
-    let (name, runner) = (before.path.display(), &answers.runner);
-    log::info!(
-        "{name} has the runner {:?} of {} now",
-        runner.name,
-        runner.url
-    );
-    if TokenKind::of(&answers.token.meant) == TokenKind::Registration {
-        log::info!(
-            "it is paused: resume it at {} (CI/CD, Runners), so that it gets jobs",
-            runner.url
-        );
-    }
-    log::info!("no administrator's token is needed: jobs are watched with their own tokens");
-    if let Some(mode) = before.open_mode() {
-        log::warn!(
-            "{name} has tokens in it: only its owner can read it now (its mode was {mode:o})"
-        );
-    }
-    if !(before.has_state_file() || before.takes_globals()) {
-        let default = "/var/lib/heptapod-runner/state.json";
-        let path = given.answer(&STATE_FILE).unwrap_or(default);
-        let path = toml::Value::String(path.to_owned());
-        log::warn!(
-            "{name} has no `state_file`, and it can't be appended behind a section. Add this line \
-             at the top of the file:\nstate_file = {path}"
-        );
-    } else if let Err(error) = Config::load(&before.path) {
-        log::warn!("heptapod-paas-runner can't start with this configuration yet:\n{error}");
     }
 }
 

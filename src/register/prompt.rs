@@ -4,20 +4,43 @@
 //! what is asked, and what will do, is for others. All is said on standard error, as the log is,
 //! so that both come in order.
 
-use std::io::{self, BufRead, StdinLock, Write};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, BufRead, IsTerminal, StdinLock, Write};
 
 use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
 };
 
 use super::Trouble;
-use super::questions::{Given, Question, Typing};
+use super::questions::{Asked, Given, Question, Typing};
 use crate::output::complain;
+use crate::secret::Secret;
 
 /// The other side of the conversation, and what it said before.
 pub struct Person<'a> {
     given: &'a Given,
     input: StdinLock<'static>,
+    /// At a terminal somebody can think again. A pipe has one answer.
+    can_answer_again: bool,
+    /// The input has ended.
+    has_left: bool,
+    /// The last answer that seemed good, by the option's name. Some are secrets.
+    answers: BTreeMap<&'static str, Secret>,
+    /// What was said of these did not do.
+    taken_back: BTreeSet<&'static str>,
+}
+
+/// An answer that will not do.
+pub struct Wrong {
+    pub why: String,
+    /// One that would.
+    pub mend: Option<String>,
+}
+
+impl From<String> for Wrong {
+    fn from(why: String) -> Self {
+        Self { why, mend: None }
+    }
 }
 
 /// One line of input.
@@ -36,6 +59,10 @@ impl<'a> Person<'a> {
         Self {
             given,
             input: io::stdin().lock(),
+            can_answer_again: io::stdin().is_terminal(),
+            has_left: false,
+            answers: BTreeMap::new(),
+            taken_back: BTreeSet::new(),
         }
     }
 
@@ -44,68 +71,181 @@ impl<'a> Person<'a> {
         self.given.answer(question).is_some()
     }
 
+    /// Whether somebody is there who can think again.
+    pub const fn can_answer_again(&self) -> bool {
+        self.can_answer_again
+    }
+
+    /// Whether nobody is known to be there any more.
+    pub const fn has_left(&self) -> bool {
+        self.has_left
+    }
+
+    /// The answers to these were good each by itself, and are not together: they will be asked again.
+    pub fn take_back(&mut self, questions: &[&Question]) {
+        let names = questions.iter().map(|question| question.option.long);
+        self.taken_back.extend(names);
+    }
+
+    /// What Enter means when this is asked again.
+    pub fn propose(&mut self, question: &Question, answer: &str) {
+        self.answers
+            .insert(question.option.long, Secret::new(answer));
+    }
+
     /// The first answer that `check` accepts. Its error says what is wrong with an answer; it must
     /// not quote a secret.
     ///
     /// # Errors
-    /// [`Trouble`] when the input ends before that, or the person does not want to go on.
-    pub fn answer<T>(
+    /// [`Trouble`] when the input ends before that, or the person does not want to go on; and when the
+    /// answer is wrong and can't be asked for again.
+    pub fn answer<T, W: Into<Wrong>>(
         &mut self,
-        question: &Question,
-        check: impl Fn(&str) -> Result<T, String>,
+        asked: Asked<'_>,
+        check: impl FnMut(&str) -> Result<T, W>,
     ) -> Result<T, Trouble> {
-        self.answer_about(question, question.text, check)
+        let question = asked.question;
+        let answer = self.answer_if_any(asked, check)?;
+        answer.ok_or_else(|| unanswered(question))
     }
 
-    /// The same with another text.
+    /// The same, where nothing is said when nobody is there.
     ///
     /// # Errors
-    /// As above.
-    pub fn answer_about<T>(
+    /// As above, but for the end of an input that is no terminal.
+    pub fn answer_if_any<T, W: Into<Wrong>>(
         &mut self,
-        question: &Question,
-        text: &str,
-        check: impl Fn(&str) -> Result<T, String>,
-    ) -> Result<T, Trouble> {
-        if let Some(given) = self.given.answer(question) {
-            match check(given.trim()) {
-                Ok(answer) => return Ok(answer),
-                Err(why) => log::warn!("--{}: {why}", question.option.long),
+        mut asked: Asked<'_>,
+        mut check: impl FnMut(&str) -> Result<T, W>,
+    ) -> Result<Option<T>, Trouble> {
+        let option = asked.question.option.long;
+        if self.taken_back.contains(option) {
+            if let Some(before) = self.answers.get(option) {
+                asked.default = Some(before.reveal().to_owned());
             }
+        } else if let Some(given) = self.given.answer(asked.question) {
+            let whence = format!("--{option}: ");
+            let judged = self.judge(&mut asked, &whence, given.trim(), &mut check)?;
+            if judged.is_some() {
+                return Ok(judged);
+            }
+            self.taken_back.insert(option);
         }
-        if !text.is_empty() {
-            complain(text);
+        if !asked.text.is_empty() && !self.has_left {
+            complain(&asked.text);
         }
         loop {
-            let line = self.ask(question);
-            let broken = |error| Trouble::Told(format!("cannot read standard input: {error}"));
-            match line.map_err(broken)? {
-                Line::Text(text) => match check(text.trim()) {
-                    Ok(answer) => return Ok(answer),
-                    Err(why) => log::warn!("{why}"),
-                },
-                Line::Unreadable => log::warn!("this is not a text in UTF-8"),
-                Line::End => return Err(unanswered(question)),
+            let typed = match self.ask(&asked)? {
+                Line::Text(text) => text,
+                Line::Unreadable => {
+                    log::warn!("this is not a text in UTF-8");
+                    continue;
+                }
                 Line::Interrupt => return Err(Trouble::Interrupted),
+                // At a terminal it is somebody's wish to leave.
+                Line::End if self.can_answer_again => return Err(unanswered(asked.question)),
+                Line::End => match asked.default.clone().filter(|_| asked.counts_alone) {
+                    Some(default) => default,
+                    None => return Ok(None),
+                },
+            };
+            let text = match (typed.trim(), &asked.default) {
+                ("", Some(default)) => default.clone(),
+                (typed, _) => typed.to_owned(),
+            };
+            let judged = self.judge(&mut asked, "", &text, &mut check)?;
+            if judged.is_some() {
+                return Ok(judged);
             }
         }
     }
 
-    fn ask(&mut self, question: &Question) -> io::Result<Line> {
-        // Before the prompt: who sees it may begin to type.
-        let hidden = question.typing == Typing::Hidden;
-        let hiding = hidden.then(Hiding::begin).flatten();
-        // Where it can't be shown an answer may come from a pipe all the same.
-        let _ = write!(io::stderr(), "{}: ", question.prompt);
-        let interrupt = hiding.as_ref().and_then(|hiding| hiding.interrupt);
-        read_line(&mut self.input, interrupt)
+    /// Whether the person agrees. Enter means `usual`; when nobody is there nobody does.
+    ///
+    /// # Errors
+    /// [`Trouble`] when the input can't be read.
+    pub fn agrees(&mut self, text: &str, usual: bool) -> Result<bool, Trouble> {
+        let choice = if usual { "[Y/n]" } else { "[y/N]" };
+        loop {
+            let _ = write!(io::stderr(), "{text} {choice} ");
+            let line = read_line(&mut self.input, None).map_err(|error| broken(&error))?;
+            let Line::Text(line) = line else {
+                complain("");
+                return Ok(false);
+            };
+            match line.trim().to_lowercase().as_str() {
+                "" => return Ok(usual),
+                "y" | "yes" => return Ok(true),
+                "n" | "no" => return Ok(false),
+                _ => log::warn!("yes or no?"),
+            }
+        }
     }
+
+    /// The answer, if it will do. If not, what was wrong with it has been told.
+    fn judge<T, W: Into<Wrong>>(
+        &mut self,
+        asked: &mut Asked<'_>,
+        whence: &str,
+        text: &str,
+        check: &mut impl FnMut(&str) -> Result<T, W>,
+    ) -> Result<Option<T>, Trouble> {
+        let wrong: Wrong = match check(text) {
+            Ok(answer) => {
+                self.propose(asked.question, text);
+                return Ok(Some(answer));
+            }
+            Err(wrong) => wrong.into(),
+        };
+        if !self.can_answer_again {
+            let whence = if whence.is_empty() {
+                format!("\"{}\": ", asked.question.prompt)
+            } else {
+                whence.to_owned()
+            };
+            return Err(Trouble::Told(format!(
+                "{whence}{}. Nothing was written",
+                wrong.why
+            )));
+        }
+        log::warn!("{whence}{}", wrong.why);
+        if wrong.mend.is_some() {
+            asked.default = wrong.mend;
+        }
+        Ok(None)
+    }
+
+    fn ask(&mut self, asked: &Asked<'_>) -> Result<Line, Trouble> {
+        if self.has_left {
+            return Ok(Line::End);
+        }
+        // Before the prompt: who sees it may begin to type.
+        let hidden = asked.question.typing == Typing::Hidden;
+        let hiding = hidden.then(Hiding::begin).flatten();
+        let default = match &asked.default {
+            None => String::new(),
+            Some(_) if hidden => " [as before]".to_owned(),
+            Some(default) => format!(" [{default}]"),
+        };
+        // Where it can't be shown an answer may come from a pipe all the same.
+        let _ = write!(io::stderr(), "{}{default}: ", asked.question.prompt);
+        let interrupt = hiding.as_ref().and_then(|hiding| hiding.interrupt);
+        let line = read_line(&mut self.input, interrupt).map_err(|error| broken(&error))?;
+        if matches!(line, Line::End) {
+            self.has_left = true;
+            // The prompt waits on an unfinished line.
+            complain("");
+        }
+        Ok(line)
+    }
+}
+
+fn broken(error: &io::Error) -> Trouble {
+    Trouble::Told(format!("cannot read standard input: {error}"))
 }
 
 fn unanswered(question: &Question) -> Trouble {
     let (prompt, option) = (question.prompt, question.option.long);
-    // The prompt waits on an unfinished line.
-    complain("");
     Trouble::Told(format!(
         "the input ended at \"{prompt}\"; answer it with --{option}. Nothing was written"
     ))

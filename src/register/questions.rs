@@ -8,7 +8,8 @@ use std::path::PathBuf;
 
 use log::LevelFilter;
 
-use crate::config::values::{self, ExecutorKind};
+use super::flavors::Instance;
+use crate::config::values::{self, AuthKind, ExecutorKind};
 use crate::options::{CommandLine, Does, Offers, Operand, Opt, text, words};
 use crate::secret::Secret;
 
@@ -37,6 +38,47 @@ pub struct Given {
     pub level: Option<LevelFilter>,
     /// By the option's name. Some are secrets.
     answers: BTreeMap<&'static str, Secret>,
+}
+
+/// A question as it is put.
+pub struct Asked<'a> {
+    pub question: &'a Question,
+    pub text: String,
+    /// What Enter means.
+    pub default: Option<String>,
+    /// Whether it means the same when nobody is there.
+    pub counts_alone: bool,
+}
+
+impl Question {
+    pub fn asked(&self) -> Asked<'_> {
+        Asked {
+            question: self,
+            text: self.text.to_owned(),
+            default: None,
+            counts_alone: true,
+        }
+    }
+}
+
+impl Asked<'_> {
+    /// With this text instead of its usual one.
+    pub fn saying(mut self, text: String) -> Self {
+        self.text = text;
+        self
+    }
+
+    /// With what Enter means, and the end of the input.
+    pub fn or(mut self, default: impl Into<String>) -> Self {
+        self.default = Some(default.into());
+        self
+    }
+
+    /// With what Enter means.
+    pub fn proposing(mut self, default: impl Into<String>) -> Self {
+        self.counts_alone = false;
+        self.or(default)
+    }
 }
 
 impl Given {
@@ -86,28 +128,69 @@ Where do its jobs run?
     ORGANIZATION: "organization", "ID", "the organization that pays, \"orga_...\"";
         Shown "Organization" "Which organization at Clever Cloud pays? Its id is in the console, \"orga_...\""
 
-    CLEVER_TOKEN: "clever-token", "TOKEN", "a token that may create and delete applications there";
-        Hidden "Clever Cloud token" "\
-A Clever Cloud token that may create and delete applications there (the role Manager).
-It is not shown while you type; env:NAME and file:PATH will do as well."
+    AUTH: "clever-auth", "KIND", "what --clever-token is: oauth, api-token, service-token or token"
+        .offers(Offers::Words(|| words(&AuthKind::ALL.map(AuthKind::name))));
+        Shown "Kind of credential" "\
+With what may applications be created and deleted there? Its owner needs the role Manager.
+  oauth          the pair that `clever login` leaves, token and secret; good for three months
+  api-token      made in the console or by `clever tokens create`, for a year at most; git needs
+                 such a pair all the same
+  service-token  a token of the organization itself, made by its administrator
+  token          one that Clever Cloud gave to this organization for its runners"
 
-    FLAVOR: "default-flavor", "FLAVOR", "the size of a job's machine";
+    CLEVER_TOKEN: "clever-token", "TOKEN", "a token that may create and delete applications there";
+        Hidden "Clever Cloud token" "It is not shown while you type; env:NAME and file:PATH will do as well."
+
+    CLEVER_SECRET: "clever-secret", "SECRET", "its other half, with oauth";
+        Hidden "Its secret" ""
+
+    GIT_USER: "clever-git-user", "TOKEN", "an oauth token for git, with api-token";
+        Hidden "OAuth token for git" "Clever Cloud's git takes no API tokens: it wants the pair that `clever login` leaves."
+
+    GIT_PASSWORD: "clever-git-password", "SECRET", "its secret";
+        Hidden "Its secret" ""
+
+    INSTANCE: "clever-instance", "TYPE", "the type of machine: docker or heptapod-runner"
+        .offers(Offers::Words(|| words(&Instance::ALL.map(Instance::name))));
+        Shown "Type of machine" ""
+
+    FLAVOR: "default-flavor", "FLAVOR", "the size of a job's machine [default: M]";
         Shown "Flavor" "How big is a job's machine, unless the job says otherwise?"
 
     // Asked for only when what was given won't do.
     API_URL: "cc-api-url", "URL", "the API [default: https://api.clever-cloud.com/v2]";
         Shown "API URL" "What is the address of Clever Cloud's API?"
 
-    STATE_FILE: "state-file-path", "PATH", "where running jobs are remembered"
+    BRIDGE_URL: "cc-bridge-url", "URL",
+        "the API for api-tokens\n[default: https://api-bridge.clever-cloud.com/v2]";
+        Shown "Bridge URL" "What is the address of Clever Cloud's API for API tokens?"
+
+    // As gitlab-runner calls these.
+    CACHE_SERVER: "cache-s3-server-address", "HOST", "an S3 server for the jobs' caches";
+        Shown "Cache server" "\
+On which S3 server are caches of jobs kept, such as cellar-c2.services.clever-cloud.com? Without one
+they end with the job's machine. Its keys travel to the machines."
+
+    CACHE_BUCKET: "cache-s3-bucket-name", "NAME", "a bucket there, which must exist";
+        Shown "Bucket" ""
+
+    CACHE_ACCESS_KEY: "cache-s3-access-key", "KEY", "the key's id";
+        Hidden "Access key" ""
+
+    CACHE_SECRET_KEY: "cache-s3-secret-key", "SECRET", "the key";
+        Hidden "Secret key" ""
+
+    STATE_FILE: "state-file-path", "PATH",
+        "where running jobs are remembered\n[default: /var/lib/heptapod-runner/state.json]"
         .offers(Offers::Files);
         Shown "State file path" "\
-In which file are running jobs remembered, such as /var/lib/heptapod-runner/state.json?
-The service must be able to write it and its folder."
+In which file are running jobs remembered? The service must be able to write it and its folder."
 
-    CONCURRENCY: "max-concurrency", "N", "jobs at once, over all runners";
+    CONCURRENCY: "max-concurrency", "N", "jobs at once, over all runners [default: 50]";
         Shown "Concurrency" "How many jobs may there be at once at most, over all runners of this file?"
 
-    JOBS: "reference-jobs-count", "N", "how many machines of the default size may run at once (the quota)";
+    JOBS: "reference-jobs-count", "N",
+        "how many machines of the default size may run at once (the quota)\n[default: 4]";
         Shown "Machines at once" "This is the quota of all runners together"
 }
 
@@ -116,7 +199,8 @@ pub static COMMAND_LINE: CommandLine<Given> = CommandLine {
     program: "heptapod-paas-runner-register",
     about: "\
 Makes a runner known to a GitLab or Heptapod instance, and adds it to a configuration of
-heptapod-paas-runner. What is not given is asked for.
+heptapod-paas-runner. What is not given is asked for. As its first argument, `verify`, `list` or
+`unregister` does that with the runners of a configuration.
 ",
     operand: Some(Operand {
         name: "CONFIG",
@@ -151,9 +235,24 @@ heptapod-paas-runner. What is not given is asked for.
             "For machines at Clever Cloud",
             &[
                 &ORGANIZATION.option,
+                &AUTH.option,
                 &CLEVER_TOKEN.option,
+                &CLEVER_SECRET.option,
+                &GIT_USER.option,
+                &GIT_PASSWORD.option,
+                &INSTANCE.option,
                 &FLAVOR.option,
                 &API_URL.option,
+                &BRIDGE_URL.option,
+            ],
+        ),
+        (
+            "For a cache",
+            &[
+                &CACHE_SERVER.option,
+                &CACHE_BUCKET.option,
+                &CACHE_ACCESS_KEY.option,
+                &CACHE_SECRET_KEY.option,
             ],
         ),
         (
@@ -163,7 +262,8 @@ heptapod-paas-runner. What is not given is asked for.
     ],
     end: "\
 Other users can read command lines: tokens are better typed, or given as env:NAME or file:PATH.
-No administrator's token is needed. The file is changed only after the instance has agreed.
+No administrator's token is needed. The file is changed only after the instance has agreed. Where
+nobody answers, what is missing of Clever Cloud is a comment in the file.
 
 Exit codes: 0 when the runner is in the file, 2 for a bad command line, 130 after an interrupt,
 1 for other trouble.
@@ -173,8 +273,11 @@ Exit codes: 0 when the runner is in the file, 2 for a bad command line, 130 afte
 
 #[cfg(test)]
 mod tests {
-    use super::{API_URL, COMMAND_LINE, EXECUTOR, Given, STATE_FILE, TOKEN};
-    use crate::config::values::{self, ExecutorKind};
+    use super::{
+        API_URL, AUTH, BRIDGE_URL, COMMAND_LINE, CONCURRENCY, EXECUTOR, Given, STATE_FILE, TOKEN,
+    };
+    use crate::config::keys;
+    use crate::config::values::{self, AuthKind, ExecutorKind};
     use crate::options::Parsed;
 
     fn parsed(line: &str) -> Result<Parsed<Given>, String> {
@@ -206,11 +309,18 @@ mod tests {
     }
 
     #[test]
-    fn every_executor_is_explained_and_the_usual_api_is_told() {
+    fn every_choice_is_explained_and_the_usual_values_are_told() {
         for kind in ExecutorKind::ALL {
             assert!(EXECUTOR.option.help.contains(kind.name()), "{kind}");
             assert!(EXECUTOR.text.contains(kind.name()), "{kind}");
         }
+        for kind in AuthKind::ALL {
+            assert!(AUTH.option.help.contains(kind.name()), "{kind:?}");
+            assert!(AUTH.text.contains(kind.name()), "{kind:?}");
+        }
         assert!(API_URL.option.help.contains(values::API_URL));
+        assert!(BRIDGE_URL.option.help.contains(values::BRIDGE_URL));
+        let jobs: String = keys::CONCURRENT.default().unwrap();
+        assert!(CONCURRENCY.option.help.contains(&jobs));
     }
 }

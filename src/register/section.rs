@@ -1,11 +1,13 @@
 //! What is written into the configuration, as text.
 //!
-//! The first half of it goes to a file that lacks it; a `[[runners]]` section always goes.
+//! The first half of it goes to a file that lacks it; a `[[runners]]` section always goes. What must
+//! be there and was not told is a comment, so that whoever completes the file sees what is missing.
 
 use toml::Value;
 
+use super::flavors::Instance;
 use crate::config::keys::{self, Key};
-use crate::config::values::{ExecutorKind, LOCAL_DOCKER_FLAVOR};
+use crate::config::values::{AuthKind, ExecutorKind, LOCAL_DOCKER_FLAVOR};
 use crate::secret::Secret;
 
 /// The image of jobs that name none.
@@ -27,18 +29,46 @@ pub struct NewRunner {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one")]
 pub enum Executor {
     CleverDocker(Clever),
     LocalDocker,
 }
 
+/// What was told of Clever Cloud.
 #[derive(Debug)]
 pub struct Clever {
-    /// Where it is not the usual one.
+    /// Where they are not the usual ones.
     pub api_url: Option<String>,
-    pub organization: String,
-    pub token: Secret,
+    pub bridge_url: Option<String>,
+    pub organization: Option<String>,
+    pub credential: Option<WrittenCredential>,
+    /// Where it is not the configuration's own default.
+    pub instance: Option<Instance>,
     pub default_flavor: String,
+    pub cache: Option<Cache>,
+}
+
+/// As it is written: secrets may be references.
+#[derive(Debug)]
+pub struct WrittenCredential {
+    pub kind: AuthKind,
+    pub token: Secret,
+    /// With [`AuthKind::OAuth`].
+    pub secret: Option<Secret>,
+    /// With [`AuthKind::ApiToken`], the pair with which is pushed.
+    pub git: Option<(Secret, Secret)>,
+}
+
+/// Where the machines keep caches of jobs. The inner runner reads this, so that no secret may be a
+/// reference.
+#[derive(Debug)]
+pub struct Cache {
+    /// A host, maybe with a port.
+    pub server: String,
+    pub bucket: String,
+    pub access_key: Secret,
+    pub secret_key: Secret,
 }
 
 impl Executor {
@@ -89,11 +119,17 @@ impl Clever {
     /// Without a maximum no job is taken unless the biggest machine on offer has room in the
     /// quota, and a quota of a few small machines has no room for it.
     fn lines(&self) -> String {
-        let api_url = self.api_url.as_deref();
+        let instance = self.instance.map(Instance::name);
+        let cache = self.cache.as_ref();
         let lines = [
-            api_url.map_or_else(String::new, |url| line(&keys::CC_API_URL, url)),
-            line(&keys::CC_ORGA_ID, &self.organization),
-            line(&keys::CC_TOKEN, self.token.reveal()),
+            line_if(&keys::CC_API_URL, self.api_url.as_deref()),
+            line_if(&keys::CC_BRIDGE_URL, self.bridge_url.as_deref()),
+            line_or_missing(&keys::CC_ORGA_ID, self.organization.as_deref()),
+            self.credential.as_ref().map_or_else(
+                || missing(&keys::CC_AUTH) + &missing(&keys::CC_TOKEN),
+                WrittenCredential::lines,
+            ),
+            line_if(&keys::CC_INSTANCE, instance),
             line(&keys::CC_DEFAULT_FLAVOR, &self.default_flavor),
             "# Raise it for jobs that ask for more (CI_CLEVER_CLOUD_FLAVOR), and the quota with \
              it: a job\n# is taken only while a machine of this size has room in the quota.\n"
@@ -101,11 +137,62 @@ impl Clever {
             line(&keys::CC_MAX_FLAVOR, &self.default_flavor),
             "\n[runners.cc_extra_env]\nCC_ENABLE_HEPTAPOD_RUNNER = \"true\"\n".to_owned(),
             format!("\n[runners.docker]\nimage = \"{DEFAULT_IMAGE}\"\n"),
+            cache.map_or_else(String::new, Cache::lines),
         ];
         lines.concat()
     }
 }
 
+impl WrittenCredential {
+    fn lines(&self) -> String {
+        let (secret, git) = (self.secret.as_ref(), self.git.as_ref());
+        let mut lines = vec![
+            line(&keys::CC_AUTH, self.kind.name()),
+            line(&keys::CC_TOKEN, self.token.reveal()),
+        ];
+        if self.kind == AuthKind::OAuth {
+            lines.push(line_or_missing(
+                &keys::CC_SECRET,
+                secret.map(Secret::reveal),
+            ));
+        }
+        if self.kind == AuthKind::ApiToken {
+            let half = |half: fn(&(Secret, Secret)) -> &Secret| Some(half(git?).reveal());
+            lines.push(line_or_missing(&keys::CC_GIT_USER, half(|git| &git.0)));
+            lines.push(line_or_missing(&keys::CC_GIT_PASSWORD, half(|git| &git.1)));
+        }
+        lines.concat()
+    }
+}
+
+impl Cache {
+    /// Without `Type` there would be no cache, whatever else is said; without `BucketLocation` the
+    /// inner runner asks for it each time. Clever page, 6.3.
+    fn lines(&self) -> String {
+        let text = |text: &str| Value::String(text.to_owned());
+        let (server, bucket) = (text(&self.server), text(&self.bucket));
+        let access_key = text(self.access_key.reveal());
+        let secret_key = text(self.secret_key.reveal());
+        format!(
+            "\n[runners.cache]\nType = \"s3\"\nShared = true\n\n[runners.cache.s3]\n\
+             ServerAddress = {server}\nBucketName = {bucket}\nBucketLocation = \"default\"\n\
+             AccessKey = {access_key}\nSecretKey = {secret_key}\nPathStyle = true\n"
+        )
+    }
+}
+
 fn line(key: &Key, value: &str) -> String {
     format!("{} = {}\n", key.name(), Value::String(value.to_owned()))
+}
+
+fn line_if(key: &Key, value: Option<&str>) -> String {
+    value.map_or_else(String::new, |value| line(key, value))
+}
+
+fn line_or_missing(key: &Key, value: Option<&str>) -> String {
+    value.map_or_else(|| missing(key), |value| line(key, value))
+}
+
+fn missing(key: &Key) -> String {
+    format!("# {} = \"\"  # {}\n", key.name(), key.help)
 }

@@ -1,6 +1,9 @@
-//! What a coordinator's refusal means, and what to do about it.
+//! What an answer means that was not the hoped for one, and what to do about it.
 
-use crate::coordinator::{NotRegistered, TokenKind};
+use crate::clever::ApiError;
+use crate::config::values::AuthKind;
+use crate::coordinator::hints::told;
+use crate::coordinator::{NotRegistered, TokenKind, Verified};
 
 /// For the operator: what was tried, what came back, what to do.
 pub fn not_registered(url: &str, kind: TokenKind, trouble: &NotRegistered) -> String {
@@ -8,33 +11,81 @@ pub fn not_registered(url: &str, kind: TokenKind, trouble: &NotRegistered) -> St
         TokenKind::Registration => format!("cannot register the runner at {url}"),
         TokenKind::Authentication => format!("cannot verify the runner's token at {url}"),
     };
-    let (came_back, advice) = match trouble {
-        NotRegistered::Refused { status, text } => {
-            let quoted = if text.is_empty() {
-                String::new()
-            } else {
-                format!(", {text}")
-            };
-            (
-                format!("HTTP status {status}{quoted}"),
-                refused(*status, kind),
-            )
-        }
-        NotRegistered::Stranger { status, text } => (text.clone(), answered_by_a_stranger(*status)),
-        NotRegistered::Elsewhere { status, address } => (
-            format!("HTTP status {status}, a redirection to {address}"),
-            "Give the address to which it redirects",
-        ),
-        NotRegistered::NoToken => (
-            "the answer has no token for the new runner".to_owned(),
-            "Look there whether it is in the list of runners, and remove it",
-        ),
+    let advice = match trouble {
+        NotRegistered::Refused { status, .. } => refused(*status, kind),
+        NotRegistered::Stranger { status, .. } => answered_by_a_stranger(*status),
+        NotRegistered::Elsewhere { .. } => "Give the address to which it redirects",
+        NotRegistered::NoToken => "Look there whether it is in the list of runners, and remove it",
         NotRegistered::NoAnswer {
-            why,
-            may_have_been_done,
-        } => (why.clone(), unanswered(*may_have_been_done, kind)),
+            may_have_been_done, ..
+        } => unanswered(*may_have_been_done, kind),
     };
-    format!("{tried}: {came_back}. {advice}. Nothing was written")
+    format!("{tried}: {}. {advice}", told(trouble))
+}
+
+/// The same of a runner that should be forgotten.
+pub fn not_unregistered(url: &str, trouble: &NotRegistered) -> String {
+    let advice = match trouble {
+        NotRegistered::Refused { status, .. } => refused(*status, TokenKind::Authentication),
+        NotRegistered::Stranger { status, .. } => answered_by_a_stranger(*status),
+        _ => "Look there into the list of runners, and try again",
+    };
+    format!(
+        "cannot unregister the runner at {url}: {}. {advice}",
+        told(trouble)
+    )
+}
+
+/// The same of an address at which there should be a coordinator.
+pub fn no_coordinator(url: &str, trouble: &NotRegistered) -> String {
+    let advice = match trouble {
+        NotRegistered::Elsewhere { .. } => "Give the address to which it redirects",
+        NotRegistered::NoAnswer { .. } => unanswered(false, TokenKind::Authentication),
+        NotRegistered::Refused { status, .. } | NotRegistered::Stranger { status, .. } => {
+            match status {
+                404 | 405 => refused(*status, TokenKind::Authentication),
+                _ => {
+                    "Check the address, and what stands between (a proxy that wants a sign-in, a firewall)"
+                }
+            }
+        }
+        NotRegistered::NoToken => "Check the address",
+    };
+    format!(
+        "no GitLab or Heptapod answers at {url}: {}. {advice}",
+        told(trouble)
+    )
+}
+
+/// What a coordinator knows of a runner.
+pub fn known_runner(known: &Verified) -> String {
+    let id = known.id.map_or_else(String::new, |id| format!(" {id}"));
+    let until = known.expires.map(humantime::format_rfc3339_seconds);
+    let until = until.map_or_else(String::new, |moment| format!(", until {moment}"));
+    format!("the token is that of runner{id} there{until}")
+}
+
+/// Clever Cloud does not let this credential, or this organization, in; `other` is the kind as which
+/// it would.
+pub fn account_refused(
+    organization: &str,
+    kind: AuthKind,
+    other: Option<AuthKind>,
+    error: &ApiError,
+) -> String {
+    let advice = match other {
+        Some(other) => format!(
+            "It is not {}, but {}: the kind is {:?}",
+            kind.described(),
+            other.described(),
+            other.name()
+        ),
+        None => format!(
+            "It is taken as {}; check its kind, and the organization's id",
+            kind.described()
+        ),
+    };
+    format!("Clever Cloud refuses this credential for {organization}: {error}. {advice}")
 }
 
 const fn refused(status: u16, kind: TokenKind) -> &'static str {

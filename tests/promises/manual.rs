@@ -170,6 +170,28 @@ fn every_option_of_every_command_is_in_its_manual_and_no_other() {
 }
 
 #[test]
+fn the_commands_of_the_registration_are_in_its_manual_with_their_options() {
+    let section = section_of(REGISTER, "COMMANDS");
+    for command in &register::COMMANDS {
+        let line = &command.command_line;
+        let name = line.program.rsplit(' ').next().unwrap();
+        let head = section.split(".It Cm ").find(|part| part.starts_with(name));
+        let head = head.unwrap_or_else(|| panic!("{name} is missing"));
+        for option in line.options().filter(|option| option.long != "help") {
+            assert!(
+                head.contains(&format!("Fl -{}", option.long)),
+                "{name}: {}",
+                option.long
+            );
+        }
+        assert!(
+            line.help().lines().all(|line| line.chars().count() <= 100),
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn the_help_of_every_command_fits_a_terminal() {
     for help in [
         cli::COMMAND_LINE.help(),

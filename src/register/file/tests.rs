@@ -6,9 +6,13 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use super::{Addition, Configuration, MODE, Replacement, parse, runners_in, text};
+use super::{
+    Addition, Configuration, MODE, Replacement, SERVICE_USER, parse, runners_in, service_user, text,
+};
 use crate::config::Config;
-use crate::register::section::{Clever, Executor, Globals, NewRunner};
+use crate::config::values::AuthKind;
+use crate::register::flavors::Instance;
+use crate::register::section::{Cache, Clever, Executor, Globals, NewRunner, WrittenCredential};
 use crate::secret::Secret;
 
 fn found(content: &str) -> Configuration {
@@ -31,9 +35,22 @@ fn new_runner(name: &str, executor: Executor) -> NewRunner {
 fn clever(organization: &str) -> Executor {
     Executor::CleverDocker(Clever {
         api_url: None,
-        organization: organization.to_owned(),
-        token: Secret::new("cc\\to\"ken"),
+        bridge_url: None,
+        organization: Some(organization.to_owned()),
+        credential: Some(WrittenCredential {
+            kind: AuthKind::OAuth,
+            token: Secret::new("cc\\to\"ken"),
+            secret: Some(Secret::new("its secret")),
+            git: None,
+        }),
+        instance: Some(Instance::Docker),
         default_flavor: "M".to_owned(),
+        cache: Some(Cache {
+            server: "cellar.example.org".to_owned(),
+            bucket: "ci".to_owned(),
+            access_key: Secret::new("a"),
+            secret_key: Secret::new("b"),
+        }),
     })
 }
 
@@ -102,6 +119,7 @@ fn what_nothing_can_be_appended_to_is_refused() {
     ] {
         let why = found(content).with(&addition).unwrap_err();
         assert!(why.contains("paas-runner.toml"), "{why}");
+        assert!(found(content).takes_a_runner().is_err());
     }
 }
 
@@ -130,6 +148,15 @@ fn a_runner_is_found_by_its_name_and_by_its_token() {
     assert!(configuration.has_runner_named("a") && !configuration.has_runner_named("b"));
     assert_eq!(configuration.runner_with("https://x/", "t"), Some("a"));
     assert_eq!(configuration.runner_with("https://y", "t"), None);
+}
+
+#[test]
+fn the_services_user_is_the_one_of_its_unit() {
+    let unit = include_str!("../../install/heptapod-paas-runner.service");
+    assert!(unit.contains(&format!("\nUser={SERVICE_USER}\n")));
+    let passwd = "root:x:0:0:root:/root:/bin/sh\n\nheptapod-runner:x:998:997::/:/bin/false\n";
+    assert_eq!(service_user(passwd), Some((998, 997)));
+    assert_eq!(service_user("root:x:0:0::/:/bin/sh\n"), None);
 }
 
 fn any_runners() -> impl Strategy<Value = Vec<(String, String)>> {

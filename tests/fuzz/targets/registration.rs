@@ -9,8 +9,9 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::Path;
+use std::process::ExitCode;
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fuzz::service::{Service, answer};
 use fuzz::{files, secrecy};
@@ -18,10 +19,13 @@ use heptapod_paas_runner::register;
 use libfuzzer_sys::fuzz_target;
 use toml::{Table, Value};
 
+/// Of the new runner.
+const NAME: &str = "the new \"one\"";
 /// What may be added beside the runner, where it is missing.
 const GLOBALS: [&str; 3] = ["state_file", "concurrent", "quota_computation"];
 
-static WAS_ASKED: AtomicBool = AtomicBool::new(false);
+/// How often the coordinator was asked: first whether it is there, then whether it knows the token.
+static ASKED: AtomicUsize = AtomicUsize::new(0);
 
 /// A coordinator that knows each token, and a Clever Cloud that offers nothing.
 static SERVICE: LazyLock<Service> = LazyLock::new(|| {
@@ -32,8 +36,8 @@ static SERVICE: LazyLock<Service> = LazyLock::new(|| {
     let service = Service::start();
     service.behave(|request| {
         let verifies = request.starts_with("POST /api/v4/runners/verify ");
-        WAS_ASKED.fetch_or(verifies, Ordering::SeqCst);
-        answer(if verifies { 200 } else { 404 }, &[], b"{}")
+        ASKED.fetch_add(usize::from(verifies), Ordering::SeqCst);
+        answer(if verifies { 200 } else { 404 }, &[], b"{\"id\": 1}")
     });
     service
 });
@@ -43,13 +47,17 @@ fuzz_target!(|input: &[u8]| {
         return;
     };
     let path = files::file("added-to.toml", before);
-    WAS_ASKED.store(false, Ordering::SeqCst);
-    register::main(arguments(&path, choice % 2 == 0));
+    ASKED.store(0, Ordering::SeqCst);
+    let exit_code = register::main(arguments(&path, choice % 2 == 0));
     let after = fs::read(&path).expect("the file is still there");
-    if WAS_ASKED.load(Ordering::SeqCst) {
+    if exit_code == ExitCode::SUCCESS {
         check_addition(before, &after);
-    } else {
-        assert!(after == before, "nothing is written without consent");
+        return;
+    }
+    assert!(after == before, "nothing is written without consent");
+    if ASKED.load(Ordering::SeqCst) > 1 {
+        let is_taken = |runner: &Value| runner.get("name").and_then(Value::as_str) == Some(NAME);
+        assert!(runners(&mut table(before)).iter().any(is_taken));
     }
 });
 
@@ -61,12 +69,12 @@ fn arguments(path: &Path, clever: bool) -> Vec<OsString> {
         "local-docker"
     };
     let options = [
-        ("--name", "the new \"one\""),
+        ("--name", NAME),
         ("--coordinator-url", url),
         ("--registration-token", secrecy::TOKEN),
         ("--executor", executor),
         ("--organization", "orga_1"),
-        ("--clever-token", "the other token"),
+        ("--clever-token", "the-other-token"),
         ("--default-flavor", "M"),
         ("--cc-api-url", url),
         ("--state-file-path", "/nowhere/state.json"),
@@ -88,7 +96,7 @@ fn check_addition(before: &[u8], after: &[u8]) {
     let (old, mut new) = (runners(&mut before), runners(&mut after));
     let added = new.pop().expect("a runner");
     assert_eq!(added["token"].as_str(), Some(secrecy::TOKEN));
-    assert_eq!(added["name"].as_str(), Some("the new \"one\""));
+    assert_eq!(added["name"].as_str(), Some(NAME));
     assert_eq!(old, new);
     for key in GLOBALS {
         if !before.contains_key(key) {

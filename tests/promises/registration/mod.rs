@@ -1,5 +1,7 @@
 //! A runner is registered in one conversation, and the configuration that it leaves works.
 
+mod answers;
+mod commands;
 mod refusals;
 mod terminal;
 
@@ -68,6 +70,9 @@ impl Office {
             ("--coordinator-url", &coordinator),
             ("--registration-token", token),
             ("--executor", "clever-docker"),
+            ("--clever-auth", "token"),
+            ("--clever-instance", "heptapod-runner"),
+            ("--cache-s3-server-address", "none"),
             ("--organization", ORGANIZATION),
             ("--clever-token", CLEVER_TOKEN),
             ("--default-flavor", "M"),
@@ -159,6 +164,17 @@ impl Registration {
 fn command(config: &Path, options: &[String]) -> Command {
     let mut command = register();
     command.args(options).arg(config).stdin(Stdio::null());
+    // The logins of whoever runs the tests are not these tests' business.
+    let home = config.parent().unwrap();
+    command.env("HOME", home);
+    for name in [
+        "XDG_CONFIG_HOME",
+        "CONFIGURATION_FILE",
+        "CLEVER_TOKEN",
+        "CLEVER_SECRET",
+    ] {
+        command.env_remove(name);
+    }
     command
 }
 
@@ -184,17 +200,37 @@ fn a_person_registers_a_runner_at_a_terminal_and_it_takes_a_job() {
     let api = ["--cc-api-url".to_owned(), office.clever.api_url()];
     let mut terminal = Terminal::start(&office.config(), &api);
     let state = office.folder.path().join("state.json");
-    terminal.answer("State file path: ", state.to_str().unwrap());
-    terminal.answer("Concurrency: ", "12");
     terminal.answer("URL: ", &format!("{}/", office.coordinator.url()));
-    terminal.answer("Runner name: ", "my \"first\" runner");
+    terminal.await_text("a GitLab or Heptapod is there");
     terminal.answer_hidden("Token: ", REGISTRATION_TOKEN);
-    terminal.answer("Executor: ", "clever-docker");
+    terminal.answer("Executor [clever-docker]: ", "");
+    terminal.answer("Runner name [clever-cloud]: ", "my \"first\" runner");
     terminal.answer("Organization: ", ORGANIZATION);
+    terminal.await_text("service-token  a token of the organization itself");
+    terminal.answer("Kind of credential [oauth]: ", "token");
     terminal.answer_hidden("Clever Cloud token: ", CLEVER_TOKEN);
-    terminal.await_text("  M        8 GiB of memory");
-    terminal.answer("Flavor: ", "M");
-    terminal.answer("Machines at once: ", "4");
+    terminal.await_text("is there, with 0 applications now");
+    terminal.await_text("M has 4.0 GiB, 0.106 € an hour (0.026 € for each GiB)");
+    terminal.await_text("M has 8.0 GiB, 0.556 € an hour");
+    terminal.await_text("The cheaper one is docker.");
+    terminal.answer("Type of machine [docker]: ", "");
+    terminal.await_text("  S      2.0 GiB   0.044 € an hour");
+    terminal.answer("Flavor [M]: ", "m");
+    terminal.answer("Cache server [none]: ", "");
+    terminal.answer("Machines at once [4]: ", "");
+    let usual = "State file path [/var/lib/heptapod-runner/state.json]: ";
+    terminal.answer(usual, "state.json");
+    terminal.await_text("must begin with a /");
+    terminal.answer(usual, state.to_str().unwrap());
+    terminal.answer("Concurrency [50]: ", "");
+    let config = office.config();
+    for command in [
+        format!("heptapod-paas-runner --check {}\n", config.display()),
+        "systemctl enable --now heptapod-paas-runner\n".to_owned(),
+        "journalctl -fu heptapod-paas-runner\n".to_owned(),
+    ] {
+        terminal.await_text(&command);
+    }
     let (code, screen) = terminal.end();
     assert_eq!(code, Some(0), "{screen}");
     assert!(
@@ -233,7 +269,8 @@ fn a_runner_of_the_web_pages_needs_no_person_and_nothing_that_is_there_is_touche
         let config = Config::load(&office.config()).unwrap();
         assert_eq!(config.runners[1].name, "new");
         assert_eq!(config.runners[1].token.reveal(), RUNNER_TOKEN);
-        assert_eq!(office.posts("/api/v4/runners/verify"), 1);
+        // Whether there is an API at all, and whether the token is good.
+        assert_eq!(office.posts("/api/v4/runners/verify"), 2);
         assert_eq!(office.posts("/api/v4/runners"), 0);
         office.check_manners();
     }

@@ -1,0 +1,313 @@
+//! What is asked about Clever Cloud: who pays, with which credential, for which machines.
+//!
+//! Organization and credential are tried together as soon as both are known, by reading the list of
+//! applications, which changes nothing. What can't be tried now, because Clever Cloud is out of
+//! reach, is taken as it is.
+
+use super::Trouble;
+use super::answers::{address, id};
+use super::cache;
+use super::clever_tools;
+use super::flavors::{self, Instance, Prices};
+use super::prompt::Person;
+use super::questions::{
+    API_URL, AUTH, BRIDGE_URL, CLEVER_SECRET, CLEVER_TOKEN, FLAVOR, GIT_PASSWORD, GIT_USER,
+    INSTANCE, ORGANIZATION, Question,
+};
+use super::secret_reference::{self, Referred};
+use super::section::{Clever, WrittenCredential};
+use super::words;
+use crate::clever::{Account, Api, ApiError, Credential, Pair};
+use crate::config::values::{self, AuthKind, CLI_CONSUMER};
+use crate::config::{self, keys};
+use crate::http::Http;
+use crate::secret::Secret;
+
+/// All of it.
+///
+/// # Errors
+/// [`Trouble`] when an answer can't be had.
+pub fn ask(person: &mut Person<'_>, http: &Http) -> Result<Clever, Trouble> {
+    let api_url = other_address(person, &API_URL)?;
+    let bridge_url = other_address(person, &BRIDGE_URL)?;
+    let api = api_url.as_deref().unwrap_or(values::API_URL);
+    let bridge = bridge_url.as_deref().unwrap_or(values::BRIDGE_URL);
+    let calls = Api::new(http.clone(), api, bridge);
+    let (organization, credential) = account(person, &calls)?;
+    let has_chosen = person.has_said(&INSTANCE) && person.has_said(&FLAVOR);
+    let prices = if person.has_left() || has_chosen {
+        Prices::default()
+    } else {
+        flavors::prices(http, api)
+    };
+    let instance = instance(person, http, api, &prices)?;
+    Ok(Clever {
+        default_flavor: flavor(person, http, api, instance, &prices)?,
+        cache: cache::ask(person)?,
+        instance,
+        organization,
+        credential,
+        api_url,
+        bridge_url,
+    })
+}
+
+/// Asked for only when an option says something.
+fn other_address(person: &mut Person<'_>, question: &Question) -> Result<Option<String>, Trouble> {
+    if !person.has_said(question) {
+        return Ok(None);
+    }
+    person.answer(question.asked(), address).map(Some)
+}
+
+/// The organization and its credential, which go together as far as that can be tried.
+fn account(
+    person: &mut Person<'_>,
+    api: &Api,
+) -> Result<(Option<String>, Option<WrittenCredential>), Trouble> {
+    let mut login = offered_login(person)?;
+    loop {
+        let organization = person.answer_if_any(ORGANIZATION.asked(), id)?;
+        let credential = match login.take() {
+            Some(login) => Some(login),
+            None => credential(person)?,
+        };
+        let (Some(payer), Some(shown)) = (&organization, &credential) else {
+            return Ok((organization, credential));
+        };
+        let Some(usable) = usable(shown) else {
+            return Ok((organization, credential));
+        };
+        match try_out(api, payer, usable) {
+            Tried::Good { applications } => {
+                log::info!(
+                    "{payer} is there, with {applications} applications now, and the credential is \
+                     good for it"
+                );
+                return Ok((organization, credential));
+            }
+            Tried::Unknown(why) => {
+                log::warn!("whether {payer} and its credential are right is not known: {why}");
+                return Ok((organization, credential));
+            }
+            Tried::Refused(why) => {
+                let other = other_kind(api, payer, shown);
+                let why = words::account_refused(payer, shown.kind, other, &why);
+                if !person.can_answer_again() {
+                    return Err(Trouble::Told(format!("{why}. Nothing was written")));
+                }
+                log::warn!("{why}");
+                person.take_back(&[&ORGANIZATION, &AUTH, &CLEVER_TOKEN, &CLEVER_SECRET]);
+                person.take_back(&[&GIT_USER, &GIT_PASSWORD]);
+                if let Some(other) = other {
+                    person.propose(&AUTH, other.name());
+                }
+            }
+        }
+    }
+}
+
+/// An admin who has the program `clever` need not look for anything.
+fn offered_login(person: &mut Person<'_>) -> Result<Option<WrittenCredential>, Trouble> {
+    if person.has_said(&AUTH) || person.has_said(&CLEVER_TOKEN) {
+        return Ok(None);
+    }
+    let pair = found_pair(person, "")?;
+    Ok(pair.map(|(token, secret)| WrittenCredential {
+        kind: AuthKind::OAuth,
+        token,
+        secret: Some(secret),
+        git: None,
+    }))
+}
+
+/// The token and the secret of an installed `clever`, if the person agrees to their use.
+fn found_pair(
+    person: &mut Person<'_>,
+    what_for: &str,
+) -> Result<Option<(Secret, Secret)>, Trouble> {
+    if !person.can_answer_again() {
+        return Ok(None);
+    }
+    let Some(login) = clever_tools::login() else {
+        return Ok(None);
+    };
+    let text = format!(
+        "Use the login of the program clever{what_for}, as it is in {}? It is good for three months.",
+        login.place
+    );
+    let agrees = person.agrees(&text, true)?;
+    Ok(agrees.then_some((login.token, login.secret)))
+}
+
+fn credential(person: &mut Person<'_>) -> Result<Option<WrittenCredential>, Trouble> {
+    // A token alone is what the Python runner has.
+    let is_lone_token = person.has_said(&CLEVER_TOKEN) && !person.has_said(&CLEVER_SECRET);
+    let usual = if is_lone_token {
+        AuthKind::Token
+    } else {
+        AuthKind::OAuth
+    };
+    let kind = person.answer(AUTH.asked().or(usual.name()), |kind| {
+        let kind = kind.to_lowercase();
+        kind.parse::<AuthKind>().map_err(|why| format!("it {why}"))
+    })?;
+    let Some(token) = secret(person, &CLEVER_TOKEN)? else {
+        return Ok(None);
+    };
+    let second = if kind == AuthKind::OAuth {
+        secret(person, &CLEVER_SECRET)?
+    } else {
+        None
+    };
+    let git = if kind == AuthKind::ApiToken {
+        git_pair(person)?
+    } else {
+        None
+    };
+    Ok(Some(WrittenCredential {
+        kind,
+        token,
+        secret: second,
+        git,
+    }))
+}
+
+fn git_pair(person: &mut Person<'_>) -> Result<Option<(Secret, Secret)>, Trouble> {
+    if !person.has_said(&GIT_USER)
+        && let Some(pair) = found_pair(person, " for git")?
+    {
+        return Ok(Some(pair));
+    }
+    let user = secret(person, &GIT_USER)?;
+    let password = secret(person, &GIT_PASSWORD)?;
+    Ok(user.zip(password))
+}
+
+fn secret(person: &mut Person<'_>, question: &Question) -> Result<Option<Secret>, Trouble> {
+    person.answer_if_any(question.asked(), |written| {
+        secret_reference::usable(written).map(Secret::new)
+    })
+}
+
+/// The credential that is meant, where all references can be followed in this environment.
+fn usable(written: &WrittenCredential) -> Option<Credential> {
+    let resolve = |secret: &Secret| match Referred::resolve(secret.reveal()) {
+        Ok(referred) => Some(referred.meant),
+        Err(why) => {
+            log::warn!(
+                "the credential is not tried: {why}; it must be there when the service starts"
+            );
+            None
+        }
+    };
+    let token = resolve(&written.token)?;
+    let secret = match &written.secret {
+        Some(secret) => Some(resolve(secret)?),
+        None if written.kind == AuthKind::OAuth => return None,
+        None => None,
+    };
+    let consumer = Pair {
+        key: Secret::new(CLI_CONSUMER.0),
+        secret: Secret::new(CLI_CONSUMER.1),
+    };
+    Some(config::credential(written.kind, token, secret, consumer))
+}
+
+/// What came of trying an organization with a credential.
+enum Tried {
+    Good {
+        applications: usize,
+    },
+    Refused(ApiError),
+    /// It may be good.
+    Unknown(ApiError),
+}
+
+fn try_out(api: &Api, organization: &str, credential: Credential) -> Tried {
+    let account = Account {
+        organization: organization.to_owned(),
+        credential,
+    };
+    match api.find(&account, |_| true) {
+        Ok(found) => Tried::Good {
+            applications: found.len(),
+        },
+        Err(error) if error.may_pass() => Tried::Unknown(error),
+        Err(error) => Tried::Refused(error),
+    }
+}
+
+/// The kind as which this token would be good. A token for the bridge is shown nowhere else.
+fn other_kind(api: &Api, organization: &str, shown: &WrittenCredential) -> Option<AuthKind> {
+    let others: &[AuthKind] = match shown.kind {
+        AuthKind::Token => &[AuthKind::ServiceToken, AuthKind::ApiToken],
+        AuthKind::ServiceToken => &[AuthKind::Token, AuthKind::ApiToken],
+        AuthKind::OAuth | AuthKind::ApiToken => &[],
+    };
+    others.iter().copied().find(|kind| {
+        let other = WrittenCredential {
+            kind: *kind,
+            token: shown.token.clone(),
+            secret: None,
+            git: None,
+        };
+        let other = usable(&other).map(|usable| try_out(api, organization, usable));
+        matches!(other, Some(Tried::Good { .. }))
+    })
+}
+
+/// None, where the configuration's own default counts: nobody was there to choose.
+fn instance(
+    person: &mut Person<'_>,
+    http: &Http,
+    api: &str,
+    prices: &Prices,
+) -> Result<Option<Instance>, Trouble> {
+    let asked = INSTANCE.asked().proposing(Instance::Docker.name());
+    let asked = if person.has_left() || person.has_said(&INSTANCE) {
+        asked
+    } else {
+        asked.saying(flavors::comparison(http, api, prices))
+    };
+    person.answer_if_any(asked, |name| name.to_lowercase().parse::<Instance>())
+}
+
+fn flavor(
+    person: &mut Person<'_>,
+    http: &Http,
+    api: &str,
+    instance: Option<Instance>,
+    prices: &Prices,
+) -> Result<String, Trouble> {
+    let usual: String = keys::CC_DEFAULT_FLAVOR.default().unwrap_or_default();
+    if person.has_left() && !person.has_said(&FLAVOR) {
+        return Ok(usual);
+    }
+    let flavors = match instance
+        .unwrap_or(Instance::HeptapodRunner)
+        .flavors(http, api)
+    {
+        Ok(flavors) => flavors,
+        Err(why) => {
+            log::warn!(
+                "cannot reach Clever Cloud's list of machine sizes, so any name is taken: {why}"
+            );
+            let text = format!("{} Usual are XS, S, M, L, XL, 2XL and 3XL", FLAVOR.text);
+            return person.answer(FLAVOR.asked().saying(text).or(usual), id);
+        }
+    };
+    let text = format!("{}\n{}", FLAVOR.text, flavors::table(&flavors, prices));
+    let usual = flavors::usual(&flavors).map_or(usual, |flavor| flavor.name.clone());
+    person.answer(FLAVOR.asked().saying(text).or(usual), |name| {
+        let mut on_offer = flavors.iter().map(|flavor| &flavor.name);
+        let found = on_offer.find(|known| known.eq_ignore_ascii_case(name));
+        found.cloned().ok_or_else(|| {
+            let names: Vec<_> = flavors.iter().map(|flavor| flavor.name.as_str()).collect();
+            format!(
+                "there is no flavor {name:?}; there are {}",
+                names.join(", ")
+            )
+        })
+    })
+}
