@@ -69,8 +69,9 @@ impl Patience for WhileWanted<'_> {
                 self.context.report.slow();
             }
             let rest = until.saturating_duration_since(Instant::now());
-            self.context.stop.wait(rest.min(WANTED_EVERY))?;
-            if rest <= WANTED_EVERY {
+            let due = WANTED_EVERY.saturating_sub(self.asked.get().elapsed());
+            self.context.stop.wait(rest.min(due))?;
+            if rest <= due {
                 return Ok(());
             }
         }
