@@ -188,20 +188,22 @@ impl CleverDocker {
         owner: &Account,
         id: &str,
     ) -> Result<Option<Failure>, Trouble> {
-        let machines = match self.api.instances(owner, id) {
-            Ok(0) => Some(0),
-            Ok(_) => return Ok(None),
-            Err(error) if error.is_not_there() => None,
-            Err(error) => return Err(error.into()),
-        };
+        let machines = self.api.instances(owner, id);
+        if matches!(machines, Ok(1..)) {
+            return Ok(None);
+        }
         match self.api.get(owner, id) {
             Ok(application) if application.is_going() => Ok(Some(words::deleted_by_hand(name))),
             Err(error) if error.is_not_there() => Ok(Some(words::deleted_by_hand(name))),
             Err(error) => Err(error.into()),
-            Ok(_) => {
-                let has_ended = machines.is_some() && self.api.deployment_is_over(owner, id)?;
-                Ok(has_ended.then(|| words::ended_too_early(name)))
-            }
+            Ok(_) => match machines {
+                Ok(_) => {
+                    let has_ended = self.api.deployment_is_over(owner, id)?;
+                    Ok(has_ended.then(|| words::ended_too_early(name)))
+                }
+                Err(error) if error.is_not_there() => Ok(None),
+                Err(error) => Err(error.into()),
+            },
         }
     }
 
