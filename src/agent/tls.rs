@@ -127,6 +127,20 @@ impl TlsTransport {
     }
 }
 
+impl TlsTransport {
+    /// Who refuses our certificate says so and hangs up: the reason may stand unread when nothing can
+    /// be written any more.
+    fn unread_alert(&mut self) -> Option<rustls::Error> {
+        let (connection, below) = (&mut self.stream.conn, &mut self.stream.sock);
+        while connection.read_tls(below).ok()? > 0 {
+            if let Err(alert) = connection.process_new_packets() {
+                return Some(alert);
+            }
+        }
+        None
+    }
+}
+
 impl Transport for TlsTransport {
     fn buffers(&mut self) -> &mut dyn Buffers {
         &mut self.buffers
@@ -135,8 +149,11 @@ impl Transport for TlsTransport {
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
         self.stream.sock.set_timeout(timeout);
         let output = &self.buffers.output()[..amount];
-        let written = self.stream.write_all(output);
-        written.map_err(|error| self.explained(error))
+        let Err(error) = self.stream.write_all(output) else {
+            return Ok(());
+        };
+        let alert = self.unread_alert();
+        Err(self.explained(alert.map_or(error, io::Error::other)))
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {

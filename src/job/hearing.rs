@@ -16,7 +16,7 @@ const LONGER_THAN_ANY_LAG: Duration = Duration::from_secs(5 * 60);
 
 /// Replicas that are asked in the same moment lag in the same way. What two kinds of call say is the
 /// last word only if they still say it after this.
-pub const SETTLES_WITHIN: Duration = Duration::from_secs(3);
+pub const SETTLES_WITHIN: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
 pub struct Hearing {

@@ -94,6 +94,7 @@ pub(super) fn await_start(
     loop {
         check_age(job)?;
         let (has_grown, heard) = look_for_start(job, project, context);
+        let mut pause = watch.step;
         match (context.hearing).hear("looking whether the job runs", heard) {
             _ if has_grown == Some(true) => {
                 log::info!("running, seen after {:.1?}", since.elapsed());
@@ -102,7 +103,8 @@ pub(super) fn await_start(
             Standing::Active => machine.check()?,
             Standing::Canceling => return Err(canceled()),
             Standing::Over(why) => return Err(Halt::Over(why)),
-            Standing::Refused(_) | Standing::RefusedTwice(_) | Standing::Unknown(_) => {}
+            Standing::RefusedTwice(_) => pause = pause.min(SETTLES_WITHIN),
+            Standing::Refused(_) | Standing::Unknown(_) => {}
         }
         // Only a coordinator that answers can say that nothing has happened.
         if has_grown == Some(false) && since.elapsed() >= watch.timeout {
@@ -111,7 +113,7 @@ pub(super) fn await_start(
         if since.elapsed() >= watch.timeout {
             context.report.slow();
         }
-        context.stop.wait(watch.step)?;
+        context.stop.wait(pause)?;
     }
 }
 

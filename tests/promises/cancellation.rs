@@ -11,6 +11,8 @@ use crate::service::Service;
 
 /// A begun step of Clever Cloud's bill.
 const NOTICED_WITHIN: Duration = Duration::from_secs(10);
+/// What is erased is only refused, which must be heard twice, seconds apart.
+const SETTLED_WITHIN: Duration = Duration::from_secs(3);
 
 /// How a job comes to be not wanted any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,7 +200,12 @@ fn loses_its_machine(moment: Moment, end: End) {
     let deleted = reached.iter().find(|it| it.0 == AppPhase::Deleted);
     let took = deleted.unwrap().1.duration_since(ended);
     let log = service.whole_log();
-    assert!(took <= NOTICED_WITHIN, "{how}: {took:?}\n{log}");
+    let settles = if end == End::Erased {
+        SETTLED_WITHIN
+    } else {
+        Duration::ZERO
+    };
+    assert!(took <= NOTICED_WITHIN + settles, "{how}: {took:?}\n{log}");
     scene.await_no_machines();
     service.await_log("is gone, after");
     assert_told(&scene.coordinator.job(job), end, &how);

@@ -98,7 +98,10 @@ fn a_job_whose_application_was_deleted_by_hand_fails_in_words() {
     service.await_log("running, seen");
     // Whoever does not list machines may still tell of their application.
     let instances = Rule::on("GET", "*/instances").always();
-    scene.clever.faults().inject(instances.with(Fault::html(403)));
+    scene
+        .clever
+        .faults()
+        .inject(instances.with(Fault::html(403)));
     let machine = scene.machine(job).unwrap();
     let url = format!(
         "{}/organisations/{ORGANIZATION}/applications/{}",

@@ -122,7 +122,7 @@ fn ask_coordinator(call: &str) -> Option<String> {
         "look" => of_heard(coordinator.standing(&job, Ask::Look)),
         "fail" => match coordinator.fail(&job, FailureReason::ScriptFailure) {
             Delivery::Done => String::new(),
-            Delivery::Refused(why) | Delivery::Later(why) => why,
+            Delivery::Refused(why) | Delivery::RefusedTwice(why) | Delivery::Later(why) => why,
         },
         "probe" => of_probe(coordinator.probe_log(&job, 3)),
         "read" => of_probe(coordinator.read_log(&job, ProjectId(42), &secret, 3)),
@@ -148,7 +148,10 @@ fn of_heard(heard: Heard) -> String {
 fn of_standing(standing: Standing) -> String {
     match standing {
         Standing::Active | Standing::Canceling => String::new(),
-        Standing::Over(why) | Standing::Refused(why) | Standing::Unknown(why) => why,
+        Standing::Over(why)
+        | Standing::Refused(why)
+        | Standing::RefusedTwice(why)
+        | Standing::Unknown(why) => why,
     }
 }
 
