@@ -1,13 +1,14 @@
 //! What the services say: coordinators, Clever Cloud, an engine. Nothing is changed there.
 
-use std::time::{Duration, SystemTime};
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::{About, Section};
 use crate::clock;
 use crate::config::{Config, QuotaSettings};
 use crate::coordinator::hints;
 use crate::deploy::scratch::Scratch;
-use crate::executor::NoWeight;
+use crate::executor::{Expiry, NoWeight};
 use crate::fact::{Fact, Verdict};
 use crate::http::Http;
 use crate::quota::{Limits, Quota};
@@ -19,9 +20,8 @@ const COORDINATOR: &str = "coordinator";
 const TOKEN: &str = "token";
 const QUOTA: &str = "quota";
 
-const DAY: u64 = 24 * 3600;
-/// An end that is so near is told.
-const SOON: u64 = 14 * DAY;
+/// Within this it is time for a new one.
+const SOON: Duration = Duration::from_secs(14 * 24 * 3600);
 
 /// A section for each runner, and one for what they share.
 pub fn ask(config: Config) -> Vec<Section> {
@@ -49,7 +49,7 @@ pub fn ask(config: Config) -> Vec<Section> {
     let mut sections: Vec<_> = runners
         .iter()
         .map(|runner| {
-            let mut facts = coordinator(runner);
+            let mut facts = coordinator(runner, &state.tenants);
             facts.extend(runner.executor.probe());
             facts.extend(runner.executor.look_closer(&state.tenants));
             Section {
@@ -104,10 +104,11 @@ fn room(runner: &Runner) -> Option<Fact> {
     })
 }
 
-/// Whether the coordinator knows the runner, until when, and what it says of itself.
-fn coordinator(runner: &Runner) -> Vec<Fact> {
+/// Whether the coordinator knows the runner, what it says of itself, and what ends when.
+fn coordinator(runner: &Runner, tenants: &BTreeSet<String>) -> Vec<Fact> {
     let (coordinator, url) = (&runner.coordinator, runner.coordinator.url());
-    let verified = match coordinator.verified(&runner.identity.token) {
+    let identity = &runner.identity;
+    let verified = match coordinator.verified(&identity.token, Some(&identity.system_id)) {
         Ok(verified) => verified,
         Err(trouble) => {
             let text = format!("{url}: {}", hints::told(&trouble));
@@ -124,24 +125,18 @@ fn coordinator(runner: &Runner) -> Vec<Fact> {
         COORDINATOR,
         format!("{url}{version} knows the runner's token"),
     )];
-    facts.extend(verified.expires.map(expiry));
+    let expiries = runner.expiries(verified.expires, tenants);
+    facts.extend(expiries.iter().map(ending));
     facts.extend(verified.date.and_then(|date| clock::skew(date, url)));
     facts
 }
 
-fn expiry(at: SystemTime) -> Fact {
-    let date = humantime::format_rfc3339_seconds(at).to_string();
-    let day = date.split('T').next().unwrap_or_default().to_owned();
-    let left = at
-        .duration_since(SystemTime::now())
-        .unwrap_or(Duration::ZERO);
-    let days = left.as_secs() / DAY;
-    let text = format!("the runner's token ends on {day}, in {days} days");
-    if left.as_secs() >= SOON {
-        return Fact::good(TOKEN, text);
+/// An end that is so near is told as one.
+fn ending(expiry: &Expiry) -> Fact {
+    let is_near = expiry.ends.rest().is_none_or(|rest| rest < SOON);
+    if is_near {
+        Fact::new(TOKEN, Verdict::Doubtful, expiry.text()).remedy(expiry.remedy.clone())
+    } else {
+        Fact::good(TOKEN, expiry.text())
     }
-    let fact = Fact::new(TOKEN, Verdict::Doubtful, text);
-    fact.remedy(
-        "create the runner anew there before, or reset its token, and write it into `token`",
-    )
 }

@@ -6,8 +6,9 @@
 
 use ureq::http::Method;
 
-use super::api::{Account, Api, ApiError, usual};
+use super::api::{Account, Api, usual};
 use super::credential::Credential;
+use super::error::ApiError;
 use crate::clock::Timestamp;
 use crate::http::Answer;
 use crate::json::{self, Fields};

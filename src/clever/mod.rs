@@ -7,11 +7,13 @@
 mod api;
 mod catalogue;
 mod credential;
+mod error;
 mod expiry;
 mod prices;
 
-pub(crate) use api::{Account, Api, ApiError, Application, Deletion, Wanted, is_plain};
+pub(crate) use api::{Account, Api, Application, Deletion, Wanted, is_plain};
 pub use catalogue::{Catalogue, Flavor, MachineType};
 pub use credential::{Credential, Pair};
+pub(crate) use error::ApiError;
 pub(crate) use expiry::TokenEnd;
 pub use prices::Prices;

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use serde_json::json;
 use ureq::http::Method;
 
+use super::Coordinator;
 use super::word::{NotOwn, Yes};
-use super::{Coordinator, RunnerIdentity};
 use crate::clock::Timestamp;
 use crate::foreign::{Keep, one_line};
 use crate::http::{Answer, Call};
@@ -38,7 +38,7 @@ pub struct Verified {
     /// Its number there. Old instances don't tell it.
     pub id: Option<u64>,
     /// When the token ends, if it does.
-    pub expires: Option<SystemTime>,
+    pub expires: Option<Timestamp>,
     /// What the clock there says.
     pub date: Option<SystemTime>,
 }
@@ -125,19 +125,27 @@ impl Coordinator {
         }
     }
 
-    /// Whether `token` is a runner's, and what was learnt besides. Section 7.2.
+    /// Whether `token` is a runner's, and what was learnt besides. Section 7.2. Without our
+    /// `system_id` it notes that one more computer has this runner.
     ///
     /// # Errors
     /// [`NotRegistered`].
-    pub fn verified(&self, token: &Secret) -> Result<Verified, NotRegistered> {
+    pub fn verified(
+        &self,
+        token: &Secret,
+        system_id: Option<&str>,
+    ) -> Result<Verified, NotRegistered> {
         let url = format!("{}/runners/verify", self.api);
-        let body = json!({"token": token.reveal()});
+        let mut body = json!({"token": token.reveal()});
+        if let Some(system_id) = system_id {
+            body["system_id"] = system_id.into();
+        }
         let answer = self.submit(Method::POST, &url, &body, token, Yes::Runner)?;
         let fields = Fields::read(&answer.body).unwrap_or_default();
         let expires = fields.text("token_expires_at");
         Ok(Verified {
             id: fields.get("id"),
-            expires: expires.and_then(|at| humantime::parse_rfc3339_weak(&at).ok()),
+            expires: expires.and_then(|at| Timestamp::read(&at)),
             date: answer.date(),
         })
     }
@@ -151,22 +159,6 @@ impl Coordinator {
         let answer = self.http.send(&call).ok()?;
         let version = Fields::read(&answer.body).ok()?.text("version")?;
         Some(one_line(&call.scrub(version), Keep::Start(40)))
-    }
-
-    /// When a runner's token ends, if it does and the coordinator says so; older ones don't.
-    /// Section 7.2.
-    ///
-    /// # Errors
-    /// [`NotRegistered`].
-    pub fn token_end(&self, runner: &RunnerIdentity) -> Result<Option<Timestamp>, NotRegistered> {
-        let url = format!("{}/runners/verify", self.api);
-        let token = &runner.token;
-        // Without the id it would note that one more computer has this runner.
-        let body = json!({"token": token.reveal(), "system_id": runner.system_id});
-        let answer = self.submit(Method::POST, &url, &body, token, Yes::Runner)?;
-        let fields = Fields::read(&answer.body).unwrap_or_default();
-        let ends = fields.text("token_expires_at");
-        Ok(ends.and_then(|ends| Timestamp::read(&ends)))
     }
 
     /// Has the runner forgotten, with all who use this token. Section 7.3.

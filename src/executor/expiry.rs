@@ -14,14 +14,21 @@ pub struct Expiry {
     pub remedy: String,
 }
 
+impl Expiry {
+    /// What ends when.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let (what, date) = (&self.what, self.ends.date());
+        match self.ends.rest() {
+            Some(rest) => format!("{what} ends in {}, at {date}", in_words(rest)),
+            None => format!("{what} ended at {date}"),
+        }
+    }
+}
+
 impl fmt::Display for Expiry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, ends, remedy } = self;
-        let date = ends.date();
-        let Some(rest) = ends.rest() else {
-            return write!(f, "{what} ended at {date}: {remedy}");
-        };
-        write!(f, "{what} ends in {}, at {date}: {remedy}", in_words(rest))
+        write!(f, "{}: {}", self.text(), self.remedy)
     }
 }
 

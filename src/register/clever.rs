@@ -5,7 +5,6 @@
 //! reach, is taken as it is.
 
 use super::Trouble;
-use super::answers::{address, id};
 use super::cache;
 use super::clever_tools;
 use super::flavors::{self, Instance, Prices};
@@ -16,6 +15,7 @@ use super::questions::{
 };
 use super::secret_reference::{self, Referred};
 use super::section::{Clever, WrittenCredential};
+use super::typed::{address, id};
 use super::words;
 use crate::clever::{Account, Api, ApiError, Credential, Pair};
 use crate::config::values::{self, AuthKind, CLI_CONSUMER};

@@ -243,7 +243,7 @@ fn verify(path: &Path, which: &Which) -> Result<ExitCode, Trouble> {
     for (_, runner) in chosen(&configuration, which)? {
         let answer = runner.token().and_then(|token| {
             let coordinator = runner.coordinator(&http)?;
-            let answer = coordinator.verified(&token);
+            let answer = coordinator.verified(&token, None);
             answer.map_err(|trouble| {
                 words::not_registered(runner.url(), TokenKind::Authentication, &trouble)
             })

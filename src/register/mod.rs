@@ -19,6 +19,7 @@ mod questions;
 mod report;
 mod secret_reference;
 mod section;
+mod typed;
 mod words;
 
 use std::ffi::OsString;

@@ -92,7 +92,7 @@ pub fn token(coordinator: &Coordinator, url: &str, secret: Referred) -> Result<T
             kind: TokenKind::Registration,
         });
     }
-    let kind = match (coordinator.verified(&secret.meant), shape) {
+    let kind = match (coordinator.verified(&secret.meant, None), shape) {
         (Ok(known), _) => {
             log::info!("{}", words::known_runner(&known));
             TokenKind::Authentication

@@ -1,6 +1,7 @@
 //! What an answer means that was not the hoped for one, and what to do about it.
 
 use crate::clever::ApiError;
+use crate::clock::Timestamp;
 use crate::config::values::AuthKind;
 use crate::coordinator::hints::told;
 use crate::coordinator::{NotRegistered, TokenKind, Verified};
@@ -60,7 +61,7 @@ pub fn no_coordinator(url: &str, trouble: &NotRegistered) -> String {
 /// What a coordinator knows of a runner.
 pub fn known_runner(known: &Verified) -> String {
     let id = known.id.map_or_else(String::new, |id| format!(" {id}"));
-    let until = known.expires.map(humantime::format_rfc3339_seconds);
+    let until = known.expires.map(Timestamp::date);
     let until = until.map_or_else(String::new, |moment| format!(", until {moment}"));
     format!("the token is that of runner{id} there{until}")
 }

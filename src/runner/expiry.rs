@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 
 use super::Runner;
+use crate::clock::Timestamp;
 use crate::executor::Expiry;
 use crate::logger::{self, Subject};
 use crate::shutdown::{Stop, Stopped};
@@ -68,7 +69,7 @@ impl Watch {
             runner: Some(it.runner.name.clone()),
         });
         let tenants = lock(&self.tenants).clone();
-        let expiries = it.runner.look_at_expiries(&tenants);
+        let expiries = it.runner.expiries(it.runner.token_end(), &tenants);
         it.told = warn(&expiries, &it.told);
         it.due = Instant::now() + DAY;
     }
@@ -95,13 +96,9 @@ fn days_before(rest: Option<Duration>) -> Option<u32> {
 }
 
 impl Runner {
-    /// Asks when what this runner needs ends, and keeps what it hears.
-    pub fn look_at_expiries(&self, tenants: &BTreeSet<String>) -> Vec<Expiry> {
-        let own = self.coordinator.token_end(&self.identity);
-        let own = own.unwrap_or_else(|why| {
-            log::debug!("the coordinator does not tell when the runner's token ends: {why:?}");
-            None
-        });
+    /// What this runner needs and that ends, as far as that is told. Of its own token `own` was heard.
+    #[must_use]
+    pub fn expiries(&self, own: Option<Timestamp>, tenants: &BTreeSet<String>) -> Vec<Expiry> {
         let own = own.map(|ends| Expiry {
             what: "the runner's token (token)".to_owned(),
             ends,
@@ -110,15 +107,19 @@ impl Runner {
                 .to_owned(),
         });
         let of_executor = self.executor.expiries(tenants);
-        let expiries: Vec<_> = own.into_iter().chain(of_executor).collect();
-        lock(&self.expiries).clone_from(&expiries);
-        expiries
+        own.into_iter().chain(of_executor).collect()
     }
 
-    /// What is known of it since the last look.
-    #[must_use]
-    pub fn expiries(&self) -> Vec<Expiry> {
-        lock(&self.expiries).clone()
+    /// When its token ends, if it does and the coordinator says so; older ones don't.
+    fn token_end(&self) -> Option<Timestamp> {
+        let (token, system_id) = (&self.identity.token, self.identity.system_id.as_str());
+        match self.coordinator.verified(token, Some(system_id)) {
+            Ok(verified) => verified.expires,
+            Err(why) => {
+                log::debug!("the coordinator does not tell when the runner's token ends: {why:?}");
+                None
+            }
+        }
     }
 }
 

@@ -131,7 +131,7 @@ fn ask_coordinator(call: &str) -> Option<String> {
             Appended::Refused(why) | Appended::Later(why) => why,
         },
         "register" => of_registration(coordinator.register("new", &secret).map(drop)),
-        "verify" => of_registration(coordinator.verified(&secret).map(drop)),
+        "verify" => of_registration(coordinator.verified(&secret, None).map(drop)),
         "unregister" => of_registration(coordinator.unregister(&secret)),
         "groups" => match coordinator.group_attributes("a/group", &secret) {
             Ok(_) | Err(NoAttributes::NoSuchGroup) => String::new(),

@@ -35,7 +35,7 @@ pub const BREAKS: &[Break] = &[
         },
         &[],
         "token",
-        "ends on 2020-01-01",
+        "ended at 2020-01-01",
     ),
     (
         |scene| {
