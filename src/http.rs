@@ -6,18 +6,20 @@
 //! Clever Cloud, and it never repeats a call by itself: what may be repeated is for the caller to
 //! know.
 
+mod answer;
+
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use ureq::AsSendBody;
 use ureq::http::header::CONTENT_ENCODING;
-use ureq::http::{HeaderMap, Method, Request, Response};
+use ureq::http::{Method, Request, Response};
 
+pub use self::answer::Answer;
 use crate::agent::{Agents, Network};
-use crate::clock;
 use crate::foreign::{Keep, one_line};
 use crate::gzip;
 use crate::proxy::Proxy;
@@ -30,8 +32,6 @@ use crate::trust::Trust;
 const USUAL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Far more than any single object of either service.
 const USUAL_LIMIT: u64 = 4 << 20;
-/// A balancer that asks for more patience than this is broken; we ask again.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
 
 /// As much of what a service says as a person reads.
 const SHOWN: usize = 200;
@@ -62,15 +62,6 @@ pub struct Call<'a> {
     silence: Option<Duration>,
     limit: u64,
     may_be_held: bool,
-}
-
-/// What came back, whatever its status.
-pub struct Answer {
-    pub status: u16,
-    headers: HeaderMap,
-    pub body: Vec<u8>,
-    /// Why the body is not whole; only the answer to a call that may be held.
-    pub cut: Option<String>,
 }
 
 /// Nothing usable came back.
@@ -338,75 +329,6 @@ impl Http {
         let address = call.url.parse().ok();
         let proxy = address.and_then(|address| self.agents.proxy_to(&address));
         no_answer(call, proxy, error)
-    }
-}
-
-impl Answer {
-    /// One that no service gave, for tests of what answers mean.
-    ///
-    /// # Panics
-    /// On what is no header.
-    #[cfg(test)]
-    #[must_use]
-    pub fn made(status: u16, headers: &[(&'static str, &str)], body: &str) -> Self {
-        let mut made = HeaderMap::new();
-        for (name, value) in headers {
-            made.insert(*name, value.parse().expect("a header's value"));
-        }
-        Self {
-            status,
-            headers: made,
-            cut: None,
-            body: body.as_bytes().to_vec(),
-        }
-    }
-
-    #[must_use]
-    pub const fn is_success(&self) -> bool {
-        matches!(self.status, 200..=299)
-    }
-
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-
-    /// What the clock of the service said.
-    #[must_use]
-    pub fn date(&self) -> Option<SystemTime> {
-        clock::http_date(self.header("Date")?)
-    }
-
-    /// The pause that the service asks for, in whole seconds (dates are not understood: then the
-    /// caller's own pause is used).
-    #[must_use]
-    pub fn retry_after(&self) -> Option<Duration> {
-        let seconds = self.header("Retry-After")?.trim().parse().ok()?;
-        Some(Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER))
-    }
-
-    /// What the service says about its answer, on one line, for an error: the status and the text
-    /// of the usual JSON error shapes of both services (both protocol pages, conventions), never
-    /// the page of a proxy. Secrets of `call` are taken out.
-    #[must_use]
-    pub fn describe(&self, call: &Call<'_>) -> String {
-        let Some(message) = self.message() else {
-            return format!("status {}", self.status);
-        };
-        let line = one_line(&call.scrub(message), Keep::Start(SHOWN));
-        format!("status {} ({line})", self.status)
-    }
-
-    /// The text of the usual JSON error shapes of both services.
-    #[must_use]
-    pub fn message(&self) -> Option<String> {
-        let body: serde_json::Value = serde_json::from_slice(&self.body).ok()?;
-        ["message", "error"]
-            .iter()
-            .filter_map(|key| body.get(key))
-            .find_map(|text| text.as_str().or_else(|| text.get("error")?.as_str()))
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned)
     }
 }
 

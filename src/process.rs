@@ -6,6 +6,8 @@
 //! [`Conversation`]. What goes past a limit is read and dropped. What a program is run for, and
 //! what its words mean, is for the caller to know.
 
+mod conversation;
+
 use std::env;
 use std::error::Error;
 use std::ffi::OsString;
@@ -13,14 +15,14 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use rustix::process::{Pid, Signal, kill_process_group};
+use crossbeam_channel::{bounded, unbounded};
 
-use crate::deadline::{Deadline, Early};
+pub use self::conversation::Conversation;
+use crate::deadline::Deadline;
 use crate::foreign::{Keep, one_line};
 use crate::secret::Secret;
 
@@ -256,85 +258,6 @@ impl Tool {
             })?;
         }
         Ok(running)
-    }
-}
-
-/// A program that runs, and is spoken with. When this is dropped, the program is ended.
-pub struct Conversation<'a> {
-    what: String,
-    child: Child,
-    is_over: bool,
-    input: Option<Sender<Vec<u8>>>,
-    heard: Receiver<Vec<u8>>,
-    complained: Receiver<Vec<u8>>,
-    secrets: &'a [&'a Secret],
-    deadline: Deadline<'a>,
-}
-
-impl Conversation<'_> {
-    /// Writes to its standard input, without waiting until it reads that.
-    pub fn say(&self, piece: Vec<u8>) {
-        // One that does not listen any more says why, or has nothing more to say.
-        let _ = self.input.as_ref().map(|input| input.send(piece));
-    }
-
-    /// Closes its standard input.
-    pub fn hang_up(&mut self) {
-        self.input = None;
-    }
-
-    /// The next piece of its standard output; none at its end.
-    ///
-    /// # Errors
-    /// [`ToolError`], when its time is over.
-    pub fn hear(&mut self) -> Result<Option<Vec<u8>>, ToolError> {
-        let heard = self.deadline.await_next(&self.heard);
-        heard.map_err(|early| self.ended_early(early))
-    }
-
-    /// What it wrote to standard error, as soon as that is at its end: without the secrets, on one
-    /// line.
-    ///
-    /// # Errors
-    /// As with [`Conversation::hear`].
-    pub fn complaints(&mut self) -> Result<String, ToolError> {
-        let complained = self.deadline.await_next(&self.complained);
-        let complaints = complained.map_err(|early| self.ended_early(early))?;
-        let said = self.without_secrets(&complaints.unwrap_or_default());
-        Ok(one_line(&said, Keep::End(SHOWN)))
-    }
-
-    fn end(&mut self) -> Result<ExitStatus, ToolError> {
-        self.is_over = true;
-        self.child.wait().map_err(|error| ToolError::NotRun {
-            what: self.what.clone(),
-            error,
-        })
-    }
-
-    fn without_secrets(&self, said: &[u8]) -> String {
-        Secret::scrub_all(self.secrets.iter().copied(), &String::from_utf8_lossy(said))
-    }
-
-    fn ended_early(&self, early: Early) -> ToolError {
-        let what = self.what.clone();
-        match early {
-            Early::TooLong(limit) => ToolError::TooLong { what, limit },
-            Early::GivenUp => ToolError::GivenUp { what },
-        }
-    }
-}
-
-impl Drop for Conversation<'_> {
-    fn drop(&mut self) {
-        if self.is_over {
-            return;
-        }
-        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        if let Some(group) = group {
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-        let _ = self.child.wait();
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a runner needs may end: where that is told, it is said in time, and where it is not, nothing
 //! is said and nothing is wrong.
 
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -124,6 +125,13 @@ fn an_end_that_comes_near_is_told_once_with_whose_it_is_when_it_is_and_what_to_d
             assert!(pair.starts_with(&beginning) && pair.contains("`clever login`"), "{log}");
             assert_eq!((looks(&scene, CURRENT), looks(&scene, VERIFY)), (1, 1));
             scene.assert_no_complaints();
+            let mut check = Command::new(crate::service::program());
+            let check = check.args(["--check", "--json"]).arg(scene.config_path());
+            let checked = check.output().unwrap();
+            let checked = String::from_utf8(checked.stdout).unwrap();
+            for words in ["(token) ends in 12 hours", "(cc_token) ends in 6 days"] {
+                assert!(checked.contains(words), "{checked}");
+            }
         });
         // Nobody but its owner knows which token of a list it is; one for an hour it is not.
         scope.spawn(|| {

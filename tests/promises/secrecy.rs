@@ -10,12 +10,28 @@ use sandbox::{Fault, JobSpec, JobStatus, JobView, Response, Rule, Variable};
 
 use crate::scene::{CLEVER_TOKEN, PATIENCE, RUNNER_TOKEN, Scene};
 
-/// All command lines of this computer that mention `needle`.
-fn command_lines_with(needle: &str) -> Vec<String> {
-    let processes = fs::read_dir("/proc").unwrap().flatten();
-    let lines = processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
-    let lines = lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
-    lines.filter(|line| line.contains(needle)).collect()
+/// The command lines of a process and of all that it started. Other tests type secrets.
+fn command_lines_below(root: u32) -> Vec<String> {
+    let mut lines = vec![command_line(root)];
+    let children = processes().filter(|child| parent(*child) == Some(root));
+    lines.extend(children.flat_map(command_lines_below));
+    lines
+}
+
+fn processes() -> impl Iterator<Item = u32> {
+    let all = fs::read_dir("/proc").unwrap().flatten();
+    all.filter_map(|process| process.file_name().to_str()?.parse().ok())
+}
+
+fn command_line(process: u32) -> String {
+    let line = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&line).replace('\0', " ")
+}
+
+/// The fourth field; the second is in brackets, and any text.
+fn parent(process: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
 }
 
 fn files_below(folder: &Path) -> Vec<std::path::PathBuf> {
@@ -76,9 +92,10 @@ fn a_push_shows_no_secret_in_the_process_list_and_leaves_nothing_behind() {
     let service = scene.start();
     let job = scene.submit("watched", "true");
     assert!(gate.wait_reached(PATIENCE));
-    assert!(!command_lines_with("git send-pack").is_empty());
+    let lines = command_lines_below(service.id()).join("\n");
+    assert!(lines.contains("git send-pack"), "{lines}");
     for foreign in [CLEVER_TOKEN, &scene.clever.git_url()] {
-        assert_eq!(command_lines_with(foreign), Vec::<String>::new());
+        assert!(!lines.contains(foreign), "{lines}");
     }
     let folder = scene.folder.path().join("state.json.pushes");
     assert_eq!(
