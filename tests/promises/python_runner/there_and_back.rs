@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::peer;
 use super::stages::{Jobs, await_log_of};
-use crate::scene::{PATIENCE, RUNNER_NAME, Scene};
+use crate::scene::{PATIENCE, RUNNER_NAME, Scene, eventually};
 use crate::service::Service;
 
 /// Starts the Python runner and waits until it has taken the state file and goes its rounds.
@@ -18,7 +18,8 @@ fn start_python(scene: &Scene, python: &Path) -> Service {
     if !scene.journal.wait_until(PATIENCE, || asked() > before) {
         scene.give_up(&format!("it does not poll: {}", peer.whole_log()));
     }
-    assert!(!scene.state_path().exists(), "it deletes what it has read");
+    let deleted = eventually(|| !scene.state_path().exists());
+    assert!(deleted, "it deletes what it has read");
     peer
 }
 
