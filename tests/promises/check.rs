@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use sandbox::clever::Role;
-use sandbox::{Access, Fault, Key, Rule};
+use sandbox::{Access, Key};
 use serde_json::Value;
 
 use self::breaks::BREAKS;
@@ -233,32 +233,46 @@ fn each_service_that_would_not_do_its_part_is_told_with_what_to_do() {
 }
 
 #[test]
-fn the_role_of_a_user_is_told_where_the_organization_says_it() {
-    let pair = Key::OAuth {
-        token: "pairT0ken".to_owned(),
-        secret: "pairS3cret".to_owned(),
-    };
+fn a_user_who_could_start_machines_but_not_delete_them_is_told_so() {
     let scene = private(Scene::new());
-    scene.clever.add_key(ORGANIZATION, pair, Role::Developer);
+    let bridge = scene.clever.bridge_url();
     let usual = format!("cc_token = \"{CLEVER_TOKEN}\"");
-    let lines = "cc_auth = \"oauth\"\ncc_token = \"pairT0ken\"\ncc_secret = \"pairS3cret\"";
-    for (role, verdict) in [("DEVELOPER", "bad"), ("MANAGER", "ok"), ("ADMIN", "ok")] {
-        let faults = scene.clever.faults();
-        let self_ = serde_json::json!({"id": "user_1"});
-        let members = serde_json::json!([
-            {"member": {"id": "user_2"}, "role": "ADMIN"},
-            {"member": {"id": "user_1"}, "role": role},
-        ]);
-        faults.inject(Rule::on("GET", "*/self").with(Fault::json(200, &self_)));
-        faults.inject(Rule::on("GET", "*/members").with(Fault::json(200, &members)));
-        let changed = scene.configuration_but(&[(&usual, lines)]);
-        fs::write(scene.config_path(), changed).unwrap();
-        let (code, facts) = facts(&scene.config_path(), &[]);
-        let fact = facts.iter().find(|fact| fact["subject"] == "role").unwrap();
-        assert_eq!(fact["verdict"], verdict, "{fact}");
-        assert!(words(fact).contains(role), "{fact}");
-        assert_eq!(code, i32::from(verdict == "bad"));
+    for (role, name, verdict) in [
+        (Role::Developer, "DEVELOPER", "bad"),
+        (Role::Manager, "MANAGER", "ok"),
+        (Role::Admin, "ADMIN", "ok"),
+    ] {
+        let (token, secret) = (format!("{name}-t0ken"), format!("{name}-s3cret"));
+        let pair = Key::OAuth {
+            token: token.clone(),
+            secret: secret.clone(),
+        };
+        let pair_lines = format!("cc_auth = \"oauth\"\ncc_secret = \"{secret}\"");
+        let token_lines = format!(
+            "cc_auth = \"api-token\"\ncc_bridge_url = \"{bridge}\"\ncc_git_user = \"{token}\"\n\
+             cc_git_password = \"{secret}\""
+        );
+        for (key, lines) in [
+            (pair, pair_lines),
+            (Key::ApiToken(token.clone()), token_lines),
+        ] {
+            scene.clever.add_key(ORGANIZATION, key, role);
+            let lines = format!("{lines}\ncc_token = \"{token}\"");
+            let changed = scene.configuration_but(&[(&usual, &lines)]);
+            fs::write(scene.config_path(), changed).unwrap();
+            let (code, facts) = facts(&scene.config_path(), &[]);
+            let fact = facts.iter().find(|fact| fact["subject"] == "role").unwrap();
+            assert_eq!(fact["verdict"], verdict, "{lines}: {fact}");
+            assert!(
+                words(fact).contains(&format!("{name} in {ORGANIZATION}")),
+                "{fact}"
+            );
+            let is_told = words(fact).contains("may create but not delete");
+            assert_eq!(is_told, verdict == "bad", "{fact}");
+            assert_eq!(code, i32::from(verdict == "bad"), "{facts:#?}");
+        }
     }
+    scene.assert_no_complaints();
 }
 
 #[test]

@@ -120,6 +120,15 @@ impl Api {
                     .or_else(|| deployments::handle(world, request, id, rest))
                     .unwrap_or_else(|| self.no_such_call(request))
             }
+            ("GET", ["members"]) => {
+                let state = world.state();
+                let asking = |key: &Key| key.opens(self.door, request);
+                let known = state.organization(organization);
+                known.map_or_else(
+                    || self.no_such_call(request),
+                    |known| person::members(known, asking),
+                )
+            }
             ("GET", ["service-tokens"]) => ends::of_service_tokens(world, organization),
             ("GET", ["deployments"]) => deployments::of_all(world, organization, request),
             _ => self.no_such_call(request),

@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use super::keys::{CONSUMER, Door, Key};
-use super::model::AppState;
+use super::model::{AppState, Organization};
 use super::render::{DOCKER_VARIANT, message};
 use super::settings::Role;
 use super::world::{State, World};
@@ -16,6 +16,7 @@ use crate::ids::uuid;
 use crate::times::{iso_of_ms, now_ms};
 
 pub(super) const USER: &str = "user_6e5d4c3b-0000-4000-8000-000000000001";
+const FOUNDER: &str = "user_0a1b2c3d-0000-4000-8000-000000000002";
 const NAME: &str = "CI robot";
 const DAY_MS: u64 = 86_400_000;
 /// After the dance; there is no refresh.
@@ -94,6 +95,30 @@ fn organizations_of(state: &State, is_it: impl Fn(&Key) -> bool) -> Vec<(String,
         .collect()
 }
 
+/// Who is in an organization, for anybody who may look into it: its founder, and the person, if a key of
+/// theirs is good there. The shape is that of the official JavaScript client (`organisation-transform`).
+pub(super) fn members(organization: &Organization, asking: impl Fn(&Key) -> bool) -> Response {
+    let mut members = vec![json!({
+        "member": {"id": FOUNDER, "email": "founder@example.test", "name": "Founder", "avatar": null,
+                   "preferredMFA": "TOTP"},
+        "role": "ADMIN", "job": null,
+    })];
+    let role = organization.role_of(|key| key.is_persons() && asking(key));
+    members.extend(role.map(|role| {
+        let mut member = profile();
+        let kept = ["id", "email", "name", "avatar", "preferredMFA"];
+        if let Some(fields) = member.as_object_mut() {
+            fields.retain(|field, _| kept.contains(&field.as_str()));
+        }
+        json!({"member": member, "role": in_capitals(role), "job": null})
+    }));
+    Response::json(200, &members.into())
+}
+
+fn in_capitals(role: Role) -> String {
+    format!("{role:?}").to_uppercase()
+}
+
 fn profile() -> Value {
     json!({
         "id": USER, "email": "ci.robot@example.test", "name": NAME, "phone": "", "address": "",
@@ -142,7 +167,7 @@ fn summary(state: &State, owned: &[(String, Role)]) -> Value {
                 })
                 .collect();
             json!({
-                "id": id, "name": id, "avatar": null, "role": format!("{role:?}").to_uppercase(),
+                "id": id, "name": id, "avatar": null, "role": in_capitals(*role),
                 "canPay": true, "applications": applications,
                 "addons": [], "consumers": [], "providers": [],
             })
