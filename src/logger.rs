@@ -52,11 +52,17 @@ pub fn subject() -> Subject {
 
 /// What `tell` logs is about this job.
 pub fn about_job(job: u64, runner: &str, tell: impl FnOnce()) {
-    let subject = Subject {
-        job: Some(job),
-        runner: Some(runner.to_owned()),
-    };
-    let before = SUBJECT.replace(subject);
+    meanwhile(Some(job), runner, tell);
+}
+
+/// What `tell` logs is about this runner.
+pub fn about_runner(runner: &str, tell: impl FnOnce()) {
+    meanwhile(None, runner, tell);
+}
+
+fn meanwhile(job: Option<u64>, runner: &str, tell: impl FnOnce()) {
+    let runner = Some(runner.to_owned());
+    let before = SUBJECT.replace(Subject { job, runner });
     tell();
     about(before);
 }

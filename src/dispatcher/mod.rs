@@ -215,7 +215,11 @@ impl Dispatcher {
     }
 
     fn snapshot(&self) -> Snapshot {
-        Snapshot::of(self.all_tracked(), self.quota.snapshot())
+        let expiries = self.runners.iter().flat_map(|runner| {
+            let known = runner.known_expiries().into_iter();
+            known.map(|expiry| (runner.name.clone(), expiry))
+        });
+        Snapshot::of(self.all_tracked(), self.quota.snapshot(), expiries)
     }
 
     fn handle_all(&mut self, events: impl Iterator<Item = Event>) -> Result<(), ServiceError> {

@@ -71,6 +71,7 @@ impl Watch {
         let tenants = lock(&self.tenants).clone();
         let expiries = it.runner.expiries(it.runner.token_end(), &tenants);
         it.told = warn(&expiries, &it.told);
+        *lock(&it.runner.expiries) = expiries;
         it.due = Instant::now() + DAY;
     }
 }
@@ -108,6 +109,12 @@ impl Runner {
         });
         let of_executor = self.executor.expiries(tenants);
         own.into_iter().chain(of_executor).collect()
+    }
+
+    /// The same as it was told when it was last looked at.
+    #[must_use]
+    pub fn known_expiries(&self) -> Vec<Expiry> {
+        lock(&self.expiries).clone()
     }
 
     /// When its token ends, if it does and the coordinator says so; older ones don't.

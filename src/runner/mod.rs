@@ -5,7 +5,7 @@ pub mod expiry;
 mod health;
 mod installation;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use self::health::Health;
@@ -13,9 +13,9 @@ pub use self::installation::Installation;
 use crate::config::{ExecutorSettings, RunnerSettings, TraceWatch};
 use crate::coordinator::{Coordinator, RunnerIdentity};
 use crate::deploy::InnerRunner;
-use crate::executor::Executor;
 use crate::executor::clever::CleverDocker;
 use crate::executor::local_docker::LocalDocker;
+use crate::executor::{Executor, Expiry};
 use crate::names::{JobKey, RunnerName};
 use crate::payload::JobCredentials;
 use crate::quota::{Quota, Share};
@@ -30,6 +30,8 @@ pub struct Runner {
     pub trace_watch: TraceWatch,
     pub share: Share,
     health: Health,
+    /// What it needs and that ends, as it was told the last time.
+    expiries: Mutex<Vec<Expiry>>,
 }
 
 /// All runners of a configuration, in its order, each with its part of the quota, of which no runner
@@ -98,6 +100,7 @@ impl Runner {
             trace_watch: settings.trace_watch,
             share,
             health: Health::default(),
+            expiries: Mutex::default(),
         }
     }
 

@@ -26,7 +26,7 @@ pub fn log_statistics(quota: &quota::Snapshot) {
     log::info!("JSON statistics: {statistics}");
 }
 
-/// Every tracked job on a line of its own, then the counters.
+/// Every tracked job on a line of its own, what ends when, then the counters.
 pub fn log_tracked(snapshot: &Snapshot) {
     for job in &snapshot.jobs {
         let machine = if job.machine_may_exist {
@@ -43,6 +43,9 @@ pub fn log_tracked(snapshot: &Snapshot) {
             let (phase, weight) = (job.phase, job.weight);
             log::warn!("tracked as {phase}, {machine}, weight {weight}{verdict}");
         });
+    }
+    for (runner, expiry) in &snapshot.expiries {
+        logger::about_runner(runner, || log::warn!("{}", expiry.text()));
     }
     let (usage, limit) = (snapshot.quota.in_use, snapshot.quota.limit);
     log::warn!(

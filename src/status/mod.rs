@@ -6,7 +6,7 @@
 mod log;
 
 pub use self::log::{log_statistics, log_tracked};
-use crate::executor::History;
+use crate::executor::{Expiry, History};
 use crate::job::Phase;
 use crate::names::JobId;
 use crate::quota;
@@ -16,6 +16,8 @@ use crate::weight::Weight;
 pub struct Snapshot {
     pub jobs: Vec<JobSnapshot>,
     pub quota: quota::Snapshot,
+    /// What ends when, as far as it was told; each with the name of the runner that needs it.
+    pub expiries: Vec<(String, Expiry)>,
 }
 
 pub struct JobSnapshot {
@@ -34,10 +36,15 @@ pub struct JobSnapshot {
 }
 
 impl Snapshot {
-    pub fn of<'a>(tracked: impl Iterator<Item = &'a Tracked>, quota: quota::Snapshot) -> Self {
+    pub fn of<'a>(
+        tracked: impl Iterator<Item = &'a Tracked>,
+        quota: quota::Snapshot,
+        expiries: impl Iterator<Item = (String, Expiry)>,
+    ) -> Self {
         Self {
             jobs: tracked.map(JobSnapshot::of).collect(),
             quota,
+            expiries: expiries.collect(),
         }
     }
 }

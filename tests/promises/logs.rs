@@ -1,9 +1,11 @@
 //! The log is for people, for the journal, and for machines.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::scene::{ORGANIZATION, Scene};
+use crate::scene::{ORGANIZATION, RUNNER_TOKEN, Scene};
 
 /// The log of one job, from start to stop.
 fn log_of_a_job(scene: &Scene, options: &[&str]) -> (u64, String) {
@@ -122,11 +124,19 @@ fn log_of_quiet_stop(scene: &Scene, options: &[&str]) -> String {
 #[test]
 fn signals_are_answered() {
     let scene = Scene::new();
+    let ends = SystemTime::now() + Duration::from_secs(90 * 24 * 3600);
+    let ends = ends.duration_since(UNIX_EPOCH).unwrap().as_secs();
+    scene.coordinator.set_token_end(RUNNER_TOKEN, ends);
     let service = scene.start_with(&["--debug-signal"]);
     service.await_log("the quota is");
     service.signal(Signal::HUP);
     service.await_log("the configuration is read at start only");
-    service.signal(Signal::USR1);
+    // It is asked for beside all else.
+    scene.await_that("the status does not tell when the token ends", || {
+        service.signal(Signal::USR1);
+        let line = "runner=ci: the runner's token (token) ends in 89 days";
+        service.find_log(line, Duration::from_millis(100)).is_some()
+    });
     service.await_log("tracked: 0 jobs");
     let (exit, log) = service.stop();
     assert!(exit.success(), "{log}");
