@@ -22,7 +22,7 @@
 //! The ground floor knows nothing above it: how we speak to others ([`http`] over [`agent`], with
 //! [`trust`], [`proxy`], [`buffers`], [`gzip`]; [`process`]; [`json`], [`foreign`], [`stranger`]), how
 //! long we wait ([`backoff`], [`deadline`], [`spacing`], [`semaphore`], [`shutdown`], [`thread`],
-//! [`clock`]), what must not be mixed up ([`secret`], [`digest`], [`weight`]), and what a person reads
+//! [`clock`]), that we are there ([`readiness`]), what must not be mixed up ([`secret`], [`digest`], [`weight`]), and what a person reads
 //! and the disk keeps ([`fact`], [`logger`], [`output`], [`options`], [`whole_file`], [`process_limits`]).
 
 pub mod agent;
@@ -56,6 +56,7 @@ pub mod process;
 pub mod process_limits;
 pub mod proxy;
 pub mod quota;
+pub mod readiness;
 pub mod register;
 pub mod runner;
 pub mod secret;

@@ -19,6 +19,7 @@ use crate::logger::{self, Subject};
 use crate::names::JobKey;
 use crate::orphans::search::Search;
 use crate::quota::{Limits, Quota};
+use crate::readiness;
 use crate::runner::expiry::Watch;
 use crate::runner::{self, Installation, Runner};
 use crate::shutdown;
@@ -117,6 +118,7 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
         cycle: statistics.map_or_else(never, |interval| tick(interval.max(SHORTEST_CYCLE))),
         all_gone,
     };
+    readiness::tell();
     let result = dispatcher.serve(stopper, &wakers);
     scratch.close();
     result

@@ -1,11 +1,12 @@
 //! The log is for people, for the journal, and for machines.
 
+use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::scene::{ORGANIZATION, RUNNER_TOKEN, Scene};
+use crate::scene::{ORGANIZATION, PATIENCE, RUNNER_TOKEN, Scene};
 
 /// The log of one job, from start to stop.
 fn log_of_a_job(scene: &Scene, options: &[&str]) -> (u64, String) {
@@ -122,12 +123,20 @@ fn log_of_quiet_stop(scene: &Scene, options: &[&str]) -> String {
 }
 
 #[test]
-fn signals_are_answered() {
-    let scene = Scene::new();
+fn signals_are_answered_and_the_service_manager_is_told_of_the_start() {
+    let mut scene = Scene::new();
     let ends = SystemTime::now() + Duration::from_secs(90 * 24 * 3600);
     let ends = ends.duration_since(UNIX_EPOCH).unwrap().as_secs();
     scene.coordinator.set_token_end(RUNNER_TOKEN, ends);
+    let socket = scene.folder.path().join("notify");
+    let manager = UnixDatagram::bind(&socket).unwrap();
+    manager.set_read_timeout(Some(PATIENCE)).unwrap();
+    let socket = socket.display().to_string();
+    scene.environment.push(("NOTIFY_SOCKET".to_owned(), socket));
     let service = scene.start_with(&["--debug-signal"]);
+    let mut heard = [0; 16];
+    let length = manager.recv(&mut heard).unwrap();
+    assert_eq!(&heard[..length], b"READY=1");
     service.await_log("the quota is");
     service.signal(Signal::HUP);
     service.await_log("the configuration is read at start only");
