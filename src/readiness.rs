@@ -1,4 +1,4 @@
-//! Says to the service manager that the service is there, where it wants to hear it: sd_notify(3).
+//! Says to the service manager that the service is there, where it wants to hear it: `sd_notify(3)`.
 //!
 //! Then a start that fails, above all for a wrong configuration, is told by the very command that asked
 //! for it.

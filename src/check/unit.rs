@@ -11,9 +11,10 @@ use crate::fact::{Fact, Verdict};
 
 const NAME: &str = "heptapod-paas-runner.service";
 /// Where units are, those that count most first.
-const FOLDERS: [&str; 4] = [
+const FOLDERS: [&str; 5] = [
     "/etc/systemd/system",
     "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
 ];
@@ -123,7 +124,22 @@ impl Unit {
 mod tests {
     use std::path::Path;
 
-    use super::Unit;
+    use super::{FOLDERS, NAME, Unit};
+    use crate::install::pieces::PIECES;
+
+    #[test]
+    fn the_unit_is_looked_for_where_it_is_installed() {
+        let mut pieces = PIECES.iter().map(|piece| Path::new(piece.path));
+        let unit = pieces.find(|path| path.ends_with(NAME)).unwrap();
+        for prefix in ["/usr", "/usr/local"] {
+            let place = Path::new(prefix).join(unit);
+            assert!(
+                FOLDERS
+                    .iter()
+                    .any(|folder| place.parent() == Some(Path::new(folder)))
+            );
+        }
+    }
 
     #[test]
     fn a_state_file_must_be_where_the_unit_lets_the_service_write() {

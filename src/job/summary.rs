@@ -67,7 +67,7 @@ impl fmt::Display for Told<'_> {
                 .map(|queued| format!("waited {}", seconds(Duration::from_secs(queued)))),
             between(summary.granted, running).map(|time| format!("booted {time}")),
             between(running, summary.ended).map(|time| format!("ran {time}")),
-            running.is_none().then(|| "never ran".to_owned()),
+            running.is_none().then(|| "not seen running".to_owned()),
         ];
         let parts: Vec<_> = parts.into_iter().flatten().collect();
         let result = summary.result.as_deref().unwrap_or("given up");
