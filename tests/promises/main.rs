@@ -43,3 +43,4 @@ mod state_file;
 mod strangers;
 mod tenants;
 mod trust;
+mod walk;

@@ -3,7 +3,7 @@
 mod answers;
 mod commands;
 mod refusals;
-mod terminal;
+pub mod terminal;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
