@@ -51,7 +51,8 @@ fn known_hosts(scene: &Scene) -> PathBuf {
 /// A private key, or what looks like one from outside.
 fn a_key(scene: &Scene) -> PathBuf {
     let path = scene.folder.path().join("key");
-    let text = "-----BEGIN OPENSSH PRIVATE KEY-----\n";
+    let text = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmU=\n\
+        -----END OPENSSH PRIVATE KEY-----\n";
     fs::write(&path, text).unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     path
