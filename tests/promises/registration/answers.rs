@@ -1,7 +1,8 @@
 //! Each answer is tried as soon as it can be: at a terminal a wrong one is asked for again, from a pipe
 //! it is told and nothing is written.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 
 use heptapod_paas_runner::config::Config;
 use sandbox::{Key, Role};
@@ -33,11 +34,41 @@ fn text<'a>(table: &'a Table, key: &str) -> &'a str {
     table.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
+/// What looks like a private key from outside, for nobody else; its path.
+fn ssh_key(office: &Office, name: &str) -> String {
+    let path = office.folder.path().join(name);
+    let text = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmU=\n\
+        -----END OPENSSH PRIVATE KEY-----\n";
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    path.display().to_string()
+}
+
 /// Options without those named.
 fn without(options: &[String], names: &[&str]) -> Vec<String> {
     let pairs = options.chunks(2);
     let kept = pairs.filter(|pair| !names.contains(&pair[0].as_str()));
     kept.flat_map(<[String]>::to_vec).collect()
+}
+
+/// All options that a new runner needs, with others of these names.
+fn changed(office: &Office, others: &[(&str, &str)]) -> Vec<String> {
+    let names: Vec<_> = others.iter().map(|(name, _)| *name).collect();
+    let mut options = without(&office.all_options("ci", RUNNER_TOKEN), &names);
+    let others = others.iter().flat_map(|(name, value)| [*name, *value]);
+    options.extend(others.map(str::to_owned));
+    options
+}
+
+/// The same with a credential of this kind.
+fn with_credential(office: &Office, kind: &str, token: &str, more: &[(&str, &str)]) -> Vec<String> {
+    let bridge = office.clever.bridge_url();
+    let own = [
+        ("--clever-auth", kind),
+        ("--clever-token", token),
+        ("--cc-bridge-url", &bridge),
+    ];
+    changed(office, &[&own, more].concat())
 }
 
 #[test]
@@ -129,10 +160,7 @@ fn an_address_that_is_nearly_right_gets_its_mend() {
         format!("{url}/admin/runners/12/register?tab=1#x"),
         format!("https://{host}"),
     ] {
-        let options = office.all_options("ci", RUNNER_TOKEN);
-        let mut options = without(&options, &["--coordinator-url"]);
-        options.extend(["--coordinator-url".to_owned(), typed.clone()]);
-        let registration = office.register(&options);
+        let registration = office.register(&changed(&office, &[("--coordinator-url", &typed)]));
         assert_eq!(registration.code, Some(1), "{typed}: {}", registration.log);
         assert!(
             registration.log.contains(&mend),
@@ -141,12 +169,8 @@ fn an_address_that_is_nearly_right_gets_its_mend() {
         );
     }
     // Clever Cloud is no coordinator.
-    let mut options = without(
-        &office.all_options("ci", RUNNER_TOKEN),
-        &["--coordinator-url"],
-    );
-    options.extend(["-c".to_owned(), office.clever.api_url()]);
-    let registration = office.register(&options);
+    let other = office.clever.api_url();
+    let registration = office.register(&changed(&office, &[("--coordinator-url", &other)]));
     assert_eq!(registration.code, Some(1), "{}", registration.log);
     assert!(
         registration.log.contains("no GitLab or Heptapod answers"),
@@ -239,21 +263,6 @@ fn each_kind_of_credential_can_be_given_and_a_token_of_another_kind_is_recognize
     ] {
         office.clever.add_key(ORGANIZATION, key, Role::Manager);
     }
-    let options = |kind: &str, token: &str, more: &[&str]| {
-        let usual = office.all_options("ci", RUNNER_TOKEN);
-        let mut options = without(&usual, &["--clever-auth", "--clever-token"]);
-        let bridge = office.clever.bridge_url();
-        let own = [
-            "--clever-auth",
-            kind,
-            "--clever-token",
-            token,
-            "--cc-bridge-url",
-            &bridge,
-        ];
-        options.extend(own.iter().chain(more).map(|&text| text.to_owned()));
-        options
-    };
     for (kind, token, other) in [
         ("token", "serviceT0ken", Some("service-token")),
         ("service-token", "apiT0ken", Some("api-token")),
@@ -261,7 +270,7 @@ fn each_kind_of_credential_can_be_given_and_a_token_of_another_kind_is_recognize
         ("token", "unknown", None),
         ("api-token", CLEVER_TOKEN, None),
     ] {
-        let registration = office.register(&options(kind, token, &[]));
+        let registration = office.register(&with_credential(&office, kind, token, &[]));
         assert_eq!(
             registration.code,
             Some(1),
@@ -278,21 +287,74 @@ fn each_kind_of_credential_can_be_given_and_a_token_of_another_kind_is_recognize
         );
         registration.check_secrecy();
     }
-    let git = ["--clever-git-user", PAIR.0, "--clever-git-password", PAIR.1];
+    let key = ssh_key(&office, "key");
+    let git = [
+        ("--clever-git-user", PAIR.0),
+        ("--clever-git-password", PAIR.1),
+    ];
     for (kind, token, more) in [
-        ("oauth", PAIR.0, &["--clever-secret", PAIR.1][..]),
+        ("oauth", PAIR.0, &[("--clever-secret", PAIR.1)][..]),
         ("service-token", "serviceT0ken", &[]),
         ("api-token", "apiT0ken", &git),
+        ("api-token", "apiT0ken", &[("--clever-ssh-key", &key)]),
     ] {
-        let registration = office.register(&options(kind, token, more));
+        let registration = office.register(&with_credential(&office, kind, token, more));
         registration.check();
         let log = &registration.log;
         assert!(log.contains("the credential is good for it"), "{log}");
         assert!(!log.contains(token) && !log.contains(PAIR.1), "{log}");
-        assert_eq!(text(&runner(&office, 0), "cc_auth"), kind);
+        let written = runner(&office, 0);
+        assert_eq!(text(&written, "cc_auth"), kind);
+        for (option, value) in more {
+            let key = format!("cc_{}", &option["--clever-".len()..].replace('-', "_"));
+            assert_eq!(text(&written, &key), *value);
+        }
         assert!(Config::load(&office.config()).is_ok());
         fs::remove_file(office.config()).unwrap();
     }
+}
+
+#[test]
+fn an_ssh_key_is_looked_at_while_it_is_typed_and_a_pair_will_do_instead() {
+    let office = Office::new();
+    let key = Key::ApiToken("apiT0ken".to_owned());
+    office.clever.add_key(ORGANIZATION, key, Role::Manager);
+    let (token, secret) = (PAIR.0.to_owned(), PAIR.1.to_owned());
+    let login = [("CLEVER_TOKEN", token), ("CLEVER_SECRET", secret)];
+    let options = with_credential(&office, "api-token", "apiT0ken", &[]);
+    let key = ssh_key(&office, "key");
+    fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
+    let mut terminal = Terminal::start_in(&office.config(), &options, &login);
+    terminal.answer("SSH key [none]: ", "/nowhere/key");
+    terminal.await_text("cannot read /nowhere/key");
+    terminal.answer("SSH key [none]: ", &key);
+    terminal.await_text("chmod 600");
+    fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+    terminal.answer("SSH key [none]: ", "~/key.pub");
+    terminal.await_text(&format!("But there is a key at {key}"));
+    terminal.answer(&format!("SSH key [{key}]: "), "");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, Some(0), "{screen}");
+    assert_eq!(text(&runner(&office, 0), "cc_ssh_key"), key);
+    assert!(Config::load(&office.config()).is_ok());
+
+    fs::remove_file(office.config()).unwrap();
+    let mut terminal = Terminal::start_in(&office.config(), &options, &login);
+    terminal.answer("SSH key [none]: ", "");
+    terminal.answer(
+        "clever for git, as it is in CLEVER_TOKEN and CLEVER_SECRET?",
+        "",
+    );
+    let (code, screen) = terminal.end();
+    assert_eq!(code, Some(0), "{screen}");
+    let runner = runner(&office, 0);
+    let pair = (
+        text(&runner, "cc_git_user"),
+        text(&runner, "cc_git_password"),
+    );
+    assert_eq!(pair, PAIR);
+    assert!(!runner.contains_key("cc_ssh_key"));
+    office.check_manners();
 }
 
 #[test]
