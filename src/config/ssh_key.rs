@@ -60,6 +60,7 @@ pub fn check(path: &Path) -> Result<(), String> {
     let content =
         fs::read_to_string(path).map_err(|error| format!("cannot read {name}: {error}"))?;
     let file = fs::metadata(path).map_err(|error| format!("cannot look at {name}: {error}"))?;
+    check_content(&content).map_err(|why| format!("{name} {why}"))?;
     // Ssh refuses a key of one's own that others may read; one of systemd's credentials has another
     // owner, and an access list for us.
     let is_own = file.uid() == rustix::process::getuid().as_raw();
@@ -70,13 +71,13 @@ pub fn check(path: &Path) -> Result<(), String> {
             file.mode() & 0o777
         ));
     }
-    check_content(&content).map_err(|why| format!("{name} {why}"))
+    Ok(())
 }
 
 /// The words follow the file's name.
 fn check_content(content: &str) -> Result<(), &'static str> {
     if !content.contains("PRIVATE KEY-----") {
-        return Err("has no private key; is it the public half?");
+        return Err("has no private key (is it the public half?)");
     }
     let has_passphrase = if content.contains("OPENSSH PRIVATE KEY-----") {
         !decoded(content)?.starts_with(NO_CIPHER)

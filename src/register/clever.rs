@@ -129,12 +129,13 @@ fn try_out(api: &Api, organization: &str, credential: Credential) -> Tried {
     }
 }
 
-/// The kind as which this token would be good. A token for the bridge is shown nowhere else.
+/// The kind as which this token would be good alone. A token for the bridge is shown nowhere else.
 fn other_kind(api: &Api, organization: &str, shown: &WrittenCredential) -> Option<AuthKind> {
     let others: &[AuthKind] = match shown.kind {
         AuthKind::Token => &[AuthKind::ServiceToken, AuthKind::ApiToken],
         AuthKind::ServiceToken => &[AuthKind::Token, AuthKind::ApiToken],
-        AuthKind::OAuth | AuthKind::ApiToken => &[],
+        AuthKind::OAuth => &[AuthKind::ApiToken, AuthKind::ServiceToken, AuthKind::Token],
+        AuthKind::ApiToken => &[],
     };
     others.iter().copied().find(|kind| {
         let other = WrittenCredential {

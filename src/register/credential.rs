@@ -67,6 +67,35 @@ fn found_pair(
 /// # Errors
 /// As above.
 pub fn ask(person: &mut Person<'_>) -> Result<Option<WrittenCredential>, Trouble> {
+    loop {
+        let kind = kind(person)?;
+        let is_known = person.has_said(&AUTH) || !person.has_left();
+        let token = secret(person, &CLEVER_TOKEN)?;
+        let second = match kind {
+            AuthKind::OAuth => secret_if_any(person, &CLEVER_SECRET)?,
+            _ => None,
+        };
+        if kind == AuthKind::OAuth && second.is_none() && person.can_answer_again() {
+            person.take_back(&[&AUTH, &CLEVER_TOKEN]);
+            person.propose(&AUTH, AuthKind::ApiToken.name());
+            continue;
+        }
+        if !is_known && token.is_none() && second.is_none() {
+            return Ok(None);
+        }
+        return Ok(Some(WrittenCredential {
+            kind,
+            token,
+            secret: second,
+            git: match kind {
+                AuthKind::ApiToken => Some(git_login(person)?),
+                _ => None,
+            },
+        }));
+    }
+}
+
+fn kind(person: &mut Person<'_>) -> Result<AuthKind, Trouble> {
     // A token alone is what the Python runner has.
     let is_lone_token = person.has_said(&CLEVER_TOKEN) && !person.has_said(&CLEVER_SECRET);
     let usual = if is_lone_token {
@@ -84,46 +113,50 @@ pub fn ask(person: &mut Person<'_>) -> Result<Option<WrittenCredential>, Trouble
             log::warn!("--{option} is ignored: it goes with the kind {its:?}");
         }
     }
-    let token = secret(person, &CLEVER_TOKEN)?;
-    if token.is_none() && !person.has_said(&AUTH) && !person.has_said(&CLEVER_SECRET) {
-        return Ok(None);
-    }
-    Ok(Some(WrittenCredential {
-        kind,
-        token,
-        secret: match kind {
-            AuthKind::OAuth => secret(person, &CLEVER_SECRET)?,
-            _ => None,
-        },
-        git: match kind {
-            AuthKind::ApiToken => Some(git_login(person)?),
-            _ => None,
-        },
-    }))
+    Ok(kind)
 }
 
 fn git_login(person: &mut Person<'_>) -> Result<GitLogin, Trouble> {
-    if !(person.has_said(&GIT_USER) || person.has_said(&GIT_PASSWORD)) {
-        if let Some(key) = person.answer(SSH_KEY.asked().or(NO_KEY), ssh_key::written)? {
-            return Ok(GitLogin::SshKey(key));
+    let has_said_pair = person.has_said(&GIT_USER) || person.has_said(&GIT_PASSWORD);
+    loop {
+        if !has_said_pair {
+            if let Some(key) = person.answer(SSH_KEY.asked().or(NO_KEY), ssh_key::written)? {
+                return Ok(GitLogin::SshKey(key));
+            }
+            person.take_back(&[&SSH_KEY]);
+            if let Some((user, password)) = found_pair(person, " for git")? {
+                return Ok(GitLogin::Pair {
+                    user: Some(user),
+                    password: Some(password),
+                });
+            }
         }
-        if let Some((user, password)) = found_pair(person, " for git")? {
+        let user = secret_if_any(person, &GIT_USER)?;
+        if user.is_some() || has_said_pair || !person.can_answer_again() {
             return Ok(GitLogin::Pair {
-                user: Some(user),
-                password: Some(password),
+                user,
+                password: secret(person, &GIT_PASSWORD)?,
             });
         }
     }
-    Ok(GitLogin::Pair {
-        user: secret(person, &GIT_USER)?,
-        password: secret(person, &GIT_PASSWORD)?,
-    })
 }
 
 fn secret(person: &mut Person<'_>, question: &Question) -> Result<Option<Secret>, Trouble> {
     person.answer_if_any(question.asked(), |written| {
         secret_reference::usable(written).map(Secret::new)
     })
+}
+
+/// The same, where a person may have none.
+fn secret_if_any(person: &mut Person<'_>, question: &Question) -> Result<Option<Secret>, Trouble> {
+    let may_be_none = person.can_answer_again();
+    let secret = person.answer_if_any(question.asked(), |written| {
+        if written.is_empty() && may_be_none {
+            return Ok(None);
+        }
+        secret_reference::usable(written).map(|written| Some(Secret::new(written)))
+    })?;
+    Ok(secret.flatten())
 }
 
 /// The credential that is meant, where all of it is known and all references can be followed in this

@@ -142,7 +142,7 @@ With what may applications be created and deleted there? Its owner needs the rol
         Hidden "Clever Cloud token" "It is not shown while you type; env:NAME and file:PATH will do as well."
 
     CLEVER_SECRET: "clever-secret", "SECRET", "its other half, with oauth";
-        Hidden "Its secret" ""
+        Hidden "Its secret" "Enter without one goes back: a token that has no secret is of another kind."
 
     SSH_KEY: "clever-ssh-key", "PATH", "a private SSH key for git, with api-token"
         .offers(Offers::Files);
@@ -152,7 +152,7 @@ must be readable for the service, without a passphrase, and its public half amon
 user of the organization. Without one it is the pair that `clever login` leaves."
 
     GIT_USER: "clever-git-user", "TOKEN", "or an oauth token for git";
-        Hidden "OAuth token for git" "This is the pair that `clever login` leaves."
+        Hidden "OAuth token for git" "This is the pair that `clever login` leaves. Enter without one goes back to the SSH key."
 
     GIT_PASSWORD: "clever-git-password", "SECRET", "its secret";
         Hidden "Its secret" ""

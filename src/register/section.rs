@@ -3,10 +3,14 @@
 //! The first half of it goes to a file that lacks it; a `[[runners]]` section always goes. What must
 //! be there and was not told is a comment, so that whoever completes the file sees what is missing.
 
+use std::path::PathBuf;
+
 use toml::Value;
 
 use super::flavors::Instance;
+use crate::config::Secrets;
 use crate::config::keys::{self, Key};
+use crate::config::ssh_key;
 use crate::config::values::{AuthKind, ExecutorKind, LOCAL_DOCKER_FLAVOR};
 use crate::secret::Secret;
 
@@ -90,6 +94,17 @@ impl Executor {
         }
     }
 
+    /// Files that its secrets are in.
+    pub fn files(&self) -> Vec<PathBuf> {
+        match self {
+            Self::CleverDocker(Clever {
+                credential: Some(credential),
+                ..
+            }) => credential.files(),
+            _ => Vec::new(),
+        }
+    }
+
     /// What the quota is measured in.
     pub fn reference_flavor(&self) -> &str {
         match self {
@@ -155,6 +170,13 @@ impl Clever {
 }
 
 impl WrittenCredential {
+    /// Those in which a part of it is.
+    fn files(&self) -> Vec<PathBuf> {
+        let halves = self.token.iter().chain(&self.secret);
+        let git = self.git.as_ref().map_or_else(Vec::new, GitLogin::files);
+        halves.filter_map(file_of).chain(git).collect()
+    }
+
     fn lines(&self) -> String {
         let mut lines = line(&keys::CC_AUTH, self.kind.name());
         lines += &secret_or_missing(&keys::CC_TOKEN, self.token.as_ref());
@@ -166,6 +188,15 @@ impl WrittenCredential {
 }
 
 impl GitLogin {
+    fn files(&self) -> Vec<PathBuf> {
+        match self {
+            Self::SshKey(path) => vec![ssh_key::path_of(path)],
+            Self::Pair { user, password } => {
+                user.iter().chain(password).filter_map(file_of).collect()
+            }
+        }
+    }
+
     fn lines(&self) -> String {
         match self {
             Self::SshKey(path) => line(&keys::CC_SSH_KEY, path),
@@ -197,6 +228,10 @@ impl Cache {
              AccessKey = {access_key}\nSecretKey = {secret_key}\nPathStyle = true\n"
         )
     }
+}
+
+fn file_of(secret: &Secret) -> Option<PathBuf> {
+    Secrets::file_of(secret.reveal())
 }
 
 fn line(key: &Key, value: &str) -> String {

@@ -110,9 +110,13 @@ fn what_can_not_be_is_asked_again_and_again() {
     terminal.answer("Organization: ", "an organization");
     terminal.answer("Organization: ", "orga_elsewhere");
     terminal.answer("Kind of credential [oauth]: ", "secret");
-    terminal.answer("Kind of credential [oauth]: ", "Token");
+    terminal.answer("Kind of credential [oauth]: ", "oauth");
     terminal.answer_hidden("Clever Cloud token: ", "");
     terminal.answer_hidden("Clever Cloud token: ", CLEVER_TOKEN);
+    // It has none, and so is no such token.
+    terminal.answer_hidden("Its secret: ", "");
+    terminal.answer("Kind of credential [api-token]: ", "Token");
+    terminal.answer_hidden("Clever Cloud token [as before]: ", "");
     terminal.await_text("refuses this credential for orga_elsewhere");
     terminal.answer("Organization [orga_elsewhere]: ", ORGANIZATION);
     terminal.answer("Kind of credential [Token]: ", "");
@@ -221,6 +225,11 @@ fn the_login_of_the_official_program_is_found_and_offered() {
     fs::write(folder.join("clever-tools.json"), file.to_string()).unwrap();
     let options = office.all_options("ci", RUNNER_TOKEN);
     let options = without(&options, &["--clever-auth", "--clever-token"]);
+    let mut terminal = Terminal::start(&office.config(), &options);
+    terminal.await_text("[Y/n] ");
+    terminal.type_in("\u{4}");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, Some(1), "{screen}");
     let mut terminal = Terminal::start(&office.config(), &options);
     terminal.answer("clever-tools.json? It is good for three months. [Y/n] ", "");
     let (code, screen) = terminal.end();
@@ -381,6 +390,18 @@ fn the_options_of_the_python_program_suffice_and_what_is_missing_is_a_comment() 
         "{why}"
     );
     assert!(registration.log.contains(&why), "{}", registration.log);
+    // What is known of a credential is kept.
+    fs::remove_file(office.config()).unwrap();
+    options.extend(["--clever-auth", "api-token"].map(str::to_owned));
+    office.register(&options).check();
+    let credential = fs::read_to_string(office.config()).unwrap();
+    for line in [
+        "cc_auth = \"api-token\"",
+        "# cc_token = ",
+        "# cc_ssh_key = ",
+    ] {
+        assert!(credential.contains(&format!("\n{line}")), "{credential}");
+    }
     // Completed by hand, it works.
     let (api, token) = (
         office.clever.api_url(),
