@@ -2,6 +2,7 @@
 
 mod answers;
 mod commands;
+mod credentials;
 mod refusals;
 mod terminal;
 
