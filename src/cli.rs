@@ -197,13 +197,19 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// All that a shell may complete.
 #[must_use]
-pub fn commands() -> [Command; 3] {
-    let command = |word, line| Command { word, line };
-    [
+pub fn commands() -> Vec<Command> {
+    let command = |of, line| Command { of, line };
+    let (ours, registration) = (COMMAND_LINE.program, register::COMMAND_LINE.program);
+    let of_registration = register::COMMANDS.iter().map(|it| {
+        let of = Some((registration, it.name));
+        command(of, it.command_line.describe())
+    });
+    let outer = [
         command(None, COMMAND_LINE.describe()),
-        command(Some(REGISTER), register::COMMAND_LINE.describe()),
-        command(Some(INSTALL), install::COMMAND_LINE.describe()),
-    ]
+        command(Some((ours, REGISTER)), register::COMMAND_LINE.describe()),
+        command(Some((ours, INSTALL)), install::COMMAND_LINE.describe()),
+    ];
+    outer.into_iter().chain(of_registration).collect()
 }
 
 fn run(arguments: &Arguments) -> ExitCode {

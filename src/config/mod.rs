@@ -13,7 +13,7 @@ pub mod keys;
 mod local_docker;
 mod runner;
 mod secrets;
-mod ssh_key;
+pub mod ssh_key;
 mod unknown;
 pub mod values;
 mod written;

@@ -132,14 +132,22 @@ fn jobs(person: &mut Person<'_>, executor: &Executor) -> Result<u64, Trouble> {
 fn globals(person: &mut Person<'_>) -> Result<Globals, Trouble> {
     let usual: String = keys::CONCURRENT.default().unwrap_or_default();
     Ok(Globals {
-        state_file: person.answer(STATE_FILE.asked().or(USUAL_STATE_FILE), |text| {
-            let text = plain_text(text)?;
-            if Path::new(&text).is_absolute() {
-                Ok(text)
-            } else {
-                Err("it must begin with a /: the service may be started anywhere".to_owned())
-            }
-        })?,
+        state_file: person.answer(STATE_FILE.asked().or(USUAL_STATE_FILE), state_file)?,
         concurrent: person.answer(CONCURRENCY.asked().or(usual), positive)?,
     })
+}
+
+fn state_file(text: &str) -> Result<String, String> {
+    let text = plain_text(text)?;
+    let path = Path::new(&text);
+    if !path.is_absolute() {
+        return Err("it must begin with a /: the service may be started anywhere".to_owned());
+    }
+    let folder = path.parent().unwrap_or(path);
+    // The unit makes the usual one.
+    if text != USUAL_STATE_FILE && !folder.is_dir() {
+        let folder = folder.display();
+        log::warn!("there is no folder {folder} yet: make it, for the service's user");
+    }
+    Ok(text)
 }

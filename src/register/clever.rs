@@ -6,22 +6,20 @@
 
 use super::Trouble;
 use super::cache;
-use super::clever_tools;
+use super::credential;
 use super::flavors::{self, Instance, Prices};
 use super::prompt::Person;
 use super::questions::{
     API_URL, AUTH, BRIDGE_URL, CLEVER_SECRET, CLEVER_TOKEN, FLAVOR, GIT_PASSWORD, GIT_USER,
-    INSTANCE, ORGANIZATION, Question,
+    INSTANCE, ORGANIZATION, Question, SSH_KEY,
 };
-use super::secret_reference::{self, Referred};
 use super::section::{Clever, WrittenCredential};
 use super::typed::{address, id};
 use super::words;
-use crate::clever::{Account, Api, ApiError, Credential, Pair};
-use crate::config::values::{self, AuthKind, CLI_CONSUMER};
-use crate::config::{self, keys};
+use crate::clever::{Account, Api, ApiError, Credential};
+use crate::config::keys;
+use crate::config::values::{self, AuthKind};
 use crate::http::Http;
-use crate::secret::Secret;
 
 /// All of it.
 ///
@@ -65,17 +63,17 @@ fn account(
     person: &mut Person<'_>,
     api: &Api,
 ) -> Result<(Option<String>, Option<WrittenCredential>), Trouble> {
-    let mut login = offered_login(person)?;
+    let mut login = credential::offered(person)?;
     loop {
         let organization = person.answer_if_any(ORGANIZATION.asked(), id)?;
         let credential = match login.take() {
             Some(login) => Some(login),
-            None => credential(person)?,
+            None => credential::ask(person)?,
         };
         let (Some(payer), Some(shown)) = (&organization, &credential) else {
             return Ok((organization, credential));
         };
-        let Some(usable) = usable(shown) else {
+        let Some(usable) = credential::usable(shown) else {
             return Ok((organization, credential));
         };
         match try_out(api, payer, usable) {
@@ -98,120 +96,13 @@ fn account(
                 }
                 log::warn!("{why}");
                 person.take_back(&[&ORGANIZATION, &AUTH, &CLEVER_TOKEN, &CLEVER_SECRET]);
-                person.take_back(&[&GIT_USER, &GIT_PASSWORD]);
+                person.take_back(&[&SSH_KEY, &GIT_USER, &GIT_PASSWORD]);
                 if let Some(other) = other {
                     person.propose(&AUTH, other.name());
                 }
             }
         }
     }
-}
-
-/// An admin who has the program `clever` need not look for anything.
-fn offered_login(person: &mut Person<'_>) -> Result<Option<WrittenCredential>, Trouble> {
-    if person.has_said(&AUTH) || person.has_said(&CLEVER_TOKEN) {
-        return Ok(None);
-    }
-    let pair = found_pair(person, "")?;
-    Ok(pair.map(|(token, secret)| WrittenCredential {
-        kind: AuthKind::OAuth,
-        token,
-        secret: Some(secret),
-        git: None,
-    }))
-}
-
-/// The token and the secret of an installed `clever`, if the person agrees to their use.
-fn found_pair(
-    person: &mut Person<'_>,
-    what_for: &str,
-) -> Result<Option<(Secret, Secret)>, Trouble> {
-    if !person.can_answer_again() {
-        return Ok(None);
-    }
-    let Some(login) = clever_tools::login() else {
-        return Ok(None);
-    };
-    let text = format!(
-        "Use the login of the program clever{what_for}, as it is in {}? It is good for three months.",
-        login.place
-    );
-    let agrees = person.agrees(&text, true)?;
-    Ok(agrees.then_some((login.token, login.secret)))
-}
-
-fn credential(person: &mut Person<'_>) -> Result<Option<WrittenCredential>, Trouble> {
-    // A token alone is what the Python runner has.
-    let is_lone_token = person.has_said(&CLEVER_TOKEN) && !person.has_said(&CLEVER_SECRET);
-    let usual = if is_lone_token {
-        AuthKind::Token
-    } else {
-        AuthKind::OAuth
-    };
-    let kind = person.answer(AUTH.asked().or(usual.name()), |kind| {
-        let kind = kind.to_lowercase();
-        kind.parse::<AuthKind>().map_err(|why| format!("it {why}"))
-    })?;
-    let Some(token) = secret(person, &CLEVER_TOKEN)? else {
-        return Ok(None);
-    };
-    let second = if kind == AuthKind::OAuth {
-        secret(person, &CLEVER_SECRET)?
-    } else {
-        None
-    };
-    let git = if kind == AuthKind::ApiToken {
-        git_pair(person)?
-    } else {
-        None
-    };
-    Ok(Some(WrittenCredential {
-        kind,
-        token,
-        secret: second,
-        git,
-    }))
-}
-
-fn git_pair(person: &mut Person<'_>) -> Result<Option<(Secret, Secret)>, Trouble> {
-    if !person.has_said(&GIT_USER)
-        && let Some(pair) = found_pair(person, " for git")?
-    {
-        return Ok(Some(pair));
-    }
-    let user = secret(person, &GIT_USER)?;
-    let password = secret(person, &GIT_PASSWORD)?;
-    Ok(user.zip(password))
-}
-
-fn secret(person: &mut Person<'_>, question: &Question) -> Result<Option<Secret>, Trouble> {
-    person.answer_if_any(question.asked(), |written| {
-        secret_reference::usable(written).map(Secret::new)
-    })
-}
-
-/// The credential that is meant, where all references can be followed in this environment.
-fn usable(written: &WrittenCredential) -> Option<Credential> {
-    let resolve = |secret: &Secret| match Referred::resolve(secret.reveal()) {
-        Ok(referred) => Some(referred.meant),
-        Err(why) => {
-            log::warn!(
-                "the credential is not tried: {why}; it must be there when the service starts"
-            );
-            None
-        }
-    };
-    let token = resolve(&written.token)?;
-    let secret = match &written.secret {
-        Some(secret) => Some(resolve(secret)?),
-        None if written.kind == AuthKind::OAuth => return None,
-        None => None,
-    };
-    let consumer = Pair {
-        key: Secret::new(CLI_CONSUMER.0),
-        secret: Secret::new(CLI_CONSUMER.1),
-    };
-    Some(config::credential(written.kind, token, secret, consumer))
 }
 
 /// What came of trying an organization with a credential.
@@ -238,12 +129,13 @@ fn try_out(api: &Api, organization: &str, credential: Credential) -> Tried {
     }
 }
 
-/// The kind as which this token would be good. A token for the bridge is shown nowhere else.
+/// The kind as which this token would be good alone. A token for the bridge is shown nowhere else.
 fn other_kind(api: &Api, organization: &str, shown: &WrittenCredential) -> Option<AuthKind> {
     let others: &[AuthKind] = match shown.kind {
         AuthKind::Token => &[AuthKind::ServiceToken, AuthKind::ApiToken],
         AuthKind::ServiceToken => &[AuthKind::Token, AuthKind::ApiToken],
-        AuthKind::OAuth | AuthKind::ApiToken => &[],
+        AuthKind::OAuth => &[AuthKind::ApiToken, AuthKind::ServiceToken, AuthKind::Token],
+        AuthKind::ApiToken => &[],
     };
     others.iter().copied().find(|kind| {
         let other = WrittenCredential {
@@ -252,7 +144,7 @@ fn other_kind(api: &Api, organization: &str, shown: &WrittenCredential) -> Optio
             secret: None,
             git: None,
         };
-        let other = usable(&other).map(|usable| try_out(api, organization, usable));
+        let other = credential::usable(&other).map(|usable| try_out(api, organization, usable));
         matches!(other, Some(Tried::Good { .. }))
     })
 }

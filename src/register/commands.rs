@@ -26,7 +26,7 @@ use crate::trust::{Authorities, Identity, Trust};
 /// What is done instead of a registration.
 pub struct Command {
     /// The first argument.
-    name: &'static str,
+    pub name: &'static str,
     pub command_line: CommandLine<Which>,
     run: fn(&Path, &Which) -> Result<ExitCode, Trouble>,
 }

@@ -11,6 +11,7 @@ mod cache;
 mod clever;
 mod clever_tools;
 mod commands;
+mod credential;
 mod file;
 mod flavors;
 mod probe;
@@ -19,6 +20,7 @@ mod questions;
 mod report;
 mod secret_reference;
 mod section;
+mod ssh_key;
 mod typed;
 mod words;
 

@@ -53,11 +53,14 @@ pub fn address(http: &Http, text: &str) -> Result<String, Wrong> {
 fn places_near(text: &str, trouble: Option<&NotRegistered>) -> Vec<String> {
     let text = text.trim();
     let typed = match trouble {
-        // Nothing is there at all, unless it speaks without TLS.
-        Some(NotRegistered::NoAnswer { .. }) => match text.strip_prefix("https://") {
-            Some(rest) => format!("http://{rest}"),
-            None => return Vec::new(),
-        },
+        // Nothing is there at all, unless it speaks the other one. A web server's port for TLS says 400.
+        Some(NotRegistered::NoAnswer { .. } | NotRegistered::Stranger { status: 400, .. }) => {
+            match text.split_once("://") {
+                Some(("https", rest)) => format!("http://{rest}"),
+                Some(("http", rest)) => format!("https://{rest}"),
+                _ => return Vec::new(),
+            }
+        }
         Some(NotRegistered::Elsewhere { address, .. }) => address.clone(),
         _ if text.contains("://") => text.to_owned(),
         _ => format!("https://{text}"),
@@ -87,27 +90,32 @@ fn places_near(text: &str, trouble: Option<&NotRegistered>) -> Vec<String> {
 pub fn token(coordinator: &Coordinator, url: &str, secret: Referred) -> Result<Token, String> {
     let shape = TokenKind::of(&secret.meant);
     if shape == Some(TokenKind::Registration) {
-        return Ok(Token {
-            secret,
-            kind: TokenKind::Registration,
-        });
+        return Ok(one_that_registers(secret));
     }
-    let kind = match (coordinator.verified(&secret.meant, None), shape) {
+    match (coordinator.verified(&secret.meant, None), shape) {
         (Ok(known), _) => {
             log::info!("{}", words::known_runner(&known));
-            TokenKind::Authentication
+            Ok(Token {
+                secret,
+                kind: TokenKind::Authentication,
+            })
         }
         // It may be one that registers: of old ones the shape does not tell.
-        (Err(NotRegistered::Refused { status: 403, .. }), None) => TokenKind::Registration,
-        (Err(trouble), _) => {
-            return Err(words::not_registered(
-                url,
-                TokenKind::Authentication,
-                &trouble,
-            ));
-        }
-    };
-    Ok(Token { secret, kind })
+        (Err(NotRegistered::Refused { status: 403, .. }), None) => Ok(one_that_registers(secret)),
+        (Err(trouble), _) => Err(words::not_registered(
+            url,
+            TokenKind::Authentication,
+            &trouble,
+        )),
+    }
+}
+
+fn one_that_registers(secret: Referred) -> Token {
+    log::info!("it is taken as a registration token, which is tried in the end");
+    Token {
+        secret,
+        kind: TokenKind::Registration,
+    }
 }
 
 #[cfg(test)]
@@ -124,6 +132,10 @@ mod tests {
         let moved = NotRegistered::Elsewhere {
             status: 301,
             address: "https://y.org/api/v4/runners/verify".to_owned(),
+        };
+        let plain = NotRegistered::Stranger {
+            status: 400,
+            text: "The plain HTTP request was sent to HTTPS port".to_owned(),
         };
         for (typed, trouble, near) in [
             (
@@ -143,7 +155,8 @@ mod tests {
                 Some(&silence),
                 "http://x.org http://x.org/gl",
             ),
-            ("http://x.org", Some(&silence), ""),
+            ("http://x.org", Some(&silence), "https://x.org"),
+            ("http://x.org:8443", Some(&plain), "https://x.org:8443"),
             (
                 "http://x.org",
                 Some(&moved),

@@ -163,7 +163,7 @@ impl<'a> Person<'a> {
     /// Whether the person agrees. Enter means `usual`; when nobody is there nobody does.
     ///
     /// # Errors
-    /// [`Trouble`] when the input can't be read.
+    /// [`Trouble`] when the input can't be read, or the person does not want to go on.
     pub fn agrees(&mut self, text: &str, usual: bool) -> Result<bool, Trouble> {
         let choice = if usual { "[Y/n]" } else { "[y/N]" };
         loop {
@@ -171,6 +171,9 @@ impl<'a> Person<'a> {
             let line = read_line(&mut self.input, None).map_err(|error| broken(&error))?;
             let Line::Text(line) = line else {
                 complain("");
+                if self.can_answer_again {
+                    return Err(Trouble::Told("the input ended at a yes or no".to_owned()));
+                }
                 return Ok(false);
             };
             match line.trim().to_lowercase().as_str() {
@@ -192,7 +195,9 @@ impl<'a> Person<'a> {
     ) -> Result<Option<T>, Trouble> {
         let wrong: Wrong = match check(text) {
             Ok(answer) => {
-                self.propose(asked.question, text);
+                if !text.is_empty() {
+                    self.propose(asked.question, text);
+                }
                 return Ok(Some(answer));
             }
             Err(wrong) => wrong.into(),

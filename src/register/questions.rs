@@ -134,7 +134,7 @@ Where do its jobs run?
 With what may applications be created and deleted there? Its owner needs the role Manager.
   oauth          the pair that `clever login` leaves, token and secret; good for three months
   api-token      made in the console or by `clever tokens create`, for a year at most; git needs
-                 such a pair all the same
+                 an SSH key besides, or such a pair
   service-token  a token of the organization itself, made by its administrator
   token          one that Clever Cloud gave to this organization for its runners"
 
@@ -142,10 +142,17 @@ With what may applications be created and deleted there? Its owner needs the rol
         Hidden "Clever Cloud token" "It is not shown while you type; env:NAME and file:PATH will do as well."
 
     CLEVER_SECRET: "clever-secret", "SECRET", "its other half, with oauth";
-        Hidden "Its secret" ""
+        Hidden "Its secret" "Enter without one goes back: a token that has no secret is of another kind."
 
-    GIT_USER: "clever-git-user", "TOKEN", "an oauth token for git, with api-token";
-        Hidden "OAuth token for git" "Clever Cloud's git takes no API tokens: it wants the pair that `clever login` leaves."
+    SSH_KEY: "clever-ssh-key", "PATH", "a private SSH key for git, with api-token"
+        .offers(Offers::Files);
+        Shown "SSH key" "\
+Clever Cloud's git takes no API tokens. Which file has the private SSH key with which is pushed? It
+must be readable for the service, without a passphrase, and its public half among the SSH keys of a
+user of the organization. Without one it is the pair that `clever login` leaves."
+
+    GIT_USER: "clever-git-user", "TOKEN", "or an oauth token for git";
+        Hidden "OAuth token for git" "This is the pair that `clever login` leaves. Enter without one goes back to the SSH key."
 
     GIT_PASSWORD: "clever-git-password", "SECRET", "its secret";
         Hidden "Its secret" ""
@@ -238,6 +245,7 @@ heptapod-paas-runner. What is not given is asked for. As its first argument, `ve
                 &AUTH.option,
                 &CLEVER_TOKEN.option,
                 &CLEVER_SECRET.option,
+                &SSH_KEY.option,
                 &GIT_USER.option,
                 &GIT_PASSWORD.option,
                 &INSTANCE.option,
@@ -268,7 +276,13 @@ nobody answers, what is missing of Clever Cloud is a comment in the file.
 Exit codes: 0 when the runner is in the file, 2 for a bad command line, 130 after an interrupt,
 1 for other trouble.
 ",
-    check: |_| Ok(()),
+    check: |given| {
+        let has_said = |question| given.answer(question).is_some();
+        if has_said(&SSH_KEY) && (has_said(&GIT_USER) || has_said(&GIT_PASSWORD)) {
+            return Err("--clever-ssh-key is instead of --clever-git-user and its password");
+        }
+        Ok(())
+    },
 };
 
 #[cfg(test)]

@@ -1,9 +1,13 @@
 //! What was done by a registration, and what is left to do.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
 use super::answers::{Answers, USUAL_STATE_FILE};
 use super::file::Configuration;
 use super::questions::{Given, STATE_FILE};
-use crate::config::Config;
+use crate::config::{Config, Secrets};
 use crate::coordinator::TokenKind;
 use crate::output::complain;
 
@@ -27,6 +31,7 @@ pub fn report(given: &Given, before: &Configuration, answers: &Answers) {
             "{name} has tokens in it: only its owner can read it now (its mode was {mode:o})"
         );
     }
+    warn_of_what_the_service_can_not_read(&before.path, answers);
     if !(before.has_state_file() || before.takes_globals()) {
         let path = given.answer(&STATE_FILE).unwrap_or(USUAL_STATE_FILE);
         let path = toml::Value::String(path.to_owned());
@@ -38,6 +43,39 @@ pub fn report(given: &Given, before: &Configuration, answers: &Answers) {
         log::warn!("heptapod-paas-runner can't start with this configuration yet:\n{error}");
     }
     complain(next_commands(before));
+}
+
+/// The service's user is the one to whom the file belongs, and may read less than who registers.
+fn warn_of_what_the_service_can_not_read(config: &Path, answers: &Answers) {
+    let Ok(user) = fs::metadata(config).map(|file| (file.uid(), file.gid())) else {
+        return;
+    };
+    let token = Secrets::file_of(answers.token.secret.written.reveal());
+    let files = token.into_iter().chain(answers.runner.executor.files());
+    for path in files.filter(|path| path.is_absolute() && !may_read(user, path)) {
+        let (path, config) = (path.display(), config.display());
+        log::warn!(
+            "the user to whom {config} belongs, as whom the service runs, can't read {path}: put it beside \
+             {config}, and chown --reference={config} it"
+        );
+    }
+}
+
+fn may_read((user, group): (u32, u32), path: &Path) -> bool {
+    const READ: u32 = 4;
+    const ENTER: u32 = 1;
+    let may = |path: &Path, what: u32| {
+        let Ok(file) = fs::metadata(path) else {
+            return false;
+        };
+        let shift = match file.uid() == user {
+            true => 6,
+            false if file.gid() == group => 3,
+            false => 0,
+        };
+        file.mode() >> shift & what != 0
+    };
+    user == 0 || may(path, READ) && path.ancestors().skip(1).all(|folder| may(folder, ENTER))
 }
 
 /// A service that is at work already reads its configuration when it is started.

@@ -38,7 +38,7 @@ pub fn usable(text: &str) -> Result<&str, String> {
     let is_path = text.starts_with("file:");
     let odd = |c: char| c.is_control() || c.is_whitespace() && !is_path;
     if text.chars().any(odd) {
-        return Err("there must be no blanks in it".to_owned());
+        return Err("there must be no blanks and control characters in it".to_owned());
     }
     Ok(text)
 }

@@ -3,10 +3,14 @@
 //! The first half of it goes to a file that lacks it; a `[[runners]]` section always goes. What must
 //! be there and was not told is a comment, so that whoever completes the file sees what is missing.
 
+use std::path::PathBuf;
+
 use toml::Value;
 
 use super::flavors::Instance;
+use crate::config::Secrets;
 use crate::config::keys::{self, Key};
+use crate::config::ssh_key;
 use crate::config::values::{AuthKind, ExecutorKind, LOCAL_DOCKER_FLAVOR};
 use crate::secret::Secret;
 
@@ -53,11 +57,22 @@ pub struct Clever {
 #[derive(Debug)]
 pub struct WrittenCredential {
     pub kind: AuthKind,
-    pub token: Secret,
+    pub token: Option<Secret>,
     /// With [`AuthKind::OAuth`].
     pub secret: Option<Secret>,
-    /// With [`AuthKind::ApiToken`], the pair with which is pushed.
-    pub git: Option<(Secret, Secret)>,
+    /// With [`AuthKind::ApiToken`].
+    pub git: Option<GitLogin>,
+}
+
+/// With what is pushed in an API token's stead.
+#[derive(Debug)]
+pub enum GitLogin {
+    /// A file's path.
+    SshKey(String),
+    Pair {
+        user: Option<Secret>,
+        password: Option<Secret>,
+    },
 }
 
 /// Where the machines keep caches of jobs. The inner runner reads this, so that no secret may be a
@@ -76,6 +91,17 @@ impl Executor {
         match self {
             Self::CleverDocker(_) => ExecutorKind::CleverDocker,
             Self::LocalDocker => ExecutorKind::LocalDocker,
+        }
+    }
+
+    /// Files that its secrets are in.
+    pub fn files(&self) -> Vec<PathBuf> {
+        match self {
+            Self::CleverDocker(Clever {
+                credential: Some(credential),
+                ..
+            }) => credential.files(),
+            _ => Vec::new(),
         }
     }
 
@@ -144,24 +170,47 @@ impl Clever {
 }
 
 impl WrittenCredential {
+    /// Those in which a part of it is.
+    fn files(&self) -> Vec<PathBuf> {
+        let halves = self.token.iter().chain(&self.secret);
+        let git = self.git.as_ref().map_or_else(Vec::new, GitLogin::files);
+        halves.filter_map(file_of).chain(git).collect()
+    }
+
     fn lines(&self) -> String {
-        let (secret, git) = (self.secret.as_ref(), self.git.as_ref());
-        let mut lines = vec![
-            line(&keys::CC_AUTH, self.kind.name()),
-            line(&keys::CC_TOKEN, self.token.reveal()),
-        ];
+        let mut lines = line(&keys::CC_AUTH, self.kind.name());
+        lines += &secret_or_missing(&keys::CC_TOKEN, self.token.as_ref());
         if self.kind == AuthKind::OAuth {
-            lines.push(line_or_missing(
-                &keys::CC_SECRET,
-                secret.map(Secret::reveal),
-            ));
+            lines += &secret_or_missing(&keys::CC_SECRET, self.secret.as_ref());
         }
-        if self.kind == AuthKind::ApiToken {
-            let half = |half: fn(&(Secret, Secret)) -> &Secret| Some(half(git?).reveal());
-            lines.push(line_or_missing(&keys::CC_GIT_USER, half(|git| &git.0)));
-            lines.push(line_or_missing(&keys::CC_GIT_PASSWORD, half(|git| &git.1)));
+        lines + &self.git.as_ref().map_or_else(String::new, GitLogin::lines)
+    }
+}
+
+impl GitLogin {
+    fn files(&self) -> Vec<PathBuf> {
+        match self {
+            Self::SshKey(path) => vec![ssh_key::path_of(path)],
+            Self::Pair { user, password } => {
+                user.iter().chain(password).filter_map(file_of).collect()
+            }
         }
-        lines.concat()
+    }
+
+    fn lines(&self) -> String {
+        match self {
+            Self::SshKey(path) => line(&keys::CC_SSH_KEY, path),
+            Self::Pair { user, password } => {
+                let instead = if user.is_none() && password.is_none() {
+                    missing(&keys::CC_SSH_KEY)
+                } else {
+                    String::new()
+                };
+                instead
+                    + &secret_or_missing(&keys::CC_GIT_USER, user.as_ref())
+                    + &secret_or_missing(&keys::CC_GIT_PASSWORD, password.as_ref())
+            }
+        }
     }
 }
 
@@ -181,6 +230,10 @@ impl Cache {
     }
 }
 
+fn file_of(secret: &Secret) -> Option<PathBuf> {
+    Secrets::file_of(secret.reveal())
+}
+
 fn line(key: &Key, value: &str) -> String {
     format!("{} = {}\n", key.name(), Value::String(value.to_owned()))
 }
@@ -191,6 +244,10 @@ fn line_if(key: &Key, value: Option<&str>) -> String {
 
 fn line_or_missing(key: &Key, value: Option<&str>) -> String {
     value.map_or_else(|| missing(key), |value| line(key, value))
+}
+
+fn secret_or_missing(key: &Key, value: Option<&Secret>) -> String {
+    line_or_missing(key, value.map(Secret::reveal))
 }
 
 fn missing(key: &Key) -> String {

@@ -51,7 +51,8 @@ fn known_hosts(scene: &Scene) -> PathBuf {
 /// A private key, or what looks like one from outside.
 fn a_key(scene: &Scene) -> PathBuf {
     let path = scene.folder.path().join("key");
-    let text = "-----BEGIN OPENSSH PRIVATE KEY-----\n";
+    let text = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmU=\n\
+        -----END OPENSSH PRIVATE KEY-----\n";
     fs::write(&path, text).unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     path
@@ -203,12 +204,13 @@ fn a_key_that_ssh_would_not_take_is_a_mistake_at_start_with_its_line() {
     fails("/nonexistent/key", "cannot read /nonexistent/key");
     fails("key", "nor one of systemd's credentials");
     let path = key.display().to_string();
-    fs::write(&key, "ssh-ed25519 AAAA sandbox\n").unwrap();
-    fails(&path, "is it the public half?");
     for mode in [0o604, 0o640] {
         fs::set_permissions(&key, Permissions::from_mode(mode)).unwrap();
         fails(&path, "chmod 600");
     }
+    fs::write(&key, "ssh-ed25519 AAAA sandbox\n").unwrap();
+    // What is no key is better not touched.
+    fails(&path, "is it the public half?");
     let usual = format!("cc_token = \"{CLEVER_TOKEN}\"");
     let lines = format!("{usual}\ncc_ssh_key = \"{path}\"");
     let (exit, log) = scene.start_changed(&[(&usual, &lines)]).wait();

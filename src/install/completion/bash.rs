@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Command, list, words};
+use super::{Command, first_arguments, list};
 use crate::options::{DescribedOption, Offers};
 
 /// "--option=value" comes as three words, so that the sign is left out of those before the cursor.
@@ -14,7 +14,6 @@ _heptapod_paas_runner() {
         [[ $word == = ]] || before+=("$word")
     done
     [[ $current == = ]] && current=
-    case "$command ${before[2]}" in
 "#;
 
 const END: &str = r#"    esac
@@ -26,14 +25,14 @@ complete -F _heptapod_paas_runner"#;
 #[must_use]
 pub fn script(commands: &[Command]) -> String {
     let mut script = BEGINNING.to_owned();
-    for (word, command) in words(commands) {
-        let program = command.line.program;
+    for (outer, word, program) in first_arguments(commands) {
         let _ = writeln!(
             script,
-            "        'heptapod-paas-runner {word}') command='{program}' ;;"
+            "    [[ \"$command|${{before[2]}}\" == '{outer}|{word}' ]] && \
+             command='{program}' before=('' '' \"${{before[@]:3}}\")"
         );
     }
-    script += "    esac\n    case \"$command|${before[-2]}|${before[-1]}\" in\n";
+    script += "    case \"$command|${before[-2]}|${before[-1]}\" in\n";
     for command in commands {
         for option in &command.line.options {
             values(&mut script, command.line.program, option);
@@ -85,9 +84,8 @@ fn arguments(script: &mut String, command: &Command, commands: &[Command]) {
         .map(|option| format!("--{}", option.long))
         .collect();
     let program = line.program;
-    if command.word.is_none() {
-        let first: Vec<_> = words(commands).map(|(word, _)| word).collect();
-        let first = first.join(" ");
+    let first = command.first_arguments(commands);
+    if !first.is_empty() {
         let _ = writeln!(
             script,
             "        '{program}||') words='{first} {}' files=-f ;;",

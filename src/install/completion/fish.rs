@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Command, list, words};
+use super::{Command, list};
 use crate::options::{DescribedOption, Offers};
 
 #[must_use]
@@ -13,43 +13,37 @@ pub fn script(commands: &[Command]) -> String {
     for command in commands.iter().filter(|command| command.is_program()) {
         let _ = writeln!(script, "complete -e -c {}", command.line.program);
     }
-    let first: Vec<_> = words(commands).map(|(word, _)| word).collect();
-    let first = first.join(" ");
     for command in commands {
-        for start in starts(command, &first) {
+        let first = command.first_arguments(commands);
+        let not_inner = || format!("not __fish_seen_subcommand_from {first}");
+        for (program, words) in command.starts(commands) {
+            let start = start(program, &words, (!first.is_empty()).then(not_inner));
             for option in &command.line.options {
                 write_option(&mut script, &start, option);
             }
             if command.line.operand.is_none() {
                 let _ = writeln!(script, "{start} -f");
             }
+            if !first.is_empty() {
+                let place = format!("test (count (commandline -opc)) -eq {}", words.len() + 1);
+                let start = self::start(program, &words, Some(place));
+                let _ = writeln!(script, "{start} -a '{first}'");
+            }
         }
     }
-    let _ = writeln!(
-        script,
-        "complete -c heptapod-paas-runner -n __fish_use_subcommand -a '{first}'"
-    );
     script
 }
 
-/// How lines begin that are about a command, under each of its names.
-fn starts(command: &Command, first: &str) -> Vec<String> {
-    let program = command.line.program;
-    let condition = |condition: String| {
-        let program = "heptapod-paas-runner";
-        format!("complete -c {program} -n '{condition}'")
-    };
-    match command.word {
-        None => vec![condition(format!(
-            "not __fish_seen_subcommand_from {first}"
-        ))],
-        Some(word) => {
-            let mut starts = vec![condition(format!("__fish_seen_subcommand_from {word}"))];
-            if command.is_program() {
-                starts.push(format!("complete -c {program}"));
-            }
-            starts
-        }
+/// How lines begin that are about a program behind these words, maybe under one more condition.
+fn start(program: &str, words: &[&str], condition: Option<String>) -> String {
+    let seen = words
+        .iter()
+        .map(|word| format!("__fish_seen_subcommand_from {word}"));
+    let conditions: Vec<_> = seen.chain(condition).collect();
+    if conditions.is_empty() {
+        format!("complete -c {program}")
+    } else {
+        format!("complete -c {program} -n '{}'", conditions.join("; and "))
     }
 }
 

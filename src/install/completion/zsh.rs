@@ -2,8 +2,16 @@
 
 use std::fmt::Write;
 
-use super::{Command, list, words};
+use super::{Command, first_arguments, list};
 use crate::options::{DescribedOption, Offers};
+
+/// What may be an operand where a first one may be one of these words: it, or a configuration.
+const FIRST: &str = "\
+_heptapod_paas_runner_first() {
+    (( CURRENT > 2 )) && set --
+    _alternative \"commands:command:($*)\" 'files:configuration:_files'
+}
+";
 
 #[must_use]
 pub fn script(commands: &[Command]) -> String {
@@ -14,18 +22,17 @@ pub fn script(commands: &[Command]) -> String {
         .collect();
     let mut script = format!(
         "#compdef {}\n# Completions for zsh, made by heptapod-paas-runner from its own tables.\n\
-         local command=${{words[1]:t}}\n(( CURRENT > 2 )) && case \"$command $words[2]\" in\n",
+         local command=${{words[1]:t}}\n",
         programs.join(" ")
     );
-    for (word, command) in words(commands) {
-        let program = command.line.program;
+    for (outer, word, program) in first_arguments(commands) {
         let _ = writeln!(
             script,
-            "    'heptapod-paas-runner {word}') command='{program}'; shift words; (( CURRENT-- )) ;;"
+            "if (( CURRENT > 2 )) && [[ \"$command|$words[2]\" == '{outer}|{word}' ]]; then\n    \
+             command='{program}'; shift words; (( CURRENT-- ))\nfi"
         );
     }
-    script += "esac\n";
-    first(&mut script, commands);
+    script += FIRST;
     script += "case \"$words[CURRENT-2] $words[CURRENT-1]\" in\n";
     let options = commands.iter().flat_map(|command| &command.line.options);
     options.for_each(|option| next(&mut script, option));
@@ -37,26 +44,17 @@ pub fn script(commands: &[Command]) -> String {
             let _ = write!(script, " \\\n        {}", specification(option));
         }
         if let Some(operand) = line.operand {
-            let action = match command.word {
-                None => "_heptapod_paas_runner_first",
-                Some(_) => "_files",
+            let first = command.first_arguments(commands);
+            let action = if first.is_empty() {
+                "_files".to_owned()
+            } else {
+                format!(" _heptapod_paas_runner_first {first}")
             };
             let _ = write!(script, " \\\n        '1:{operand}:{action}'");
         }
         script += " ;;\n";
     }
     script + "esac\n"
-}
-
-/// What may stand first: a command, or a configuration.
-fn first(script: &mut String, commands: &[Command]) {
-    let words: Vec<_> = words(commands).map(|(word, _)| word).collect();
-    let _ = writeln!(
-        script,
-        "_heptapod_paas_runner_first() {{\n    \
-         _alternative 'commands:command:({})' 'files:configuration:_files'\n}}",
-        words.join(" ")
-    );
 }
 
 /// What follows the first value of an option: `_arguments` would offer everything else as well.

@@ -39,7 +39,7 @@ fn clever(organization: &str) -> Executor {
         organization: Some(organization.to_owned()),
         credential: Some(WrittenCredential {
             kind: AuthKind::OAuth,
-            token: Secret::new("cc\\to\"ken"),
+            token: Some(Secret::new("cc\\to\"ken")),
             secret: Some(Secret::new("its secret")),
             git: None,
         }),

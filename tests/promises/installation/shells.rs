@@ -114,20 +114,17 @@ fn long_options(line: &Described) -> BTreeSet<String> {
 #[test]
 fn every_option_of_every_command_is_offered_and_none_of_another_one() {
     let commands = cli::commands();
+    // The registration has two names.
     let lines: Vec<_> = commands
         .iter()
-        .map(|command| {
-            let word = command
-                .word
-                .map(|word| format!("{word} "))
-                .unwrap_or_default();
-            format!("heptapod-paas-runner {word}--")
-        })
-        .chain(["heptapod-paas-runner-register --".to_owned()])
+        .map(|command| command.line.program)
+        .flat_map(|name| [name.to_owned(), name.replace("-register", " register")])
+        .map(|name| format!("{name} --"))
         .collect();
-    let expected: Vec<_> = [0, 1, 2, 1]
-        .map(|i| long_options(&commands[i].line))
-        .to_vec();
+    let expected: Vec<_> = commands
+        .iter()
+        .flat_map(|command| [long_options(&command.line), long_options(&command.line)])
+        .collect();
     for (name, script) in SHELLS {
         if let Some(offered) = offered(name, script, &lines) {
             assert_eq!(offered, expected, "{name}");
@@ -139,7 +136,7 @@ fn every_option_of_every_command_is_offered_and_none_of_another_one() {
 fn values_and_operands_are_offered_where_they_can_stand() {
     let executors = values::ExecutorKind::ALL.map(values::ExecutorKind::name);
     let files = ["a-file", "a-folder"];
-    let cases: [(&str, BTreeSet<String>); 12] = [
+    let cases: [(&str, BTreeSet<String>); 17] = [
         ("heptapod-paas-runner -l ", set(&values::LEVELS)),
         ("heptapod-paas-runner --logging-level D", set(&["DEBUG"])),
         ("heptapod-paas-runner --logging-level=D", set(&["DEBUG"])),
@@ -154,6 +151,11 @@ fn values_and_operands_are_offered_where_they_can_stand() {
         ("heptapod-paas-runner --poll-cycles ", set(&[])),
         ("heptapod-paas-runner reg", set(&["register"])),
         ("heptapod-paas-runner a-f", set(&files)),
+        ("heptapod-paas-runner register ver", set(&["verify"])),
+        ("heptapod-paas-runner-register u", set(&["unregister"])),
+        ("heptapod-paas-runner-register a-f", set(&files)),
+        ("heptapod-paas-runner-register --name x ver", set(&[])),
+        ("heptapod-paas-runner register list a-f", set(&files)),
         (
             "heptapod-paas-runner install --root a-f",
             set(&["a-folder"]),

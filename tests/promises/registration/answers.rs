@@ -4,40 +4,35 @@
 use std::fs;
 
 use heptapod_paas_runner::config::Config;
-use sandbox::{Key, Role};
 use toml::{Table, Value};
 
 use super::terminal::Terminal;
-use super::{
-    CLEVER_TOKEN, ORGANIZATION, Office, REGISTRATION_TOKEN, RUNNER_TOKEN, Registration, command,
-    existing,
-};
+use super::{CLEVER_TOKEN, ORGANIZATION, Office, REGISTRATION_TOKEN, RUNNER_TOKEN, existing};
 
-const PAIR: (&str, &str) = ("oauthT0ken0user", "oauthS3cret0user");
-
-fn add_pair(office: &Office) {
-    let pair = Key::OAuth {
-        token: PAIR.0.to_owned(),
-        secret: PAIR.1.to_owned(),
-    };
-    office.clever.add_key(ORGANIZATION, pair, Role::Manager);
-}
-
-fn runner(office: &Office, number: usize) -> Table {
+pub fn runner(office: &Office, number: usize) -> Table {
     let text = fs::read_to_string(office.config()).unwrap();
     let document: Table = text.parse().unwrap();
     document["runners"][number].as_table().unwrap().clone()
 }
 
-fn text<'a>(table: &'a Table, key: &str) -> &'a str {
+pub fn text<'a>(table: &'a Table, key: &str) -> &'a str {
     table.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Options without those named.
-fn without(options: &[String], names: &[&str]) -> Vec<String> {
+pub fn without(options: &[String], names: &[&str]) -> Vec<String> {
     let pairs = options.chunks(2);
     let kept = pairs.filter(|pair| !names.contains(&pair[0].as_str()));
     kept.flat_map(<[String]>::to_vec).collect()
+}
+
+/// All options that a new runner needs, with others of these names.
+pub fn changed(office: &Office, others: &[(&str, &str)]) -> Vec<String> {
+    let names: Vec<_> = others.iter().map(|(name, _)| *name).collect();
+    let mut options = without(&office.all_options("ci", RUNNER_TOKEN), &names);
+    let others = others.iter().flat_map(|(name, value)| [*name, *value]);
+    options.extend(others.map(str::to_owned));
+    options
 }
 
 #[test]
@@ -79,9 +74,13 @@ fn what_can_not_be_is_asked_again_and_again() {
     terminal.answer("Organization: ", "an organization");
     terminal.answer("Organization: ", "orga_elsewhere");
     terminal.answer("Kind of credential [oauth]: ", "secret");
-    terminal.answer("Kind of credential [oauth]: ", "Token");
+    terminal.answer("Kind of credential [oauth]: ", "oauth");
     terminal.answer_hidden("Clever Cloud token: ", "");
     terminal.answer_hidden("Clever Cloud token: ", CLEVER_TOKEN);
+    // It has none, and so is no such token.
+    terminal.answer_hidden("Its secret: ", "");
+    terminal.answer("Kind of credential [api-token]: ", "Token");
+    terminal.answer_hidden("Clever Cloud token [as before]: ", "");
     terminal.await_text("refuses this credential for orga_elsewhere");
     terminal.answer("Organization [orga_elsewhere]: ", ORGANIZATION);
     terminal.answer("Kind of credential [Token]: ", "");
@@ -129,10 +128,7 @@ fn an_address_that_is_nearly_right_gets_its_mend() {
         format!("{url}/admin/runners/12/register?tab=1#x"),
         format!("https://{host}"),
     ] {
-        let options = office.all_options("ci", RUNNER_TOKEN);
-        let mut options = without(&options, &["--coordinator-url"]);
-        options.extend(["--coordinator-url".to_owned(), typed.clone()]);
-        let registration = office.register(&options);
+        let registration = office.register(&changed(&office, &[("--coordinator-url", &typed)]));
         assert_eq!(registration.code, Some(1), "{typed}: {}", registration.log);
         assert!(
             registration.log.contains(&mend),
@@ -141,12 +137,8 @@ fn an_address_that_is_nearly_right_gets_its_mend() {
         );
     }
     // Clever Cloud is no coordinator.
-    let mut options = without(
-        &office.all_options("ci", RUNNER_TOKEN),
-        &["--coordinator-url"],
-    );
-    options.extend(["-c".to_owned(), office.clever.api_url()]);
-    let registration = office.register(&options);
+    let other = office.clever.api_url();
+    let registration = office.register(&changed(&office, &[("--coordinator-url", &other)]));
     assert_eq!(registration.code, Some(1), "{}", registration.log);
     assert!(
         registration.log.contains("no GitLab or Heptapod answers"),
@@ -187,115 +179,6 @@ fn a_token_of_no_shape_is_tried_as_a_runners_own_before_it_registers() {
 }
 
 #[test]
-fn the_login_of_the_official_program_is_found_and_offered() {
-    let office = Office::new();
-    add_pair(&office);
-    let folder = office.folder.path().join(".config/clever-cloud");
-    fs::create_dir_all(&folder).unwrap();
-    let profile = serde_json::json!({"alias": "default", "token": PAIR.0, "secret": PAIR.1});
-    let file = serde_json::json!({"version": 1, "profiles": [profile]});
-    fs::write(folder.join("clever-tools.json"), file.to_string()).unwrap();
-    let options = office.all_options("ci", RUNNER_TOKEN);
-    let options = without(&options, &["--clever-auth", "--clever-token"]);
-    let mut terminal = Terminal::start(&office.config(), &options);
-    terminal.answer("clever-tools.json? It is good for three months. [Y/n] ", "");
-    let (code, screen) = terminal.end();
-    assert_eq!(code, Some(0), "{screen}");
-    assert!(
-        !screen.contains(PAIR.0) && !screen.contains(PAIR.1),
-        "{screen}"
-    );
-    let runner = runner(&office, 0);
-    assert_eq!(
-        (text(&runner, "cc_auth"), text(&runner, "cc_secret")),
-        ("oauth", PAIR.1)
-    );
-    office.check_that_a_job_runs();
-    office.check_manners();
-
-    // One that is not good any more.
-    office.clever.revoke_token(PAIR.0);
-    let options = without(
-        &office.options("b", REGISTRATION_TOKEN),
-        &["--clever-auth", "--clever-token"],
-    );
-    let mut terminal = Terminal::start(&office.config(), &options);
-    terminal.answer("[Y/n] ", "y");
-    terminal.await_text("refuses this credential");
-    terminal.answer(&format!("Organization [{ORGANIZATION}]: "), "");
-    terminal.answer("Kind of credential [oauth]: ", "token");
-    terminal.answer_hidden("Clever Cloud token: ", CLEVER_TOKEN);
-    let (code, screen) = terminal.end();
-    assert_eq!(code, Some(0), "{screen}");
-}
-
-#[test]
-fn each_kind_of_credential_can_be_given_and_a_token_of_another_kind_is_recognized() {
-    let office = Office::new();
-    add_pair(&office);
-    for key in [
-        Key::ApiToken("apiT0ken".to_owned()),
-        Key::ServiceToken("serviceT0ken".to_owned()),
-    ] {
-        office.clever.add_key(ORGANIZATION, key, Role::Manager);
-    }
-    let options = |kind: &str, token: &str, more: &[&str]| {
-        let usual = office.all_options("ci", RUNNER_TOKEN);
-        let mut options = without(&usual, &["--clever-auth", "--clever-token"]);
-        let bridge = office.clever.bridge_url();
-        let own = [
-            "--clever-auth",
-            kind,
-            "--clever-token",
-            token,
-            "--cc-bridge-url",
-            &bridge,
-        ];
-        options.extend(own.iter().chain(more).map(|&text| text.to_owned()));
-        options
-    };
-    for (kind, token, other) in [
-        ("token", "serviceT0ken", Some("service-token")),
-        ("service-token", "apiT0ken", Some("api-token")),
-        ("service-token", CLEVER_TOKEN, Some("token")),
-        ("token", "unknown", None),
-        ("api-token", CLEVER_TOKEN, None),
-    ] {
-        let registration = office.register(&options(kind, token, &[]));
-        assert_eq!(
-            registration.code,
-            Some(1),
-            "{kind} {token}: {}",
-            registration.log
-        );
-        let words = other.map_or("check its kind".to_owned(), |other| {
-            format!("the kind is {other:?}")
-        });
-        assert!(
-            registration.log.contains(&words),
-            "{kind} {token}: {}",
-            registration.log
-        );
-        registration.check_secrecy();
-    }
-    let git = ["--clever-git-user", PAIR.0, "--clever-git-password", PAIR.1];
-    for (kind, token, more) in [
-        ("oauth", PAIR.0, &["--clever-secret", PAIR.1][..]),
-        ("service-token", "serviceT0ken", &[]),
-        ("api-token", "apiT0ken", &git),
-    ] {
-        let registration = office.register(&options(kind, token, more));
-        registration.check();
-        let log = &registration.log;
-        assert!(log.contains("the credential is good for it"), "{log}");
-        assert!(!log.contains(token) && !log.contains(PAIR.1), "{log}");
-        assert_eq!(text(&runner(&office, 0), "cc_auth"), kind);
-        assert!(Config::load(&office.config()).is_ok());
-        fs::remove_file(office.config()).unwrap();
-    }
-}
-
-#[test]
 fn the_options_of_the_python_program_suffice_and_what_is_missing_is_a_comment() {
     let office = Office::new();
     let state = office.folder.path().join("state.json");
@@ -319,6 +202,18 @@ fn the_options_of_the_python_program_suffice_and_what_is_missing_is_a_comment() 
         "{why}"
     );
     assert!(registration.log.contains(&why), "{}", registration.log);
+    // What is known of a credential is kept.
+    fs::remove_file(office.config()).unwrap();
+    options.extend(["--clever-auth", "api-token"].map(str::to_owned));
+    office.register(&options).check();
+    let credential = fs::read_to_string(office.config()).unwrap();
+    for line in [
+        "cc_auth = \"api-token\"",
+        "# cc_token = ",
+        "# cc_ssh_key = ",
+    ] {
+        assert!(credential.contains(&format!("\n{line}")), "{credential}");
+    }
     // Completed by hand, it works.
     let (api, token) = (
         office.clever.api_url(),
@@ -337,33 +232,4 @@ fn the_options_of_the_python_program_suffice_and_what_is_missing_is_a_comment() 
     office.coordinator.resume_runner(token);
     office.check_that_a_job_runs();
     office.check_manners();
-}
-
-#[test]
-fn a_credential_that_can_not_be_tried_now_is_taken_as_it_is() {
-    let office = Office::new();
-    let fault = sandbox::Rule::on("GET", "*/applications").with(sandbox::Fault::html(503));
-    office.clever.faults().inject(fault);
-    let registration = office.register(&office.all_options("a", RUNNER_TOKEN));
-    registration.check();
-    assert!(
-        registration.log.contains("right is not known"),
-        "{}",
-        registration.log
-    );
-    // It is there when the service starts.
-    let options = without(
-        &office.options("b", REGISTRATION_TOKEN),
-        &["--clever-token"],
-    );
-    let mut options = [options, vec!["--clever-token".to_owned()]].concat();
-    options.push("env:NO_SUCH_VARIABLE_HERE".to_owned());
-    let output = command(&office.config(), &options).output().unwrap();
-    let registration = Registration::of(&output);
-    registration.check();
-    assert!(
-        registration.log.contains("it must be there when"),
-        "{}",
-        registration.log
-    );
 }

@@ -2,10 +2,11 @@
 
 mod answers;
 mod commands;
+mod credentials;
 mod refusals;
 pub mod terminal;
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -294,11 +295,22 @@ fn a_new_configuration_belongs_to_whom_its_folder_was_made_for() {
     }
     let office = Office::new();
     chown(office.folder.path(), Some(4711), Some(4712)).unwrap();
-    let options = office.all_options("ci", RUNNER_TOKEN);
-    office.register(&options).check();
+    let token = office.folder.path().join("token");
+    fs::write(&token, RUNNER_TOKEN).unwrap();
+    fs::set_permissions(&token, Permissions::from_mode(0o600)).unwrap();
+    let options = office.all_options("ci", &format!("file:{}", token.display()));
+    let registration = office.register(&options);
+    registration.check();
     let metadata = fs::metadata(office.config()).unwrap();
     assert_eq!((metadata.uid(), metadata.gid()), (4711, 4712));
     assert_eq!(mode(&office.config()), 0o600);
+    // Its user can't read what it needs.
+    let words = format!("can't read {}", token.display());
+    assert!(registration.log.contains(&words), "{}", registration.log);
+    fs::remove_file(office.config()).unwrap();
+    chown(&token, Some(4711), Some(4712)).unwrap();
+    let registration = office.register(&options);
+    assert!(!registration.log.contains(&words), "{}", registration.log);
 }
 
 #[test]

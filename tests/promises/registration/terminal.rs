@@ -34,6 +34,11 @@ struct Screen {
 
 impl Terminal {
     pub fn start(config: &Path, options: &[String]) -> Self {
+        Self::start_in(config, options, &[])
+    }
+
+    /// With these variables in its environment.
+    pub fn start_in(config: &Path, options: &[String], variables: &[(&str, String)]) -> Self {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let hands = openpt(flags).unwrap();
         grantpt(&hands).unwrap();
@@ -46,6 +51,7 @@ impl Terminal {
             .open(OsStr::from_bytes(name.to_bytes()))
             .unwrap();
         let mut command = command(config, options);
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
         command.stdin(seat.try_clone().unwrap()).stderr(seat);
         let child = command.spawn().unwrap();
         // It has the other copies of the program's side: the last one that is closed is the child's.
