@@ -58,9 +58,9 @@ impl GitRemote {
             return Response::text(404, "Not Found");
         };
         let _pushing = pushing.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = self.master(id);
+        let before = self.world.master(id);
         let response = self.run(id, request, hook);
-        let after = self.master(id);
+        let after = self.world.master(id);
         if let Some(commit) = after.filter(|after| before.as_ref() != Some(after)) {
             if before.is_some() {
                 let what = format!("{id} was pushed to again: its machine would run twice");
@@ -69,12 +69,6 @@ impl GitRemote {
             self.world.pushed(id, &commit, hook != Hook::QueuesNothing);
         }
         response
-    }
-
-    fn master(&self, id: &str) -> Option<String> {
-        let arguments = ["rev-parse", "--verify", "--quiet", "refs/heads/master"];
-        let commit = git::run(&self.world.repository(id), arguments).ok()?;
-        Some(commit.trim().to_owned())
     }
 
     fn run(&self, id: &str, request: &Request, hook: Hook) -> Response {
