@@ -170,6 +170,12 @@ impl World {
         Some(commit.trim().to_owned())
     }
 
+    /// Nothing has ever been pushed: git makes folders for kinds of names with the first name of each.
+    pub fn is_empty(&self, application: &str) -> bool {
+        let refs = self.repository(application).join("refs");
+        fs::read_dir(refs).is_ok_and(|mut kinds| kinds.next().is_none())
+    }
+
     /// Creates an application and, a little later, its repository. Returns its id.
     /// `asked` is when the request arrived: it may have been held back since.
     pub(super) fn create(
