@@ -105,15 +105,20 @@ fn parse() -> Result<Option<Arguments>, lexopt::Error> {
 }
 
 fn bench(arguments: Arguments, interrupted: &Arc<AtomicBool>) -> Result<(), String> {
+    let Arguments {
+        jobs,
+        only,
+        against,
+    } = arguments;
     let mut candidates = vec![Candidate {
         name: "ours".to_owned(),
         binary: program::build(Build::Alone)?,
         is_ours: true,
     }];
-    candidates.extend(arguments.against.as_deref().map(other).transpose()?);
-    let is_wanted = |name: &&&str| arguments.only.as_ref().is_none_or(|only| only == **name);
+    candidates.extend(against.as_deref().map(other).transpose()?);
+    let is_wanted = |name: &&&str| only.as_ref().is_none_or(|only| only == **name);
     let wanted = NAMES.iter().filter(is_wanted);
-    let scenarios = wanted.flat_map(|name| scenarios::named(name, arguments.jobs));
+    let scenarios = wanted.flat_map(|name| scenarios::named(name, jobs));
     let show = Show::new(candidates.iter().map(|candidate| candidate.name.as_str()));
     let mut problems = Vec::new();
     let mut parts = Vec::new();

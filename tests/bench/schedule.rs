@@ -125,7 +125,8 @@ impl Schedule<'_> {
             if next_that_fits(self.jobs, self.room, &begun, now).is_none() {
                 idle_since = None;
             } else {
-                longest = longest.max(next - *idle_since.get_or_insert(now));
+                let since = *idle_since.get_or_insert(now);
+                longest = longest.max(next.saturating_sub(since));
             }
         }
         longest

@@ -64,8 +64,11 @@ impl Call {
         else {
             return None;
         };
-        (client != machine::USER_AGENT).then(|| Self {
-            at: entry.at - *took,
+        if client == machine::USER_AGENT {
+            return None;
+        }
+        Some(Self {
+            at: entry.at.checked_sub(*took)?,
             source: entry.source.clone(),
             connection: *connection,
             took: *took,

@@ -25,8 +25,10 @@ pub struct Scenario {
     pub configuration: Configuration,
     pub load: Load,
     /// The same ones, whatever was seen.
-    pub figures: Box<dyn Fn(&Seen) -> Vec<Figure>>,
+    pub figures: Box<Reading>,
 }
+
+type Reading = dyn Fn(&Seen) -> Vec<Figure>;
 
 pub const NAMES: [&str; 6] = ["one", "take", "fill", "many", "ends", "pick-up"];
 
