@@ -18,8 +18,8 @@ pub const GATE: &str = "GATE";
 const TICK: Duration = Duration::from_millis(100);
 /// The program needs a moment to see that a job runs.
 const SETTLING: Duration = Duration::from_secs(1);
-/// Between two things that happen.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two things that happen: longer than the longest job.
+const PATIENCE: Duration = Duration::from_secs(120);
 /// How often a crowd is counted aloud.
 const COUNT_EVERY: Duration = Duration::from_secs(2);
 

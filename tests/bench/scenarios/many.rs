@@ -15,7 +15,7 @@ use crate::statistics::{median, percentile};
 
 /// A crowd must last until all of it runs, but nobody waits longer than this.
 const LONGEST: f64 = 60.0;
-const SHORTEST: f64 = 4.0;
+const SHORTEST: f64 = 2.0;
 const PER_JOB: f64 = 0.4;
 
 pub fn scenario(jobs: usize) -> Scenario {
