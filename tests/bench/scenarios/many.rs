@@ -52,12 +52,12 @@ fn times(seen: &Seen, duration: Duration) -> Vec<Figure> {
     let answering = answering.map(|time| time.as_secs_f64()).collect();
     vec![
         Figure::new(
-            "launch overhead (as above), median",
+            "launch overhead, what the sandbox imposes taken off, median",
             MILLISECONDS,
             median(overheads()).map(milliseconds),
         ),
         Figure::new(
-            "launch overhead, 95th percentile",
+            "the same, 95th percentile",
             MILLISECONDS,
             percentile(overheads(), 0.95).map(milliseconds),
         )
