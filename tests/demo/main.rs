@@ -25,7 +25,7 @@ use std::sync::atomic::AtomicBool;
 use std::{env, fs};
 
 use rig::program::{self, Build};
-use rig::{Colour, Rig, Show, World, show};
+use rig::{Colour, Configuration, Rig, Setting, Show, World, show, world};
 
 use crate::arguments::{Arguments, What};
 use crate::gitlab_ci::Pipeline;
@@ -37,6 +37,8 @@ use crate::tenants::{TENANTS, Tenant};
 const DEFAULT_PIPELINE: &str = include_str!("default.gitlab-ci.yml");
 /// There is always room for so many jobs.
 const ROOM: usize = 12;
+/// After so many requests for a job without one, the program has nothing to do.
+const IDLE_REQUESTS: usize = 3;
 
 /// What nobody should have to guess.
 const WHAT_IS_REAL: &str = "\
@@ -126,7 +128,7 @@ fn show(programme: Programme, interrupted: &Arc<AtomicBool>) -> Result<(), Strin
     let tags: BTreeSet<_> = (pipeline.plans.iter())
         .flat_map(|plan| plan.spec.tags.iter().cloned())
         .collect();
-    let mut world = World::start(tags.into_iter().collect())?;
+    let mut world = World::start(Setting::with_tags(tags))?;
     if keeps {
         show.say(&format!(
             "log and configuration: {}",
@@ -136,13 +138,14 @@ fn show(programme: Programme, interrupted: &Arc<AtomicBool>) -> Result<(), Strin
     show.say(&format!("a coordinator at {}", world.coordinator.url()));
     show.say(&format!("a Clever Cloud at {}", world.clever.api_url()));
     let account = if tenants.is_empty() {
-        world.open_account()
+        world.open_account();
+        world::account()
     } else {
         tenants::move_in(tenants, &world, &show)
     };
-    let configuration = world.configuration(ROOM, &account);
-    let mut rig = Rig::start(world, &binary, &configuration, None, interrupted)?;
-    rig.await_idle()?;
+    let configuration = Configuration::quick(ROOM, &account);
+    let mut rig = Rig::start(world, &binary, &configuration, Vec::new(), interrupted)?;
+    rig.await_requests(IDLE_REQUESTS)?;
     show.say("the program is up and asks for jobs; here is a pipeline");
     let mut run = Run::new(&mut rig, &show, pipeline.plans, !tenants.is_empty());
     let ran = run.run();

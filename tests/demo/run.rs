@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use rig::world::DEFAULT_FLAVOR;
+use rig::configuration::DEFAULT_FLAVOR;
 use rig::{Colour, Rig, Show, Step, Times};
 use sandbox::coordinator::{JobId, JobView};
 use sandbox::{Entry, JobStatus, Kind};
@@ -247,7 +247,7 @@ impl<'a> Run<'a> {
                 };
                 (Colour::Plain, text)
             }
-            Step::Prepared => return None,
+            Step::Prepared | Step::Deleted => return None,
             Step::Pushed => (Colour::Plain, "handed over by git push".to_owned()),
             Step::Booting => (Colour::Plain, "its machine is booting".to_owned()),
             Step::Running => (Colour::Blue, "running".to_owned()),

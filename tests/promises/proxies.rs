@@ -8,7 +8,7 @@ use crate::scene::{PATIENCE, Scene};
 /// How many such requests had this answer.
 fn answered(scene: &Scene, wanted: &str, answer: u16, is_it: impl Fn(&str) -> bool) -> usize {
     let answers = |kind: &Kind| {
-        matches!(kind, Kind::Request { method, path, status }
+        matches!(kind, Kind::Request { method, path, status, .. }
             if method == wanted && *status == Some(answer) && is_it(path))
     };
     let entries = scene.journal.entries();

@@ -1,11 +1,8 @@
 //! The Python runner with whole pipelines: what ours replaces, in the world that ours is tested in.
-//!
-//! It gives git an empty environment, so that a certificate authority could be told to that in
-//! `/etc/gitconfig` only. A `sitecustomize` of ours hands it on instead; the program itself is as it was
-//! released.
 
 use std::fs;
 
+use rig::belief;
 use sandbox::{JobId, JobSpec, JobStatus};
 
 use super::scene;
@@ -14,23 +11,15 @@ use crate::scene::Scene;
 use crate::service::Service;
 use crate::tenants::{add_two_tenants, changes};
 
-const SITE: &str = include_str!("sitecustomize.py");
-
 /// With the configuration that is in the scene's folder.
 fn start(scene: &Scene) -> Option<Service> {
     let program = peer::program()?;
-    let folder = scene.folder.path().join("site");
-    let authority = scene.folder.path().join("authority.pem");
-    fs::create_dir(&folder).unwrap();
-    fs::write(folder.join("sitecustomize.py"), SITE).unwrap();
-    fs::write(&authority, scene.clever.authority().pem()).unwrap();
-    let environment = [
-        ("PYTHONPATH", folder.display().to_string()),
-        ("GIT_SSL_CAINFO", authority.display().to_string()),
-        // Servers on loopback are reached without a proxy, whatever the computer's settings are.
-        ("NO_PROXY", "*".to_owned()),
-    ];
-    let environment = environment.map(|(name, value)| (name.to_owned(), value));
+    let authority = scene.clever.authority().pem();
+    let environment = belief::environment(scene.folder.path(), &authority).unwrap();
+    let environment = environment
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.into_string().unwrap()));
+    let environment: Vec<_> = environment.collect();
     let arguments = [scene.config_path().display().to_string()];
     Some(Service::start_program(&program, &arguments, &environment))
 }

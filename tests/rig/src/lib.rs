@@ -5,13 +5,14 @@
 //! says at the end whether all is as it must be. It knows the program only from outside: its
 //! binary, its configuration, its signals. It may not know what is shown or measured.
 
+pub mod belief;
+pub mod configuration;
 pub mod program;
 pub mod show;
 pub mod table;
 pub mod times;
 pub mod world;
 
-use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -22,15 +23,15 @@ use std::time::{Duration, Instant};
 use sandbox::coordinator::JobView;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+pub use crate::belief::Environment;
+pub use crate::configuration::{Configuration, Section};
 pub use crate::program::Program;
 pub use crate::show::{Colour, Show};
 pub use crate::times::{Step, Times};
-pub use crate::world::World;
+pub use crate::world::{Setting, World};
 
 /// How long the program may take until it asks for jobs.
 const START_PATIENCE: Duration = Duration::from_secs(30);
-/// After so many requests for a job without one, it has nothing to do.
-const IDLE_REQUESTS: usize = 3;
 
 const NOT_AS_IT_MUST: u8 = 1;
 const NOT_UNDERSTOOD: u8 = 2;
@@ -45,19 +46,20 @@ pub struct Rig {
 }
 
 impl Rig {
-    /// The program starts; `search_path` is where it finds git, if not where it usually does.
+    /// The program starts; `environment` is what it sees besides ours.
     ///
     /// # Errors
     /// In words, when it can't be started.
     pub fn start(
         world: World,
         binary: &Path,
-        configuration: &str,
-        search_path: Option<OsString>,
+        configuration: &Configuration,
+        environment: Environment,
         interrupted: &Arc<AtomicBool>,
     ) -> Result<Self, String> {
+        let configuration = configuration.render(&world);
         Ok(Self {
-            program: Program::start(binary, configuration, search_path, world.folder())?,
+            program: Program::start(binary, &configuration, environment, world.folder())?,
             world,
             interrupted: Arc::clone(interrupted),
         })
@@ -72,14 +74,14 @@ impl Rig {
         self.program.check()
     }
 
-    /// Waits until the program asks for jobs and gets none.
+    /// Waits until the program has asked for a job so many times, and got none.
     ///
     /// # Errors
     /// In words, when that does not happen.
-    pub fn await_idle(&mut self) -> Result<(), String> {
+    pub fn await_requests(&mut self, count: usize) -> Result<(), String> {
         let until = Instant::now() + START_PATIENCE;
         let is_asking = |path: &str| path.ends_with("/jobs/request");
-        while self.world.journal.count_requests("POST", is_asking) < IDLE_REQUESTS {
+        while self.world.journal.count_requests("POST", is_asking) < count {
             self.check()?;
             if Instant::now() > until {
                 return Err(format!(
@@ -103,6 +105,24 @@ impl Rig {
         verdicts.into_iter().chain(applications).collect()
     }
 
+    /// Ends it all where it stands, and says what the world complained about until then.
+    #[must_use]
+    pub fn abandon(self) -> Vec<String> {
+        let complaints = self.complaints();
+        // A request that is held would hold the program up.
+        self.world.coordinator.suspend();
+        drop(self.program);
+        // What is left is of no interest, and lies in a temporary folder.
+        let _ = self.world.end();
+        complaints
+    }
+
+    fn complaints(&self) -> Vec<String> {
+        let complaints = self.world.journal.complaints();
+        let complaints = complaints.iter().map(|it| format!("complaint of {it}"));
+        complaints.collect()
+    }
+
     /// Stops the program and removes the world, and says what is not as it must be: what is left,
     /// and what the world complained about.
     #[must_use]
@@ -111,9 +131,7 @@ impl Rig {
         let left = left
             .iter()
             .map(|it| format!("application {} is left", it.name));
-        let complaints = self.world.journal.complaints();
-        let complaints = complaints.iter().map(|it| format!("complaint of {it}"));
-        let mut problems: Vec<_> = left.chain(complaints).collect();
+        let mut problems: Vec<_> = left.chain(self.complaints()).collect();
         problems.extend(self.program.stop().err());
         problems.extend(self.world.end().err());
         problems

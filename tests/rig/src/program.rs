@@ -2,7 +2,6 @@
 //! it, however that ends.
 
 use std::env;
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::belief::Environment;
 use crate::show;
 
 const NAME: &str = "heptapod-paas-runner";
@@ -39,14 +39,14 @@ pub struct Program {
 }
 
 impl Program {
-    /// Its configuration and its log are files in `folder`.
+    /// Its configuration and its log are files in `folder`; `environment` is what it sees besides ours.
     ///
     /// # Errors
     /// In words, when it can't be started.
     pub fn start(
         binary: &Path,
         configuration: &str,
-        search_path: Option<OsString>,
+        environment: Environment,
         folder: &Path,
     ) -> Result<Self, String> {
         let log = folder.join("program.log");
@@ -60,7 +60,7 @@ impl Program {
             }
             command
                 .arg(path)
-                .envs(search_path.map(|path| ("PATH", path)))
+                .envs(environment)
                 .stdin(Stdio::null())
                 .stdout(output.try_clone()?)
                 .stderr(output)

@@ -20,6 +20,8 @@ pub enum Step {
     Running,
     /// The job is over.
     Finished,
+    /// The deletion of its machine was asked for.
+    Deleted,
     /// Its machine is not there any more.
     Gone,
 }
@@ -41,11 +43,15 @@ impl Times {
         self.0.contains_key(&(job, step))
     }
 
+    #[must_use]
+    pub fn at(&self, job: JobId, step: Step) -> Option<Instant> {
+        self.0.get(&(job, step)).copied()
+    }
+
     /// None: one of both has not happened.
     #[must_use]
     pub fn between(&self, job: JobId, from: Step, to: Step) -> Option<Duration> {
-        let at = |step| self.0.get(&(job, step));
-        Some(at(to)?.duration_since(*at(from)?))
+        Some(self.at(job, to)?.duration_since(self.at(job, from)?))
     }
 
     #[must_use]
@@ -78,8 +84,9 @@ fn told(entry: &Entry) -> Option<(JobId, Step)> {
                 AppPhase::Pushed => Step::Pushed,
                 AppPhase::Booting => Step::Booting,
                 AppPhase::Running => Step::Running,
+                AppPhase::Deleted => Step::Deleted,
                 AppPhase::Gone => Step::Gone,
-                AppPhase::Exited | AppPhase::Deleted => return None,
+                AppPhase::Exited => return None,
             };
             // An application's name ends with the id of its job.
             let job = name.rsplit('-').next()?.parse().ok()?;

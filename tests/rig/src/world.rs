@@ -1,4 +1,4 @@
-//! A coordinator and a Clever Cloud on loopback, one folder, and a configuration for the program.
+//! A coordinator and a Clever Cloud on loopback, and one folder.
 
 use std::env;
 use std::fs;
@@ -10,13 +10,10 @@ use sandbox::coordinator::{Coordinator, CoordinatorSettings, JobId, RunnerSpec};
 use sandbox::{AppView, Clever, CleverSettings, Journal, Latencies, Role};
 use tempfile::TempDir;
 
-const RUNNER_TOKEN: &str = "glrt-DEMOdemoDEMOdemo0000";
+pub(crate) const RUNNER_TOKEN: &str = "glrt-DEMOdemoDEMOdemo0000";
 const ORGANIZATION: &str = "orga_07cf2ef0-c9ad-4f04-b492-94c164f95c76";
 const CLEVER_TOKEN: &str = "bb52e490-d47e-47a4-b190-73e23eb17111";
-/// Of a machine for which the job says nothing.
-pub const DEFAULT_FLAVOR: &str = "M";
-
-/// Slow enough to watch, ten to twenty times faster than life.
+/// What the world imposes: slow enough to watch, ten to twenty times faster than life.
 pub const LATENCIES: Latencies = Latencies {
     create: Duration::from_millis(300),
     repository: Duration::from_millis(250),
@@ -27,6 +24,28 @@ pub const LATENCIES: Latencies = Latencies {
     list_lag: Duration::from_millis(200),
 };
 
+/// How a world differs from another.
+#[derive(Clone)]
+pub struct Setting {
+    pub runners: Vec<RunnerSpec>,
+    /// How long a request for a job is held that knows nothing new; none: it isn't.
+    pub long_poll: Option<Duration>,
+    /// With a certificate of an authority of its own, see [`crate::belief`].
+    pub git_over_https: bool,
+}
+
+impl Setting {
+    /// With one runner, which takes jobs with these tags.
+    #[must_use]
+    pub fn with_tags(tags: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            runners: vec![RunnerSpec::new(RUNNER_TOKEN).tags(tags)],
+            long_poll: None,
+            git_over_https: false,
+        }
+    }
+}
+
 pub struct World {
     pub journal: Journal,
     pub coordinator: Coordinator,
@@ -36,11 +55,9 @@ pub struct World {
 }
 
 impl World {
-    /// `tags` are those that the runner takes.
-    ///
     /// # Errors
     /// In words, when there is no folder, no port or no git.
-    pub fn start(tags: Vec<String>) -> Result<Self, String> {
+    pub fn start(setting: Setting) -> Result<Self, String> {
         find_git()?;
         let words = |error: io::Error| format!("cannot start the sandbox: {error}");
         let folder = tempfile::Builder::new().prefix("heptapod-rig-").tempdir();
@@ -48,13 +65,17 @@ impl World {
         let journal = Journal::new();
         let settings = CoordinatorSettings {
             first_job_id: 4711,
+            long_poll: setting.long_poll,
             ..CoordinatorSettings::new("demo", journal.clone())
         };
         let coordinator = Coordinator::start(settings).map_err(words)?;
-        coordinator.add_runner(RunnerSpec::new(RUNNER_TOKEN).tags(tags));
+        for runner in setting.runners {
+            coordinator.add_runner(runner);
+        }
         let clever = Clever::start(CleverSettings {
             latencies: LATENCIES,
             work_dir: Some(folder.path().join("clever")),
+            git_over_https: setting.git_over_https,
             ..CleverSettings::new(journal.clone())
         });
         Ok(Self {
@@ -66,54 +87,10 @@ impl World {
         })
     }
 
-    /// One organization that pays for all: the runner section's lines about it.
-    #[must_use]
-    pub fn open_account(&self) -> String {
+    /// One organization that pays for all: the runner section's lines about it are [`account`].
+    pub fn open_account(&self) {
         self.clever
             .add_organization(ORGANIZATION, CLEVER_TOKEN, Role::Manager);
-        format!("cc_orga_id = \"{ORGANIZATION}\"\n  cc_token = \"{CLEVER_TOKEN}\"")
-    }
-
-    /// The program's configuration, with room for so many jobs; `account` are the lines that say
-    /// who pays.
-    #[must_use]
-    pub fn configuration(&self, room: usize, account: &str) -> String {
-        format!(
-            r#"state_file = "{state}"
-concurrent = {room}
-check_interval = 0.3
-job_progress_poll_interval = 0.3
-paas_max_concurrent_provisioning = {room}
-paas_repoll_same_runner_immediately = true
-
-[quota_computation]
-  reference_runner = "demo"
-  reference_flavor = "3XL"
-  reference_jobs_count = {room}
-
-[[runners]]
-  name = "demo"
-  url = "{coordinator}"
-  token = "{RUNNER_TOKEN}"
-  executor = "clever-docker"
-  cc_api_url = "{clever}"
-  {account}
-  cc_default_flavor = "{DEFAULT_FLAVOR}"
-  cc_deployment_repo_wait_step = 0.02
-
-  [runners.paas_job_trace_watch]
-    poll_step = 0.2
-
-  [runners.cc_extra_env]
-    CC_ENABLE_HEPTAPOD_RUNNER = "true"
-
-  [runners.docker]
-    image = "debian:stable-slim"
-"#,
-            state = self.folder().join("state.json").display(),
-            coordinator = self.coordinator.url(),
-            clever = self.clever.api_url(),
-        )
     }
 
     /// The applications that a job ever had: it may only have one.
@@ -158,6 +135,12 @@ paas_repoll_same_runner_immediately = true
         }
         Ok(())
     }
+}
+
+/// Who pays, as a runner section says it.
+#[must_use]
+pub fn account() -> String {
+    format!("  cc_orga_id = \"{ORGANIZATION}\"\n  cc_token = \"{CLEVER_TOKEN}\"\n")
 }
 
 /// The git that a program with this environment would start.

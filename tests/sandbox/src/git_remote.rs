@@ -4,10 +4,11 @@
 //! The protocol is git's own, through `git http-backend`. This module decides who may come in, and
 //! sees whether a push changed `master`: that is what starts a deployment.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use base64::Engine;
@@ -22,6 +23,9 @@ pub(crate) struct GitRemote {
     pub world: Arc<World>,
     /// The CGI program.
     pub backend: PathBuf,
+    /// What git said of an empty repository, by the protocol that was asked for: it says the same of the next
+    /// one, and two processes less are started for a push.
+    pub of_empty: Mutex<HashMap<Option<String>, Response>>,
 }
 
 impl Service for GitRemote {
@@ -42,6 +46,9 @@ impl Service for GitRemote {
             Admission::Stranger => unauthorized(),
             Admission::NoRepository => Response::text(404, "Not Found"),
             Admission::Welcome if service == "git-receive-pack" => self.receive(id, request),
+            Admission::Welcome if begins_push(service, request) && self.world.is_empty(id) => {
+                self.of_empty(id, request)
+            }
             Admission::Welcome => self.run(id, request, Hook::Normal),
         }
     }
@@ -58,9 +65,9 @@ impl GitRemote {
             return Response::text(404, "Not Found");
         };
         let _pushing = pushing.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = self.master(id);
+        let before = self.world.master(id);
         let response = self.run(id, request, hook);
-        let after = self.master(id);
+        let after = self.world.master(id);
         if let Some(commit) = after.filter(|after| before.as_ref() != Some(after)) {
             if before.is_some() {
                 let what = format!("{id} was pushed to again: its machine would run twice");
@@ -71,10 +78,17 @@ impl GitRemote {
         response
     }
 
-    fn master(&self, id: &str) -> Option<String> {
-        let arguments = ["rev-parse", "--verify", "--quiet", "refs/heads/master"];
-        let commit = git::run(&self.world.repository(id), arguments).ok()?;
-        Some(commit.trim().to_owned())
+    fn of_empty(&self, id: &str, request: &Request) -> Response {
+        let protocol = request.header("Git-Protocol").map(str::to_owned);
+        let mut known = self.of_empty.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(response) = known.get(&protocol) {
+            return response.clone();
+        }
+        let response = self.run(id, request, Hook::Normal);
+        if response.status == 200 {
+            known.insert(protocol, response.clone());
+        }
+        response
     }
 
     fn run(&self, id: &str, request: &Request, hook: Hook) -> Response {
@@ -132,6 +146,10 @@ fn split(path: &str) -> Option<(&str, &str)> {
     let (id, service) = path.strip_prefix('/')?.split_once(".git/")?;
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
     (id.starts_with("app_") && id.bytes().all(is_plain)).then_some((id, service))
+}
+
+fn begins_push(service: &str, request: &Request) -> bool {
+    service == "info/refs" && request.query == "service=git-receive-pack"
 }
 
 fn login(request: &Request) -> Option<(String, String)> {

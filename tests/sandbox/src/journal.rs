@@ -48,6 +48,12 @@ pub enum Kind {
         path: String,
         /// `None` when no answer was given.
         status: Option<u16>,
+        /// Its `User-Agent`.
+        client: String,
+        /// Equal numbers of one source are one connection.
+        connection: u64,
+        /// From its last byte to its answer.
+        took: Duration,
     },
     JobStatus {
         job: u64,
@@ -130,6 +136,17 @@ impl Journal {
                 _ => false,
             })
             .count()
+    }
+
+    /// The entries from number `seen` on, as soon as there are any; none at the timeout. It takes no snapshot,
+    /// which would cost whoever records meanwhile a copy of the whole list.
+    #[must_use]
+    pub fn read_on(&self, seen: usize, timeout: Duration) -> Vec<Entry> {
+        let deadline = Instant::now() + timeout;
+        if !self.wait_beyond(seen, deadline) {
+            return Vec::new();
+        }
+        self.lock()[seen..].to_vec()
     }
 
     /// Blocks until `pick` finds something in the entries so far; it is asked again after each

@@ -109,6 +109,7 @@ impl Clever {
         let git = GitRemote {
             world: Arc::clone(&world),
             backend,
+            of_empty: Mutex::default(),
         };
         let servers = [
             serve(Arc::new(api(Door::Api)), &faults[API]),

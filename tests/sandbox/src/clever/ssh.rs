@@ -262,9 +262,7 @@ impl Shared {
             let what = format!("{name} was approached before its repository was created");
             self.world.complain(Source::Git, what);
         }
-        let arguments = ["rev-parse", "--verify", "--quiet", "refs/heads/master"];
-        let after = git::run(&self.world.repository(id), arguments).ok();
-        let after = after.map(|commit| commit.trim().to_owned());
+        let after = self.world.master(id);
         if let Some(commit) = after.filter(|after| before.as_ref() != Some(after)) {
             if before.is_some() {
                 let what = format!("{id} was pushed to again: its machine would run twice");

@@ -16,7 +16,6 @@ use super::ends::TokenEnd;
 use super::model::{AppState, Application, Organization, RepositoryState, Shown, Spec};
 use super::person::ApiToken;
 use super::settings::{CleverSettings, Latencies, Quirks};
-use crate::git;
 use crate::ids::uuid;
 use crate::journal::{AppPhase, Journal, Kind, Source};
 use crate::machine::MachineBehaviour;
@@ -164,6 +163,19 @@ impl World {
             .join(format!("{application}.git"))
     }
 
+    /// What was pushed. Nobody packs what lives for a minute: it is in a file of its own.
+    pub fn master(&self, application: &str) -> Option<String> {
+        let path = self.repository(application).join("refs/heads/master");
+        let commit = fs::read_to_string(path).ok()?;
+        Some(commit.trim().to_owned())
+    }
+
+    /// Nothing has ever been pushed: git makes folders for kinds of names with the first name of each.
+    pub fn is_empty(&self, application: &str) -> bool {
+        let refs = self.repository(application).join("refs");
+        fs::read_dir(refs).is_ok_and(|mut kinds| kinds.next().is_none())
+    }
+
     /// Creates an application and, a little later, its repository. Returns its id.
     /// `asked` is when the request arrived: it may have been held back since.
     pub(super) fn create(
@@ -210,7 +222,7 @@ impl World {
         if self.state().quirks.repository_never_ready {
             return;
         }
-        if let Err(error) = init(&self.repository(id), &self.folder) {
+        if let Err(error) = init(&self.repository(id)) {
             panic!("cannot create a repository: {error}");
         }
         let name = {
@@ -309,7 +321,11 @@ esac
 "#;
 
 const POST_RECEIVE: &str = r#"#!/bin/sh
-grep -q ' refs/heads/master$' || exit 0
+is_deployed=
+while read -r before after name; do
+    test "$name" != refs/heads/master || is_deployed=yes
+done
+test -n "$is_deployed" || exit 0
 message="The application has successfully been queued for redeploy."
 case "$SANDBOX_HOOK" in
 silent) ;;
@@ -318,23 +334,24 @@ json) echo "{\"id\":320,\"message\":\"$message\",\"type\":\"success\"}" ;;
 esac
 "#;
 
-fn init(repository: &Path, home: &Path) -> Result<(), String> {
-    let mut command = git::isolated("git", home);
-    command.args([
-        "init",
-        "--quiet",
-        "--bare",
-        "--template=",
-        "--initial-branch=master",
-    ]);
-    git::finish(command.arg(repository))?;
-    let hooks = repository.join("hooks");
-    let write = || -> io::Result<()> {
-        fs::create_dir_all(&hooks)?;
-        write_hook(&hooks.join("update"), UPDATE)?;
-        write_hook(&hooks.join("post-receive"), POST_RECEIVE)
-    };
-    write().map_err(|error| error.to_string())
+/// Nothing in a repository that lives for a minute is worth tidying up.
+const CONFIG: &str = "\
+[core]
+\trepositoryformatversion = 0
+\tbare = true
+[receive]
+\tautogc = false
+";
+
+/// What git needs of an empty repository (gitrepository-layout(5)), without a process for each.
+fn init(repository: &Path) -> io::Result<()> {
+    for folder in ["objects", "refs", "hooks"] {
+        fs::create_dir_all(repository.join(folder))?;
+    }
+    fs::write(repository.join("config"), CONFIG)?;
+    write_hook(&repository.join("hooks/update"), UPDATE)?;
+    write_hook(&repository.join("hooks/post-receive"), POST_RECEIVE)?;
+    fs::write(repository.join("HEAD"), "ref: refs/heads/master\n")
 }
 
 fn write_hook(path: &Path, text: &str) -> io::Result<()> {

@@ -6,6 +6,7 @@
 
 mod answer;
 mod channel;
+mod exchange;
 mod message;
 mod port;
 mod server;

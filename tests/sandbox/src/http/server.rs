@@ -8,17 +8,19 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use rustls::ServerConfig;
 
 use super::channel::Channel;
+use super::exchange::{Ended, Exchange};
 use super::port::Port;
-use super::wire::{NoRequest, has_left, read_request};
+use super::wire::{NoRequest, read_request};
 use super::{Request, Response, answer};
 use crate::certificates::Shown;
-use crate::fault::{Fault, Faults};
-use crate::journal::{Journal, Kind, Source};
-use crate::stop::{Stop, StopOwner, Stopped};
+use crate::fault::Faults;
+use crate::journal::{Journal, Source};
+use crate::stop::{Stop, StopOwner};
 
 /// What stands behind a server.
 pub trait Service: Send + Sync + 'static {
@@ -234,8 +236,11 @@ impl Inner {
                 .header("Connection")
                 .is_some_and(|value| value.eq_ignore_ascii_case("close"));
             let exchange = Exchange {
-                inner: self,
+                service: &*self.service,
+                faults: &self.faults,
+                journal: &self.journal,
                 request: &request,
+                arrived: Instant::now(),
                 stop,
             };
             match exchange.run(stream.get_mut()) {
@@ -258,170 +263,6 @@ impl Drop for Registered<'_> {
         if let Some(stream) = stream {
             let _ = stream.shutdown(Shutdown::Both);
         }
-    }
-}
-
-/// The connection can't be used for another request.
-struct Ended;
-
-impl From<io::Error> for Ended {
-    fn from(_: io::Error) -> Self {
-        Self
-    }
-}
-
-/// One request and what becomes of it.
-struct Exchange<'a> {
-    inner: &'a Inner,
-    request: &'a Request,
-    stop: &'a Stop,
-}
-
-impl Exchange<'_> {
-    fn run(&self, stream: &mut Channel) -> Result<(), Ended> {
-        self.observe(Passage::Arrived);
-        match self.inner.faults.take(self.request) {
-            None => self.answer(stream, &self.handle()),
-            Some(Fault::Status {
-                code: status,
-                headers,
-                body,
-            }) => self.answer(
-                stream,
-                &Response {
-                    status,
-                    headers,
-                    body,
-                },
-            ),
-            Some(Fault::Quote(code)) => self.answer(stream, &answer::quoting(code, self.request)),
-            Some(Fault::CutBefore) => self.cut("cut before it was done"),
-            Some(Fault::CutAfter) => {
-                self.handle();
-                self.cut("cut after it was done")
-            }
-            Some(Fault::Delay(duration)) => self.go_on(stream, self.stop.wait(duration)),
-            Some(Fault::Hang) => {
-                self.record(None, "left hanging");
-                self.stop.wait_for_it();
-                self.observe(Passage::Lost);
-                Err(Ended)
-            }
-            Some(Fault::Replace(response)) => {
-                self.handle();
-                self.answer(stream, &response)
-            }
-            Some(Fault::Alter(alter)) => {
-                let response = alter(self.handle());
-                self.answer(stream, &response)
-            }
-            Some(Fault::HoldBefore(gate)) => self.go_on(stream, gate.pass(self.stop)),
-            Some(Fault::HoldAfter(gate)) => {
-                let response = self.handle();
-                match gate.pass(self.stop) {
-                    Ok(()) => self.answer(stream, &response),
-                    Err(Stopped) => self.cut("cut while held back"),
-                }
-            }
-            Some(Fault::Truncate(bytes)) => {
-                let response = self.handle_and_record("truncated", Passage::Lost);
-                answer::write_truncated(stream, &response, bytes)?;
-                Err(Ended)
-            }
-            Some(Fault::Trickle(pause)) => {
-                let response = self.handle_and_record("trickling", Passage::Answered);
-                answer::write_trickling(stream, &response, pause, self.stop)?;
-                Ok(())
-            }
-            Some(Fault::Endless) => {
-                let response = self.handle_and_record("endless", Passage::Lost);
-                answer::write_endless(stream, &response, self.stop)?;
-                Err(Ended)
-            }
-        }
-    }
-
-    fn handle(&self) -> Response {
-        self.inner.service.handle(self.request)
-    }
-
-    fn observe(&self, passage: Passage) {
-        self.inner.service.observe(self.request, passage);
-    }
-
-    /// After a wait that comes before the effect.
-    fn go_on(&self, stream: &mut Channel, waited: Result<(), Stopped>) -> Result<(), Ended> {
-        match waited {
-            Ok(()) => self.answer(stream, &self.handle()),
-            Err(Stopped) => self.cut("cut while it waited"),
-        }
-    }
-
-    /// Records first: a client that has its answer finds it in the journal.
-    fn answer(&self, stream: &mut Channel, response: &Response) -> Result<(), Ended> {
-        if self.stop.is_stopped() {
-            return self.cut("cut by an outage after it was done");
-        }
-        if has_left(stream.socket()) {
-            return self.cut("the client left before its answer");
-        }
-        self.observe(Passage::Answered);
-        self.record(Some(response.status), "");
-        if response.is_stream() {
-            return self.stream(stream, response);
-        }
-        stream.write_all(&answer::encode(response))?;
-        stream.flush()?;
-        let closes = response.header("Connection");
-        if closes.is_some_and(|value| value.eq_ignore_ascii_case("close")) {
-            return Err(Ended);
-        }
-        Ok(())
-    }
-
-    /// One event after the other, until there are no more, or the client has enough.
-    fn stream(&self, stream: &mut Channel, head: &Response) -> Result<(), Ended> {
-        answer::begin_chunks(stream, head)?;
-        let mut seen = 0;
-        let more = |seen: &mut usize| self.inner.service.more(self.request, seen, self.stop);
-        while let Some(part) = more(&mut seen) {
-            answer::write_chunk(stream, &part)?;
-            if self.stop.is_stopped() {
-                return Err(Ended);
-            }
-        }
-        Ok(answer::write_chunk(stream, b"")?)
-    }
-
-    fn handle_and_record(&self, how: &str, passage: Passage) -> Response {
-        let response = self.handle();
-        self.observe(passage);
-        self.record(Some(response.status), how);
-        response
-    }
-
-    fn cut(&self, how: &str) -> Result<(), Ended> {
-        self.observe(Passage::Lost);
-        self.record(None, how);
-        Err(Ended)
-    }
-
-    fn record(&self, status: Option<u16>, how: &str) {
-        let Request { method, path, .. } = self.request;
-        let outcome = match (status, how) {
-            (Some(status), "") => status.to_string(),
-            (Some(status), how) => format!("{status}, {how}"),
-            (None, how) => how.to_owned(),
-        };
-        let kind = Kind::Request {
-            method: method.clone(),
-            path: path.clone(),
-            status,
-        };
-        let what = format!("{method} {path} -> {outcome}");
-        self.inner
-            .journal
-            .record(self.inner.service.source(), kind, what);
     }
 }
 

@@ -9,7 +9,8 @@ use ureq::http::{Request, Response};
 
 use crate::stop::{Stop, Stopped};
 
-pub(super) const USER_AGENT: &str = "gitlab-runner 18.9.0 (heptapod; go1.25.6; linux/amd64)";
+/// How the inner runner calls itself.
+pub const USER_AGENT: &str = "gitlab-runner 18.9.0 (heptapod; go1.25.6; linux/amd64)";
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// As `gitlab-runner` does: so many attempts while the coordinator says that it is in trouble.

@@ -24,6 +24,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use self::line::USER_AGENT;
+
 use crate::clever::{InstanceState, Order, Outcome, World};
 use crate::fault::Gate;
 use crate::git;
