@@ -196,13 +196,13 @@ impl Api {
         ))
     }
 
-    /// One variable of an application's environment.
-    pub fn variable(
+    /// Some variables of an application's environment.
+    pub fn variables<const N: usize>(
         &self,
         account: &Account,
         application: &Application,
-        name: &str,
-    ) -> Result<Option<String>, ApiError> {
+        names: [&str; N],
+    ) -> Result<[Option<String>; N], ApiError> {
         let environment = if let Some(environment) = &application.environment {
             environment.clone()
         } else {
@@ -210,9 +210,10 @@ impl Api {
             let answer = self.exchange(account, usual(Method::GET, &url))?;
             serde_json::from_slice(&answer.body).map_err(|_| ApiError::Garbled)?
         };
-        let mut variables = environment.into_iter();
-        let found = variables.find(|variable| variable.name == name);
-        Ok(found.map(|variable| variable.value))
+        Ok(names.map(|name| {
+            let found = environment.iter().find(|variable| variable.name == name);
+            found.map(|variable| variable.value.clone())
+        }))
     }
 
     /// Replaces the whole environment (3.4).

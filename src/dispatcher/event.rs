@@ -29,10 +29,17 @@ pub enum Event {
     },
     /// A job's thread has ended: nothing of the job is left, or the service stops, or it panicked.
     WorkerDone { key: JobKey, is_finished: bool },
-    /// Machines of a runner's jobs, tracked or not.
+    /// Machines of a runner's jobs, tracked or not. Those without a job are handed back, as far as
+    /// they are ours to judge.
     Found {
         runner: Arc<Runner>,
         found: Vec<Found>,
+        without_job: Sender<Vec<Found>>,
+    },
+    /// One of these, whose job is over.
+    Orphan {
+        runner: Arc<Runner>,
+        found: Box<Found>,
     },
     /// A poller has done its last cycle.
     PollerDone,
@@ -49,6 +56,7 @@ impl fmt::Debug for Event {
                 write!(f, "WorkerDone({}, is_finished: {is_finished})", key.id)
             }
             Self::Found { found, .. } => write!(f, "Found({} machines)", found.len()),
+            Self::Orphan { found, .. } => write!(f, "Orphan({})", found.job),
             Self::PollerDone => f.write_str("PollerDone"),
         }
     }

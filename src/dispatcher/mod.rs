@@ -247,11 +247,14 @@ impl Dispatcher {
             } => self.granted(&runner, *job, reservation),
             Event::Job { key, job, saved } => self.job(&key, *job, saved),
             Event::WorkerDone { key, is_finished } => self.worker_done(&key, is_finished),
-            Event::Found { runner, found } => {
-                for machine in found {
-                    self.found(&runner, machine);
-                }
+            Event::Found {
+                runner,
+                found,
+                without_job,
+            } => {
+                let _ = without_job.send(self.without_job(&runner, found));
             }
+            Event::Orphan { runner, found } => self.orphan(&runner, *found),
             Event::PollerDone => self.polling -= 1,
         }
         Ok(())

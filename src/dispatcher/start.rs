@@ -12,16 +12,17 @@ use super::worker::WorkerContext;
 use super::{Dispatcher, Options, ServiceError, Wakers, quota_limit, signals};
 use crate::config::{Config, QuotaSettings};
 use crate::deploy::scratch::Scratch;
+use crate::executor::Found;
 use crate::http::Http;
 use crate::job::Phase;
 use crate::job::context::Policy;
 use crate::logger::{self, Subject};
 use crate::names::JobKey;
-use crate::orphans::search::Search;
+use crate::orphans::search::{Search, Tracker};
 use crate::quota::{Limits, Quota};
 use crate::runner::expiry::Watch;
 use crate::runner::{self, Installation, Runner};
-use crate::shutdown;
+use crate::shutdown::{self, Stopped};
 use crate::spacing::LaunchSpacing;
 use crate::state::Tracked;
 use crate::state::file::StateFile;
@@ -125,13 +126,30 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
 fn search_orphans(search: Search, events: Sender<Event>) -> Result<(), ServiceError> {
     spawn("orphans", search, move |search| {
         keep_at(&search.stop, || {
-            let _ = search.run(|runner, found| {
-                let runner = runner.clone();
-                let _ = events.send(Event::Found { runner, found });
-            });
+            let _ = search.run(&MainLoop(&events));
         });
     })
     .map_err(no_thread)
+}
+
+/// As the search for orphans sees it.
+struct MainLoop<'a>(&'a Sender<Event>);
+
+impl Tracker for MainLoop<'_> {
+    fn without_job(&self, runner: &Arc<Runner>, found: Vec<Found>) -> Result<Vec<Found>, Stopped> {
+        let (without_job, answer) = bounded(1);
+        let _ = self.0.send(Event::Found {
+            runner: runner.clone(),
+            found,
+            without_job,
+        });
+        answer.recv().map_err(|_| Stopped)
+    }
+
+    fn is_orphan(&self, runner: &Arc<Runner>, found: Found) {
+        let (runner, found) = (runner.clone(), Box::new(found));
+        let _ = self.0.send(Event::Orphan { runner, found });
+    }
 }
 
 /// After a panic it is over: beginning again would be one more look.

@@ -49,31 +49,43 @@ impl Dispatcher {
         self.take_on(runner, key, job, reservation);
     }
 
-    /// A machine whose job is not tracked goes, if we made it.
-    pub(super) fn found(&mut self, runner: &Arc<Runner>, found: Found) {
+    /// Those of these machines whose job is not tracked, and that may go when it is over.
+    pub(super) fn without_job(&self, runner: &Runner, mut found: Vec<Found>) -> Vec<Found> {
+        let workers = self.workers.as_ref();
+        let keeps = workers.is_none_or(|workers| workers.policy.keeps_machines());
+        found.retain(|found| !orphans::has_job(found, &runner.unique_name, self.all_tracked()));
+        found.retain(|found| {
+            let is_ours = found.is_ours && !keeps;
+            if !is_ours {
+                let name = &found.machine.name;
+                logger::about_job(found.job.0, &runner.name, || {
+                    log::warn!(
+                        "machine {name} has no job that we know of, and is left alone: it was \
+                         kept, or made by somebody else; `--orphans` tells more"
+                    );
+                });
+            }
+            is_ours
+        });
+        found
+    }
+
+    /// A machine goes that we made, and whose job is over.
+    pub(super) fn orphan(&mut self, runner: &Arc<Runner>, found: Found) {
+        // The job may have been granted again meanwhile.
         let has_job = orphans::has_job(&found, &runner.unique_name, self.all_tracked());
-        let Some(workers) = self.workers.as_ref().filter(|_| !has_job) else {
+        if has_job || self.workers.is_none() {
             return;
-        };
-        let goes = found.is_ours && !workers.policy.keeps_machines();
+        }
         let name = &found.machine.name;
         logger::about_job(found.job.0, &runner.name, || {
-            if goes {
-                log::warn!("machine {name} has no job any more; it goes");
-            } else {
-                log::warn!(
-                    "machine {name} has no job that we know of, and is left alone: it was kept, or \
-                     made by somebody else; `--orphans` tells more"
-                );
-            }
+            log::warn!("machine {name} has no job any more; it goes");
         });
-        if goes {
-            let reservation = runner.share.hold(Weight::ZERO);
-            reservation.launched();
-            let job = orphans::as_job(found);
-            let key = runner.key(&job.credentials);
-            self.take_on(runner, key, job, reservation);
-        }
+        let reservation = runner.share.hold(Weight::ZERO);
+        reservation.launched();
+        let job = orphans::as_job(found);
+        let key = runner.key(&job.credentials);
+        self.take_on(runner, key, job, reservation);
     }
 
     /// Tracks a job that is new to us. Its thread starts when that is on disk.

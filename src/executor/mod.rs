@@ -17,6 +17,7 @@ pub use self::machine::{History, Machine, Resource};
 use crate::fact::Fact;
 use crate::names::{JobId, RunnerName};
 use crate::payload::{FailureReason, Payload};
+use crate::secret::Secret;
 use crate::shutdown::{Stop, Stopped};
 use crate::weight::Weight;
 
@@ -25,8 +26,10 @@ use crate::weight::Weight;
 pub struct Found {
     pub machine: Machine,
     pub job: JobId,
-    /// Whether this very installation made it.
+    /// Whether this very installation made it, or a copy of it.
     pub is_ours: bool,
+    /// The job's own, where the machine has it.
+    pub job_token: Option<Secret>,
 }
 
 /// Something went wrong for good; told twice, because two people need it.

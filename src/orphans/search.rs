@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 
+use super::suspects::{Fate, Suspects};
 use crate::executor::Found;
+use crate::logger;
 use crate::runner::Runner;
 use crate::shutdown::{Stop, Stopped};
 use crate::thread::lock;
 
 const EVERY: Duration = Duration::from_secs(3600);
-/// When it could not be looked everywhere.
+/// When it could not be looked everywhere, or a job is waited for that others may have.
 const AGAIN: Duration = Duration::from_secs(60);
 
 /// What is searched, and when.
@@ -26,19 +28,33 @@ pub struct Search {
     pub stop: Stop,
 }
 
-impl Search {
-    /// Looks until the service stops. What is found, tracked or not, is told.
+/// Who knows the jobs.
+pub trait Tracker {
+    /// Those of these machines whose job is not tracked, and that are ours to judge.
     ///
     /// # Errors
     /// [`Stopped`]
-    pub fn run(&self, tell: impl Fn(&Arc<Runner>, Vec<Found>)) -> Result<(), Stopped> {
+    fn without_job(&self, runner: &Arc<Runner>, found: Vec<Found>) -> Result<Vec<Found>, Stopped>;
+
+    /// One of them whose job is over.
+    fn is_orphan(&self, runner: &Arc<Runner>, found: Found);
+}
+
+impl Search {
+    /// Looks until the service stops.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub fn run(&self, tracker: &impl Tracker) -> Result<(), Stopped> {
         let late = self
             .runners
             .iter()
             .map(|runner| runner.executor.created_within());
         let late = late.max().unwrap_or_default();
+        let mut suspects = Suspects::default();
         loop {
             let mut pause = EVERY;
+            suspects.next_search();
             for runner in &self.runners {
                 self.stop.check()?;
                 let tenants = lock(&self.tenants).clone();
@@ -47,11 +63,30 @@ impl Search {
                     log::warn!("looking for machines without a job: {why}");
                     pause = AGAIN;
                 }
-                tell(runner, inventory.machines);
+                for found in tracker.without_job(runner, inventory.machines)? {
+                    match self.judge(&mut suspects, runner, &found)? {
+                        Fate::Over => tracker.is_orphan(runner, found),
+                        Fate::GoesOn => pause = AGAIN,
+                        Fate::Untold => {}
+                    }
+                }
             }
             if self.stop.wait_or(&self.wake, pause)?.is_some() {
                 self.stop.wait(late)?;
             }
         }
+    }
+
+    fn judge(
+        &self,
+        suspects: &mut Suspects,
+        runner: &Runner,
+        found: &Found,
+    ) -> Result<Fate, Stopped> {
+        let mut fate = Err(Stopped);
+        logger::about_job(found.job.0, &runner.name, || {
+            fate = suspects.fate(runner, found, &self.stop);
+        });
+        fate
     }
 }

@@ -20,7 +20,7 @@ use std::iter;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use self::ownership::{MARK, Maker};
+use self::ownership::Maker;
 use self::remembered::Remembered;
 use self::tenants::Tenants;
 use self::trouble::Trouble;
@@ -46,8 +46,6 @@ pub struct CleverDocker {
     catalogue: Catalogue,
     pusher: Pusher,
     inner: InnerRunner,
-    /// Of every application.
-    environment: Vec<(String, String)>,
     mark: String,
     /// Organizations in which something could not be deleted for want of a role, with the refusal.
     undeletable: Mutex<BTreeMap<String, String>>,
@@ -73,11 +71,6 @@ impl CleverDocker {
         inner: InnerRunner,
         mark: String,
     ) -> Self {
-        let configured = settings.environment.iter();
-        let mut environment: Vec<_> = configured
-            .map(|(name, value)| (name.clone(), value.reveal().to_owned()))
-            .collect();
-        environment.push((MARK.to_owned(), mark.clone()));
         let catalogue = Catalogue::new(
             http.clone(),
             &settings.api_url,
@@ -90,7 +83,6 @@ impl CleverDocker {
             catalogue,
             pusher,
             inner,
-            environment,
             mark,
             settings,
             undeletable: Mutex::default(),
@@ -157,9 +149,9 @@ impl CleverDocker {
             let found = self.api.find(account, ours)?;
             let machines = found.into_iter().filter_map(|application| {
                 let (job, name) = MachineName::read(runner, &application.name)?;
-                let maker = match self.maker_of(account, &application).transpose()? {
+                let origin = match self.origin_of(account, &application).transpose()? {
                     Err(error) => return Some(Err(error)),
-                    Ok(maker) => maker,
+                    Ok(origin) => origin,
                 };
                 let mut machine = Machine::new(name, tenant.map(str::to_owned));
                 machine.resource =
@@ -167,7 +159,8 @@ impl CleverDocker {
                 Some(Ok(Found {
                     machine,
                     job,
-                    is_ours: maker == Maker::ThisInstallation,
+                    is_ours: origin.maker == Maker::ThisInstallation,
+                    job_token: origin.job_token,
                 }))
             });
             machines.collect()
