@@ -14,8 +14,8 @@ use crate::runner::Runner;
 use crate::weight::Weight;
 
 pub enum Event {
-    /// The quota's reference was weighed; an error is one of the configuration.
-    QuotaLimit(Result<Weight, String>),
+    /// The quota's reference was weighed.
+    QuotaLimit(Weight),
     Granted {
         runner: Arc<Runner>,
         job: Box<Job>,

@@ -54,20 +54,13 @@ pub struct Options {
     pub debug_signal: bool,
 }
 
-/// Why the service could not go on.
+/// Why the service could not go on, for the operator.
 #[derive(Debug)]
-pub enum ServiceError {
-    /// The configuration asks for what does not exist.
-    Configuration(String),
-    /// Something else that the operator must look at.
-    Start(String),
-}
+pub struct ServiceError(String);
 
 impl fmt::Display for ServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Configuration(text) | Self::Start(text) => f.write_str(text),
-        }
+        f.write_str(&self.0)
     }
 }
 
@@ -228,17 +221,10 @@ impl Dispatcher {
 
     fn handle(&mut self, event: Event) -> Result<(), ServiceError> {
         match event {
-            Event::QuotaLimit(Ok(quota)) => {
+            Event::QuotaLimit(quota) => {
                 log::info!("the quota is {quota}");
                 self.quota.set_limit(quota);
                 self.start_pollers()?;
-            }
-            Event::QuotaLimit(Err(problem)) if self.served.is_empty() => {
-                return Err(ServiceError::Configuration(problem));
-            }
-            // Whatever Clever Cloud takes off its list, the jobs that are here are served.
-            Event::QuotaLimit(Err(problem)) => {
-                log::error!("{problem}; going on with the jobs that are here, taking no new ones");
             }
             Event::Granted {
                 runner,

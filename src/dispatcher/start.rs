@@ -37,7 +37,7 @@ const SHORTEST_CYCLE: Duration = Duration::from_millis(100);
 /// # Errors
 /// [`ServiceError`] when it can't start; never because of a job, a coordinator or Clever Cloud.
 pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
-    let start = |error: String| ServiceError::Start(error);
+    let start = ServiceError;
     let file = StateFile::open(&config.state_file).map_err(start)?;
     let state = file.load().map_err(start)?;
     let scratch = Scratch::open(beside(&config.state_file, ".pushes")).map_err(|error| {
@@ -229,10 +229,8 @@ impl Dispatcher {
         };
         spawn("quota", runner, move |runner| {
             keep_at(&stop, || {
-                let tell = |limit| {
-                    let _ = events.send(Event::QuotaLimit(limit));
-                };
-                let _ = quota_limit::weigh(&reference, runner.executor.as_ref(), &stop, tell);
+                let limit = quota_limit::weigh(&reference, runner.executor.as_ref(), &stop);
+                let _ = limit.map(|limit| events.send(Event::QuotaLimit(limit)));
             });
         })
         .map_err(no_thread)
@@ -272,7 +270,7 @@ impl Dispatcher {
 }
 
 fn no_thread<T>(_: T) -> ServiceError {
-    ServiceError::Start(
+    ServiceError(
         "cannot go on without that thread; is a limit on threads or memory too low?".to_owned(),
     )
 }
