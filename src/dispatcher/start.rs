@@ -40,7 +40,7 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
     let start = ServiceError;
     let file = StateFile::open(&config.state_file).map_err(start)?;
     let state = file.load().map_err(start)?;
-    let scratch = Scratch::open(beside(&config.state_file, ".pushes")).map_err(|error| {
+    let scratch = Scratch::open(beside(file.path(), ".pushes")).map_err(|error| {
         start(format!(
             "cannot prepare a folder beside the state file: {error}"
         ))
