@@ -114,7 +114,7 @@ impl CleverDocker {
             patience.wait(pause)?;
             let found = self
                 .tenants
-                .with_account(machine.tenant.as_deref(), |account| {
+                .with_last_account(machine.tenant.as_deref(), |account| {
                     let oldest = self.own_of(account, machine)?.into_iter().next();
                     Ok(oldest.map(|oldest| (account.organization.clone(), oldest)))
                 })?;
@@ -137,7 +137,7 @@ impl CleverDocker {
         let environment = self.environment_for(payload);
         log::info!("going on with application {name} ({id}), which exists already");
         self.tenants
-            .with_account(machine.tenant.as_deref(), |account| {
+            .with_last_account(machine.tenant.as_deref(), |account| {
                 let set = self.api.set_environment(account, id, &environment);
                 set.map_err(Trouble::Api)
             })?;

@@ -144,7 +144,7 @@ impl CleverDocker {
         runner: &RunnerName,
         tenant: Option<&str>,
     ) -> Result<Vec<Found>, Trouble> {
-        self.tenants.with_account(tenant, |account| {
+        self.tenants.with_last_account(tenant, |account| {
             let ours = |name: &str| MachineName::read(runner, name).is_some();
             let found = self.api.find(account, ours)?;
             let machines = found.into_iter().filter_map(|application| {
@@ -202,7 +202,7 @@ impl CleverDocker {
 
     /// What the credential is with which a machine is spoken of.
     fn auth_kind(&self, machine: &Machine) -> AuthKind {
-        let account = self.tenants.account(machine.tenant.as_deref());
+        let account = self.tenants.last_account(machine.tenant.as_deref());
         account.map_or(AuthKind::Token, |account| kind_of(&account.credential))
     }
 
@@ -320,7 +320,7 @@ impl Executor for CleverDocker {
             return Ok(None);
         };
         let tenant = machine.tenant.as_deref();
-        let lost = self.tenants.with_account(tenant, |account| {
+        let lost = self.tenants.with_last_account(tenant, |account| {
             let owner = self.owner_of(&application, account);
             self.loss_of(&machine.name, &owner, &application.id)
         });
@@ -329,6 +329,7 @@ impl Executor for CleverDocker {
 
     fn machines(&self, runner: &RunnerName, tenants: &BTreeSet<String>) -> Inventory {
         let mut inventory = Inventory::default();
+        self.tenants.keep_only(tenants);
         for tenant in self.tenants.known(tenants) {
             match self.machines_of(runner, tenant.as_deref()) {
                 Ok(found) => inventory.machines.extend(found),
@@ -357,7 +358,7 @@ impl Executor for CleverDocker {
         let name = &machine.name;
         let deleted = self
             .tenants
-            .with_account(machine.tenant.as_deref(), |account| {
+            .with_last_account(machine.tenant.as_deref(), |account| {
                 if let Some(app) = &known {
                     self.delete(&self.owner_of(app, account), &app.id)?;
                 }
