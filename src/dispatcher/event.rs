@@ -1,8 +1,10 @@
 //! Everything that the main loop is told.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crossbeam_channel::Sender;
 
@@ -41,6 +43,11 @@ pub enum Event {
         runner: Arc<Runner>,
         found: Box<Found>,
     },
+    /// These top-level groups have no machine, as a search shows that began at this moment.
+    Empty {
+        groups: BTreeSet<String>,
+        began: Instant,
+    },
     /// A poller has done its last cycle.
     PollerDone,
 }
@@ -57,6 +64,7 @@ impl fmt::Debug for Event {
             }
             Self::Found { found, .. } => write!(f, "Found({} machines)", found.len()),
             Self::Orphan { found, .. } => write!(f, "Orphan({})", found.job),
+            Self::Empty { groups, .. } => write!(f, "Empty({} groups)", groups.len()),
             Self::PollerDone => f.write_str("PollerDone"),
         }
     }

@@ -13,13 +13,14 @@ mod poll;
 mod quota_limit;
 mod signals;
 mod start;
+mod tenants;
 mod tracking;
 mod worker;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, select};
@@ -28,6 +29,7 @@ use self::event::Event;
 use self::poll::{Pace, Turn};
 use self::signals::Request;
 pub use self::start::run;
+use self::tenants::Tenants;
 use self::worker::{Task, WorkerContext};
 use crate::names::JobKey;
 use crate::quota::Quota;
@@ -75,8 +77,7 @@ struct Dispatcher {
     served: BTreeMap<JobKey, Served>,
     of_unknown_runners: Vec<Tracked>,
     python_standby: PythonStandby,
-    /// Top-level groups that ever had a job here.
-    tenants: Arc<Mutex<BTreeSet<String>>>,
+    tenants: Tenants,
     system_id: String,
     file: StateFile,
     quota: Arc<Quota>,
@@ -241,6 +242,7 @@ impl Dispatcher {
                 let _ = without_job.send(self.without_job(&runner, found));
             }
             Event::Orphan { runner, found } => self.orphan(&runner, *found),
+            Event::Empty { groups, began } => self.forget_tenants(&groups, began),
             Event::PollerDone => self.polling -= 1,
         }
         Ok(())

@@ -1,13 +1,14 @@
 //! From the configuration and the state file to a service that runs.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, bounded, never, tick, unbounded};
 
 use super::event::Event;
 use super::poll::{Pace, Poller, Turn};
+use super::tenants::Tenants;
 use super::worker::WorkerContext;
 use super::{Dispatcher, Options, ServiceError, Wakers, quota_limit, signals};
 use crate::config::{Config, QuotaSettings};
@@ -26,7 +27,7 @@ use crate::shutdown::{self, Stopped};
 use crate::spacing::LaunchSpacing;
 use crate::state::Tracked;
 use crate::state::file::StateFile;
-use crate::thread::{keep_at, lock, spawn};
+use crate::thread::{keep_at, spawn};
 use crate::whole_file::beside;
 
 /// Statistics that come faster than this are of no use.
@@ -61,12 +62,14 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
     let (look_for_orphans, wake) = bounded(1);
     let (watch_expiries, answered) = unbounded();
     let statistics = config.log_statistics.then_some(config.check_interval);
+    let runners = runner::all(config.runners, &quota, allowed, &installation);
+    let late = runner::created_within(&runners);
     let mut dispatcher = Dispatcher {
-        runners: runner::all(config.runners, &quota, allowed, &installation),
+        runners,
         served: BTreeMap::new(),
         of_unknown_runners: Vec::new(),
         python_standby: state.python_standby,
-        tenants: Arc::new(Mutex::new(state.tenants)),
+        tenants: Tenants::of_last_process(state.tenants, late),
         system_id: installation.system_id,
         file,
         quota,
@@ -100,12 +103,12 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
     dispatcher.save();
     let watch = Watch {
         answered,
-        tenants: dispatcher.tenants.clone(),
+        tenants: dispatcher.tenants.names(),
         stop: stop.clone(),
     };
     let search = Search {
         runners: dispatcher.runners.clone(),
-        tenants: dispatcher.tenants.clone(),
+        tenants: dispatcher.tenants.names(),
         wake,
         stop,
     };
@@ -146,6 +149,10 @@ impl Tracker for MainLoop<'_> {
         answer.recv().map_err(|_| Stopped)
     }
 
+    fn are_empty(&self, groups: BTreeSet<String>, began: Instant) {
+        let _ = self.0.send(Event::Empty { groups, began });
+    }
+
     fn is_orphan(&self, runner: &Arc<Runner>, found: Found) {
         let (runner, found) = (runner.clone(), Box::new(found));
         let _ = self.0.send(Event::Orphan { runner, found });
@@ -170,10 +177,6 @@ impl Dispatcher {
             Phase::Pending(_) => 2,
         });
         let total = jobs.len();
-        let tenants = jobs
-            .iter()
-            .filter_map(|known| known.job.machine.tenant.clone());
-        lock(&self.tenants).extend(tenants);
         for mut tracked in jobs {
             if let Some(runner) = self.runner_of(&tracked).cloned() {
                 tracked.belongs_to(&runner.name, &runner.unique_name);

@@ -83,6 +83,8 @@ pub struct Inventory {
     pub machines: Vec<Found>,
     /// Where they could not be looked for, and why; for the operator.
     pub not_searched: Vec<String>,
+    /// The top-level groups that have none.
+    pub empty: BTreeSet<String>,
 }
 
 pub trait Executor: Send + Sync {
@@ -94,7 +96,7 @@ pub trait Executor: Send + Sync {
     fn probe(&self) -> Vec<Fact>;
 
     /// What matters beside that for some jobs only, or for the operator; `tenants` are the top-level
-    /// groups that ever had a job.
+    /// groups that had a job of late.
     fn look_closer(&self, tenants: &BTreeSet<String>) -> Vec<Fact>;
 
     /// Whether something has happened since it was asked last that a probe may explain. Costs next
@@ -147,6 +149,11 @@ pub trait Executor: Send + Sync {
     /// # Errors
     /// A text for the operator when it can't be found out.
     fn is_lost(&self, machine: &Machine) -> Result<Option<Failure>, String>;
+
+    /// Whether each top-level group has an account of its own, which pays for its machines.
+    fn is_paid_by_groups(&self) -> bool {
+        false
+    }
 
     /// All machines of this runner's jobs that can be found. Where each top-level group has an
     /// account of its own, those of these `tenants` are searched.

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
 use super::suspects::{Fate, Suspects};
 use crate::executor::Found;
 use crate::logger;
-use crate::runner::Runner;
+use crate::runner::{self, Runner};
 use crate::shutdown::{Stop, Stopped};
 use crate::thread::lock;
 
@@ -21,7 +21,7 @@ const AGAIN: Duration = Duration::from_secs(60);
 /// What is searched, and when.
 pub struct Search {
     pub runners: Vec<Arc<Runner>>,
-    /// Top-level groups that ever had a job here.
+    /// Top-level groups that may have machines here.
     pub tenants: Arc<Mutex<BTreeSet<String>>>,
     /// Something arrives when a job has ended whose creation may still come to its end.
     pub wake: Receiver<()>,
@@ -38,6 +38,9 @@ pub trait Tracker {
 
     /// One of them whose job is over.
     fn is_orphan(&self, runner: &Arc<Runner>, found: Found);
+
+    /// These groups have no machine, as a search shows that began at this moment.
+    fn are_empty(&self, groups: BTreeSet<String>, began: Instant);
 }
 
 impl Search {
@@ -46,14 +49,11 @@ impl Search {
     /// # Errors
     /// [`Stopped`]
     pub fn run(&self, tracker: &impl Tracker) -> Result<(), Stopped> {
-        let late = self
-            .runners
-            .iter()
-            .map(|runner| runner.executor.created_within());
-        let late = late.max().unwrap_or_default();
+        let late = runner::created_within(&self.runners);
         let mut suspects = Suspects::default();
         loop {
-            let mut pause = EVERY;
+            let (mut pause, began) = (EVERY, Instant::now());
+            let mut empty = lock(&self.tenants).clone();
             suspects.next_search();
             for runner in &self.runners {
                 self.stop.check()?;
@@ -63,6 +63,9 @@ impl Search {
                     log::warn!("looking for machines without a job: {why}");
                     pause = AGAIN;
                 }
+                if runner.executor.is_paid_by_groups() {
+                    empty.retain(|group| inventory.empty.contains(group));
+                }
                 for found in tracker.without_job(runner, inventory.machines)? {
                     match self.judge(&mut suspects, runner, &found)? {
                         Fate::Over => tracker.is_orphan(runner, found),
@@ -71,6 +74,7 @@ impl Search {
                     }
                 }
             }
+            tracker.are_empty(empty, began);
             if self.stop.wait_or(&self.wake, pause)?.is_some() {
                 self.stop.wait(late)?;
             }

@@ -178,6 +178,8 @@ fn a_job_is_in_the_list_of_its_phase_in_the_shape_of_the_python_runner() {
         ]
     );
     assert_eq!(resource["gitlab_namespace"], Value::Null);
+    // One account pays for all, so groups are of no interest.
+    assert_eq!(state["heptapod_paas_runner"]["tenants"], json!([]));
     gate.open();
     assert!(scene.journal.wait_until(crate::scene::PATIENCE, || {
         scene.state()["launched"][0]["job_id"] == job

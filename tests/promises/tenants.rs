@@ -273,19 +273,12 @@ fn a_groups_old_organization_is_spoken_to_with_its_old_token() {
 fn a_machine_goes_while_nobody_tells_whose_account_it_is() {
     let scene = two_tenants();
     let _service = start(&scene);
-    let lookup = || Rule::on("GET", "*/custom_attributes").always();
-    let expired = || {
-        scene
-            .coordinator
-            .faults()
-            .inject(lookup().with(Coordinator::refusal(403)))
+    let fail = |fault| {
+        let lookup = Rule::on("GET", "*/custom_attributes").always();
+        scene.coordinator.faults().inject(lookup.with(fault));
     };
-    let down = || {
-        scene
-            .coordinator
-            .faults()
-            .inject(lookup().with(Fault::status(503)))
-    };
+    let expired = || fail(Coordinator::refusal(403));
+    let down = || fail(Fault::status(503));
     let moved_away = || scene.coordinator.set_group("acme", []);
     for (what, trouble) in [
         (

@@ -327,15 +327,21 @@ impl Executor for CleverDocker {
         lost.map_err(|error| format!("{}: {error}", self.settings.api_url))
     }
 
+    fn is_paid_by_groups(&self) -> bool {
+        self.tenants.are_many()
+    }
+
     fn machines(&self, runner: &RunnerName, tenants: &BTreeSet<String>) -> Inventory {
         let mut inventory = Inventory::default();
         self.tenants.keep_only(tenants);
         for tenant in self.tenants.known(tenants) {
             match self.machines_of(runner, tenant.as_deref()) {
+                Ok(found) if found.is_empty() => inventory.empty.extend(tenant),
                 Ok(found) => inventory.machines.extend(found),
                 // A group that had an account once, or a user: there is no account to ask with.
                 Err(Trouble::NoAccount(failure)) => {
                     log::info!("not looking for machines: {}", failure.admin);
+                    inventory.empty.extend(tenant);
                 }
                 Err(error) => inventory
                     .not_searched
