@@ -1,7 +1,8 @@
 //! The service's command line: arguments in, exit code out.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::fmt;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use log::LevelFilter;
 
 use crate::check;
 use crate::config::{Config, SHORTEST_PAUSE, values};
-use crate::dispatcher::{self, Options, ServiceError};
+use crate::dispatcher::{self, Options};
 use crate::install::completion::Command;
 use crate::install::{self, pieces};
 use crate::logger;
@@ -248,7 +249,7 @@ fn run(arguments: &Arguments) -> ExitCode {
         };
         return match command::run(config, action) {
             Ok(report) => output::print(&report),
-            Err(why) => failed(path, &ServiceError::Start(why)),
+            Err(why) => failed(&why),
         };
     }
     log::info!("version {}, with {shown}", env!("CARGO_PKG_VERSION"));
@@ -258,21 +259,13 @@ fn run(arguments: &Arguments) -> ExitCode {
     };
     match dispatcher::run(config, options) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(path, &error),
+        Err(error) => failed(&error),
     }
 }
 
-fn failed(path: &Path, error: &ServiceError) -> ExitCode {
-    match error {
-        ServiceError::Configuration(text) => {
-            log::error!("{}: {text}", path.display());
-            ExitCode::from(BAD_CONFIGURATION)
-        }
-        ServiceError::Start(text) => {
-            log::error!("{text}");
-            ExitCode::FAILURE
-        }
-    }
+fn failed(why: &dyn fmt::Display) -> ExitCode {
+    log::error!("{why}");
+    ExitCode::FAILURE
 }
 
 fn override_intervals(config: &mut Config, arguments: &Arguments) {

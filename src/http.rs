@@ -7,6 +7,7 @@
 //! know.
 
 mod answer;
+mod segment;
 
 use std::fmt;
 use std::io::{self, Read};
@@ -19,6 +20,7 @@ use ureq::http::header::CONTENT_ENCODING;
 use ureq::http::{Method, Request, Response};
 
 pub use self::answer::Answer;
+pub use self::segment::segment;
 use crate::agent::{Agents, Network};
 use crate::foreign::{Keep, one_line};
 use crate::gzip;

@@ -11,6 +11,37 @@ use std::path::{Path, PathBuf};
 /// There are secrets in all files that this program writes at work.
 pub const MODE: u32 = 0o600;
 
+/// Links that lead to further links.
+const MOST_LINKS: usize = 40;
+
+/// Where a file really is, or will be: a link that is replaced would leave what it points to behind.
+///
+/// # Errors
+/// When the folder is not there, or links lead nowhere.
+pub fn resolve(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let Some(name) = path.file_name() else {
+            return fs::canonicalize(path);
+        };
+        let folder = fs::canonicalize(folder_of(&path))?;
+        let place = folder.join(name);
+        match fs::read_link(&place) {
+            Ok(target) => path = folder.join(target),
+            // It is none, or nothing is there.
+            Err(_) => return Ok(place),
+        }
+    }
+    Err(io::Error::other("too many links lead to each other"))
+}
+
+/// The folder that a path is in.
+#[must_use]
+pub fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent().filter(|path| !path.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
 /// A new content that has not taken its place yet. Dropped before that, it leaves nothing behind.
 pub struct Replacement {
     path: PathBuf,
@@ -19,7 +50,7 @@ pub struct Replacement {
 }
 
 impl Replacement {
-    /// Only one at a time may be replacing the same file.
+    /// Only one at a time may be replacing the same file; a link is replaced itself, see [`resolve`].
     ///
     /// # Errors
     /// When nothing can be written beside it.
@@ -71,11 +102,7 @@ impl Replacement {
         drop(new);
         self.new.sync_data()?;
         fs::rename(&self.new_path, &self.path)?;
-        let folder = self
-            .path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+        File::open(folder_of(&self.path))?.sync_all()
     }
 }
 

@@ -8,7 +8,7 @@ use ureq::http::Method;
 
 use super::credential::Credential;
 use super::error::ApiError;
-use crate::http::{Answer, Call, Http};
+use crate::http::{Answer, Call, Http, segment};
 use crate::json::{self, Fields};
 
 /// Creations take longest; the balancer in front gives up after 180 s.
@@ -72,7 +72,7 @@ impl Application {
     fn read(fields: &Fields<'_>) -> Option<Self> {
         let deployment = fields.object("deployment");
         Some(Self {
-            id: fields.text("id").filter(|id| is_plain(id))?,
+            id: fields.text("id").filter(|id| is_application_id(id))?,
             name: fields.text("name").unwrap_or_default(),
             state: fields.text("state").unwrap_or_default(),
             repository_state: deployment.text("repoState").unwrap_or_default(),
@@ -91,6 +91,13 @@ impl Application {
     pub fn has_repository(&self) -> bool {
         self.repository_state == "CREATED"
     }
+}
+
+/// An application's id, of whatever form, unless it can't be spoken of: escaped in an address, it must
+/// not lead out of its place there.
+pub fn is_application_id(id: &str) -> bool {
+    let is_step = id.is_empty() || id == "." || id == "..";
+    !is_step && id.bytes().all(|b| b.is_ascii_graphic())
 }
 
 /// An id that can stand in the path of a URL as it is.
@@ -147,7 +154,7 @@ impl Api {
     }
 
     pub fn get(&self, account: &Account, id: &str) -> Result<Application, ApiError> {
-        let url = format!("{}/{id}", self.applications(account));
+        let url = self.one(account, id);
         self.application(account, usual(Method::GET, &url).within(LOOK_TIMEOUT))
     }
 
@@ -174,7 +181,7 @@ impl Api {
 
     /// How many machines an application has, in whatever state (3.7).
     pub fn instances(&self, account: &Account, id: &str) -> Result<usize, ApiError> {
-        let url = format!("{}/{id}/instances", self.applications(account));
+        let url = self.one(account, id) + "/instances";
         let answer = self.exchange(account, usual(Method::GET, &url).within(LOOK_TIMEOUT))?;
         let instances = json::objects(&answer.body).map_err(|_| ApiError::Garbled)?;
         Ok(instances.len())
@@ -182,7 +189,7 @@ impl Api {
 
     /// Whether the latest deployment has come to an end, of whatever kind (3.8).
     pub fn deployment_is_over(&self, account: &Account, id: &str) -> Result<bool, ApiError> {
-        let url = format!("{}/{id}/deployments", self.applications(account));
+        let url = self.one(account, id) + "/deployments";
         let answer = self.exchange(account, usual(Method::GET, &url).within(LOOK_TIMEOUT))?;
         let deployments = json::objects(&answer.body).map_err(|_| ApiError::Garbled)?;
         let number = |deployment: &Fields<'_>| -> Option<u64> { deployment.get("id") };
@@ -196,23 +203,24 @@ impl Api {
         ))
     }
 
-    /// One variable of an application's environment.
-    pub fn variable(
+    /// Some variables of an application's environment.
+    pub fn variables<const N: usize>(
         &self,
         account: &Account,
         application: &Application,
-        name: &str,
-    ) -> Result<Option<String>, ApiError> {
+        names: [&str; N],
+    ) -> Result<[Option<String>; N], ApiError> {
         let environment = if let Some(environment) = &application.environment {
             environment.clone()
         } else {
-            let url = format!("{}/{}/env", self.applications(account), application.id);
+            let url = self.one(account, &application.id) + "/env";
             let answer = self.exchange(account, usual(Method::GET, &url))?;
             serde_json::from_slice(&answer.body).map_err(|_| ApiError::Garbled)?
         };
-        let mut variables = environment.into_iter();
-        let found = variables.find(|variable| variable.name == name);
-        Ok(found.map(|variable| variable.value))
+        Ok(names.map(|name| {
+            let found = environment.iter().find(|variable| variable.name == name);
+            found.map(|variable| variable.value.clone())
+        }))
     }
 
     /// Replaces the whole environment (3.4).
@@ -226,7 +234,7 @@ impl Api {
             .iter()
             .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
             .collect();
-        let url = format!("{}/{id}/env", self.applications(account));
+        let url = self.one(account, id) + "/env";
         let call = Call::new(Method::PUT, &url).json(&Value::Object(body));
         self.exchange(account, call).map(drop)
     }
@@ -234,7 +242,7 @@ impl Api {
     /// # Errors
     /// Not for an application that is not there: then it is gone, as it should be.
     pub fn delete(&self, account: &Account, id: &str) -> Result<Deletion, ApiError> {
-        let url = format!("{}/{id}", self.applications(account));
+        let url = self.one(account, id);
         match self.exchange(account, usual(Method::DELETE, &url)) {
             Ok(_) => Ok(Deletion::Accepted),
             Err(error) if error.is_not_there() => Ok(Deletion::NotThere),
@@ -283,6 +291,10 @@ impl Api {
     fn applications(&self, account: &Account) -> String {
         let base = self.base_of(account);
         format!("{base}/organisations/{}/applications", account.organization)
+    }
+
+    fn one(&self, account: &Account, id: &str) -> String {
+        format!("{}/{}", self.applications(account), segment(id))
     }
 
     /// A call that is answered with an application.

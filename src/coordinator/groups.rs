@@ -1,11 +1,10 @@
 //! What a coordinator knows of a group, beyond its jobs. GitLab page, section 6.2.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde::Deserialize;
 
 use super::Coordinator;
 use super::word::Yes;
-use crate::http::Call;
+use crate::http::{Call, segment};
 use crate::secret::Secret;
 
 /// A group's custom attributes. Tokens are kept there, so all values are secrets.
@@ -55,28 +54,5 @@ impl Coordinator {
             404 => Err(NoAttributes::NoSuchGroup),
             _ => Err(NoAttributes::Trouble(answer.describe(&call))),
         }
-    }
-}
-
-/// A path within one segment of an address: a `/` would be the segment's end.
-fn segment(path: &str) -> PercentEncode<'_> {
-    const ESCAPED: AsciiSet = NON_ALPHANUMERIC
-        .remove(b'-')
-        .remove(b'_')
-        .remove(b'.')
-        .remove(b'~');
-    utf8_percent_encode(path, &ESCAPED)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::segment;
-
-    #[test]
-    fn a_path_stays_one_segment() {
-        assert_eq!(
-            segment("acme/a-b_c.d~ é").to_string(),
-            "acme%2Fa-b_c.d~%20%C3%A9"
-        );
     }
 }

@@ -1,8 +1,10 @@
 //! Everything that the main loop is told.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crossbeam_channel::Sender;
 
@@ -14,8 +16,8 @@ use crate::runner::Runner;
 use crate::weight::Weight;
 
 pub enum Event {
-    /// The quota's reference was weighed; an error is one of the configuration.
-    QuotaLimit(Result<Weight, String>),
+    /// The quota's reference was weighed.
+    QuotaLimit(Weight),
     Granted {
         runner: Arc<Runner>,
         job: Box<Job>,
@@ -29,10 +31,22 @@ pub enum Event {
     },
     /// A job's thread has ended: nothing of the job is left, or the service stops, or it panicked.
     WorkerDone { key: JobKey, is_finished: bool },
-    /// Machines of a runner's jobs, tracked or not.
+    /// Machines of a runner's jobs, tracked or not. Those without a job are handed back, as far as
+    /// they are ours to judge.
     Found {
         runner: Arc<Runner>,
         found: Vec<Found>,
+        without_job: Sender<Vec<Found>>,
+    },
+    /// One of these, whose job is over.
+    Orphan {
+        runner: Arc<Runner>,
+        found: Box<Found>,
+    },
+    /// These top-level groups have no machine, as a search shows that began at this moment.
+    Empty {
+        groups: BTreeSet<String>,
+        began: Instant,
     },
     /// A poller has done its last cycle.
     PollerDone,
@@ -49,6 +63,8 @@ impl fmt::Debug for Event {
                 write!(f, "WorkerDone({}, is_finished: {is_finished})", key.id)
             }
             Self::Found { found, .. } => write!(f, "Found({} machines)", found.len()),
+            Self::Orphan { found, .. } => write!(f, "Orphan({})", found.job),
+            Self::Empty { groups, .. } => write!(f, "Empty({} groups)", groups.len()),
             Self::PollerDone => f.write_str("PollerDone"),
         }
     }

@@ -13,13 +13,14 @@ mod poll;
 mod quota_limit;
 mod signals;
 mod start;
+mod tenants;
 mod tracking;
 mod worker;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, select};
@@ -28,6 +29,7 @@ use self::event::Event;
 use self::poll::{Pace, Turn};
 use self::signals::Request;
 pub use self::start::run;
+use self::tenants::Tenants;
 use self::worker::{Task, WorkerContext};
 use crate::names::JobKey;
 use crate::quota::Quota;
@@ -54,20 +56,13 @@ pub struct Options {
     pub debug_signal: bool,
 }
 
-/// Why the service could not go on.
+/// Why the service could not go on, for the operator.
 #[derive(Debug)]
-pub enum ServiceError {
-    /// The configuration asks for what does not exist.
-    Configuration(String),
-    /// Something else that the operator must look at.
-    Start(String),
-}
+pub struct ServiceError(String);
 
 impl fmt::Display for ServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Configuration(text) | Self::Start(text) => f.write_str(text),
-        }
+        f.write_str(&self.0)
     }
 }
 
@@ -82,8 +77,7 @@ struct Dispatcher {
     served: BTreeMap<JobKey, Served>,
     of_unknown_runners: Vec<Tracked>,
     python_standby: PythonStandby,
-    /// Top-level groups that ever had a job here.
-    tenants: Arc<Mutex<BTreeSet<String>>>,
+    tenants: Tenants,
     system_id: String,
     file: StateFile,
     quota: Arc<Quota>,
@@ -232,17 +226,10 @@ impl Dispatcher {
 
     fn handle(&mut self, event: Event) -> Result<(), ServiceError> {
         match event {
-            Event::QuotaLimit(Ok(quota)) => {
+            Event::QuotaLimit(quota) => {
                 log::info!("the quota is {quota}");
                 self.quota.set_limit(quota);
                 self.start_pollers()?;
-            }
-            Event::QuotaLimit(Err(problem)) if self.served.is_empty() => {
-                return Err(ServiceError::Configuration(problem));
-            }
-            // Whatever Clever Cloud takes off its list, the jobs that are here are served.
-            Event::QuotaLimit(Err(problem)) => {
-                log::error!("{problem}; going on with the jobs that are here, taking no new ones");
             }
             Event::Granted {
                 runner,
@@ -251,11 +238,15 @@ impl Dispatcher {
             } => self.granted(&runner, *job, reservation),
             Event::Job { key, job, saved } => self.job(&key, *job, saved),
             Event::WorkerDone { key, is_finished } => self.worker_done(&key, is_finished),
-            Event::Found { runner, found } => {
-                for machine in found {
-                    self.found(&runner, machine);
-                }
+            Event::Found {
+                runner,
+                found,
+                without_job,
+            } => {
+                let _ = without_job.send(self.without_job(&runner, found));
             }
+            Event::Orphan { runner, found } => self.orphan(&runner, *found),
+            Event::Empty { groups, began } => self.forget_tenants(&groups, began),
             Event::PollerDone => self.polling -= 1,
         }
         Ok(())

@@ -8,9 +8,9 @@ use crate::executor::{Executor, NoWeight};
 use crate::shutdown::{Stop, Stopped};
 use crate::weight::Weight;
 
-/// Asks the executor until it knows; an API that is down at start is no reason to give up. What is
-/// told is the quota, or else what is wrong with the configuration; that may pass, too, when what
-/// is on offer changes.
+/// Asks the executor until it knows. An API that is down at start is no reason to give up, and
+/// neither is a reference flavor that is not on offer: that may pass, too, and what `--check` calls
+/// wrong a service must survive. As long as it lasts each reason is told once.
 ///
 /// # Errors
 /// [`Stopped`] when the service stops before.
@@ -18,24 +18,32 @@ pub fn weigh(
     reference: &QuotaSettings,
     executor: &dyn Executor,
     stop: &Stop,
-    tell: impl Fn(Result<Weight, String>),
-) -> Result<(), Stopped> {
+) -> Result<Weight, Stopped> {
+    let flavor = &reference.reference_flavor;
     let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
+    let mut told = None;
     loop {
-        let pause = backoff.pause();
-        match executor.weigh_flavor(&reference.reference_flavor) {
+        let trouble = match executor.weigh_flavor(flavor) {
             Ok(weight) => {
-                tell(Ok(weight * reference.reference_jobs_count));
-                return Ok(());
+                if told.is_some() {
+                    log::info!("the weight of {flavor} is known now: jobs are taken");
+                }
+                return Ok(weight * reference.reference_jobs_count);
             }
-            Err(NoWeight::NotOffered(offered)) => tell(Err(format!(
-                "`reference_flavor` in [quota_computation] is {:?}, but {offered}",
-                reference.reference_flavor
-            ))),
-            Err(NoWeight::Unknown(why)) => log::warn!(
-                "cannot compute the quota yet: {why}; taking no jobs, trying again in {pause:.0?}"
-            ),
+            Err(trouble) => trouble,
+        };
+        if told.as_ref() != Some(&trouble) {
+            match &trouble {
+                NoWeight::NotOffered(offered) => log::error!(
+                    "`reference_flavor` in [quota_computation] is {flavor:?}, but {offered}; going \
+                     on with the jobs that are here, taking no new ones until it is on offer"
+                ),
+                NoWeight::Unknown(why) => log::warn!(
+                    "cannot compute the quota yet: {why}; taking no jobs, trying until it works"
+                ),
+            }
+            told = Some(trouble);
         }
-        stop.wait(pause)?;
+        stop.wait(backoff.pause())?;
     }
 }

@@ -1,32 +1,34 @@
 //! From the configuration and the state file to a service that runs.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, bounded, never, tick, unbounded};
 
 use super::event::Event;
 use super::poll::{Pace, Poller, Turn};
+use super::tenants::Tenants;
 use super::worker::WorkerContext;
 use super::{Dispatcher, Options, ServiceError, Wakers, quota_limit, signals};
 use crate::config::{Config, QuotaSettings};
 use crate::deploy::scratch::Scratch;
+use crate::executor::Found;
 use crate::http::Http;
 use crate::job::Phase;
 use crate::job::context::Policy;
 use crate::logger::{self, Subject};
 use crate::names::JobKey;
-use crate::orphans::search::Search;
+use crate::orphans::search::{Search, Tracker};
 use crate::quota::{Limits, Quota};
 use crate::readiness;
 use crate::runner::expiry::Watch;
 use crate::runner::{self, Installation, Runner};
-use crate::shutdown;
+use crate::shutdown::{self, Stopped};
 use crate::spacing::LaunchSpacing;
 use crate::state::Tracked;
 use crate::state::file::StateFile;
-use crate::thread::{keep_at, lock, spawn};
+use crate::thread::{keep_at, spawn};
 use crate::whole_file::beside;
 
 /// Statistics that come faster than this are of no use.
@@ -37,10 +39,10 @@ const SHORTEST_CYCLE: Duration = Duration::from_millis(100);
 /// # Errors
 /// [`ServiceError`] when it can't start; never because of a job, a coordinator or Clever Cloud.
 pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
-    let start = |error: String| ServiceError::Start(error);
+    let start = ServiceError;
     let file = StateFile::open(&config.state_file).map_err(start)?;
     let state = file.load().map_err(start)?;
-    let scratch = Scratch::open(beside(&config.state_file, ".pushes")).map_err(|error| {
+    let scratch = Scratch::open(beside(file.path(), ".pushes")).map_err(|error| {
         start(format!(
             "cannot prepare a folder beside the state file: {error}"
         ))
@@ -61,12 +63,14 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
     let (look_for_orphans, wake) = bounded(1);
     let (watch_expiries, answered) = unbounded();
     let statistics = config.log_statistics.then_some(config.check_interval);
+    let runners = runner::all(config.runners, &quota, allowed, &installation);
+    let late = runner::created_within(&runners);
     let mut dispatcher = Dispatcher {
-        runners: runner::all(config.runners, &quota, allowed, &installation),
+        runners,
         served: BTreeMap::new(),
         of_unknown_runners: Vec::new(),
         python_standby: state.python_standby,
-        tenants: Arc::new(Mutex::new(state.tenants)),
+        tenants: Tenants::of_last_process(state.tenants, late),
         system_id: installation.system_id,
         file,
         quota,
@@ -100,12 +104,12 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
     dispatcher.save();
     let watch = Watch {
         answered,
-        tenants: dispatcher.tenants.clone(),
+        tenants: dispatcher.tenants.names(),
         stop: stop.clone(),
     };
     let search = Search {
         runners: dispatcher.runners.clone(),
-        tenants: dispatcher.tenants.clone(),
+        tenants: dispatcher.tenants.names(),
         wake,
         stop,
     };
@@ -127,13 +131,34 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
 fn search_orphans(search: Search, events: Sender<Event>) -> Result<(), ServiceError> {
     spawn("orphans", search, move |search| {
         keep_at(&search.stop, || {
-            let _ = search.run(|runner, found| {
-                let runner = runner.clone();
-                let _ = events.send(Event::Found { runner, found });
-            });
+            let _ = search.run(&MainLoop(&events));
         });
     })
     .map_err(no_thread)
+}
+
+/// As the search for orphans sees it.
+struct MainLoop<'a>(&'a Sender<Event>);
+
+impl Tracker for MainLoop<'_> {
+    fn without_job(&self, runner: &Arc<Runner>, found: Vec<Found>) -> Result<Vec<Found>, Stopped> {
+        let (without_job, answer) = bounded(1);
+        let _ = self.0.send(Event::Found {
+            runner: runner.clone(),
+            found,
+            without_job,
+        });
+        answer.recv().map_err(|_| Stopped)
+    }
+
+    fn are_empty(&self, groups: BTreeSet<String>, began: Instant) {
+        let _ = self.0.send(Event::Empty { groups, began });
+    }
+
+    fn is_orphan(&self, runner: &Arc<Runner>, found: Found) {
+        let (runner, found) = (runner.clone(), Box::new(found));
+        let _ = self.0.send(Event::Orphan { runner, found });
+    }
 }
 
 /// After a panic it is over: beginning again would be one more look.
@@ -154,10 +179,6 @@ impl Dispatcher {
             Phase::Pending(_) => 2,
         });
         let total = jobs.len();
-        let tenants = jobs
-            .iter()
-            .filter_map(|known| known.job.machine.tenant.clone());
-        lock(&self.tenants).extend(tenants);
         for mut tracked in jobs {
             if let Some(runner) = self.runner_of(&tracked).cloned() {
                 tracked.belongs_to(&runner.name, &runner.unique_name);
@@ -213,10 +234,8 @@ impl Dispatcher {
         };
         spawn("quota", runner, move |runner| {
             keep_at(&stop, || {
-                let tell = |limit| {
-                    let _ = events.send(Event::QuotaLimit(limit));
-                };
-                let _ = quota_limit::weigh(&reference, runner.executor.as_ref(), &stop, tell);
+                let limit = quota_limit::weigh(&reference, runner.executor.as_ref(), &stop);
+                let _ = limit.map(|limit| events.send(Event::QuotaLimit(limit)));
             });
         })
         .map_err(no_thread)
@@ -256,7 +275,7 @@ impl Dispatcher {
 }
 
 fn no_thread<T>(_: T) -> ServiceError {
-    ServiceError::Start(
+    ServiceError(
         "cannot go on without that thread; is a limit on threads or memory too low?".to_owned(),
     )
 }

@@ -1,9 +1,9 @@
 //! What becomes of the tracked jobs when something is reported, and how that gets on disk.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
@@ -45,35 +45,46 @@ impl Dispatcher {
         if is_here {
             return;
         }
-        lock(&self.tenants).extend(job.machine.tenant.clone());
         self.take_on(runner, key, job, reservation);
     }
 
-    /// A machine whose job is not tracked goes, if we made it.
-    pub(super) fn found(&mut self, runner: &Arc<Runner>, found: Found) {
+    /// Those of these machines whose job is not tracked, and that may go when it is over.
+    pub(super) fn without_job(&self, runner: &Runner, mut found: Vec<Found>) -> Vec<Found> {
+        let workers = self.workers.as_ref();
+        let keeps = workers.is_none_or(|workers| workers.policy.keeps_machines());
+        found.retain(|found| !orphans::has_job(found, &runner.unique_name, self.all_tracked()));
+        found.retain(|found| {
+            let is_ours = found.is_ours && !keeps;
+            if !is_ours {
+                let name = &found.machine.name;
+                logger::about_job(found.job.0, &runner.name, || {
+                    log::warn!(
+                        "machine {name} has no job that we know of, and is left alone: it was \
+                         kept, or made by somebody else; `--orphans` tells more"
+                    );
+                });
+            }
+            is_ours
+        });
+        found
+    }
+
+    /// A machine goes that we made, and whose job is over.
+    pub(super) fn orphan(&mut self, runner: &Arc<Runner>, found: Found) {
+        // The job may have been granted again meanwhile.
         let has_job = orphans::has_job(&found, &runner.unique_name, self.all_tracked());
-        let Some(workers) = self.workers.as_ref().filter(|_| !has_job) else {
+        if has_job || self.workers.is_none() {
             return;
-        };
-        let goes = found.is_ours && !workers.policy.keeps_machines();
+        }
         let name = &found.machine.name;
         logger::about_job(found.job.0, &runner.name, || {
-            if goes {
-                log::warn!("machine {name} has no job any more; it goes");
-            } else {
-                log::warn!(
-                    "machine {name} has no job that we know of, and is left alone: it was kept, or \
-                     made by somebody else; `--orphans` tells more"
-                );
-            }
+            log::warn!("machine {name} has no job any more; it goes");
         });
-        if goes {
-            let reservation = runner.share.hold(Weight::ZERO);
-            reservation.launched();
-            let job = orphans::as_job(found);
-            let key = runner.key(&job.credentials);
-            self.take_on(runner, key, job, reservation);
-        }
+        let reservation = runner.share.hold(Weight::ZERO);
+        reservation.launched();
+        let job = orphans::as_job(found);
+        let key = runner.key(&job.credentials);
+        self.take_on(runner, key, job, reservation);
     }
 
     /// Tracks a job that is new to us. Its thread starts when that is on disk.
@@ -104,6 +115,7 @@ impl Dispatcher {
         reservation: Reservation,
         pause: Duration,
     ) {
+        self.note_tenant(runner, &tracked.job);
         let key = tracked.key();
         self.to_start.push(Task {
             key: key.clone(),
@@ -131,7 +143,9 @@ impl Dispatcher {
 
     pub(super) fn worker_done(&mut self, key: &JobKey, is_finished: bool) {
         if is_finished {
-            self.served.remove(key);
+            if let Some(Served { tracked, runner }) = self.served.remove(key) {
+                self.note_tenant(&runner, &tracked.job);
+            }
             self.unsaved = true;
         } else if self.workers.is_some()
             && let Some(Served { tracked, runner }) = self.served.remove(key)
@@ -144,6 +158,23 @@ impl Dispatcher {
             });
             self.go_on_with(&runner, tracked, AFTER_PANIC);
         }
+    }
+
+    /// Something of the job's top-level group may be there, where that has an account of its own.
+    fn note_tenant(&mut self, runner: &Runner, job: &Job) {
+        if let Some(tenant) = &job.machine.tenant
+            && runner.executor.is_paid_by_groups()
+        {
+            self.tenants.has_job(tenant);
+        }
+    }
+
+    /// Nothing is there of these groups, as a search shows that began at `began`.
+    pub(super) fn forget_tenants(&mut self, empty: &BTreeSet<String>, began: Instant) {
+        let served = self.served.values().map(|served| &served.tracked);
+        let tracked = served.chain(&self.of_unknown_runners);
+        let needed = tracked.filter_map(|known| known.job.machine.tenant.as_deref());
+        self.unsaved |= self.tenants.forget(empty, began, &needed.collect());
     }
 
     /// Whether another job, of those that don't wait, has a machine of the same name.
@@ -162,7 +193,7 @@ impl Dispatcher {
             let saved = self.file.save(&Content {
                 tracked: self.all_tracked(),
                 python_standby: &self.python_standby,
-                tenants: &lock(&self.tenants),
+                tenants: &lock(&self.tenants.names()),
                 system_id: &self.system_id,
             });
             match saved {

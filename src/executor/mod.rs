@@ -17,6 +17,7 @@ pub use self::machine::{History, Machine, Resource};
 use crate::fact::Fact;
 use crate::names::{JobId, RunnerName};
 use crate::payload::{FailureReason, Payload};
+use crate::secret::Secret;
 use crate::shutdown::{Stop, Stopped};
 use crate::weight::Weight;
 
@@ -25,8 +26,10 @@ use crate::weight::Weight;
 pub struct Found {
     pub machine: Machine,
     pub job: JobId,
-    /// Whether this very installation made it.
+    /// Whether this very installation made it, or a copy of it.
     pub is_ours: bool,
+    /// The job's own, where the machine has it.
+    pub job_token: Option<Secret>,
 }
 
 /// Something went wrong for good; told twice, because two people need it.
@@ -80,6 +83,8 @@ pub struct Inventory {
     pub machines: Vec<Found>,
     /// Where they could not be looked for, and why; for the operator.
     pub not_searched: Vec<String>,
+    /// The top-level groups that have none.
+    pub empty: BTreeSet<String>,
 }
 
 pub trait Executor: Send + Sync {
@@ -91,7 +96,7 @@ pub trait Executor: Send + Sync {
     fn probe(&self) -> Vec<Fact>;
 
     /// What matters beside that for some jobs only, or for the operator; `tenants` are the top-level
-    /// groups that ever had a job.
+    /// groups that had a job of late.
     fn look_closer(&self, tenants: &BTreeSet<String>) -> Vec<Fact>;
 
     /// Whether something has happened since it was asked last that a probe may explain. Costs next
@@ -144,6 +149,11 @@ pub trait Executor: Send + Sync {
     /// # Errors
     /// A text for the operator when it can't be found out.
     fn is_lost(&self, machine: &Machine) -> Result<Option<Failure>, String>;
+
+    /// Whether each top-level group has an account of its own, which pays for its machines.
+    fn is_paid_by_groups(&self) -> bool {
+        false
+    }
 
     /// All machines of this runner's jobs that can be found. Where each top-level group has an
     /// account of its own, those of these `tenants` are searched.

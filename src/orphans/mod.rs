@@ -2,12 +2,14 @@
 //! crash.
 //!
 //! A job is in the state file before its machine is created, so a machine that is listed first and
-//! whose job is then not found there has no job. Those that this very installation made are
-//! decommissioned like any machine; others may belong to another installation, or were kept on
-//! purpose. What is done about one is told to the operator; the main loop is unknown here.
+//! whose job is then not found there has no job that we know of. Those that this very installation
+//! made are decommissioned like any machine once their job is over at its coordinator; others may
+//! belong to another installation, or were kept on purpose. What is done about one is told to the
+//! operator; the main loop is unknown here.
 
 pub mod command;
 pub mod search;
+mod suspects;
 
 use std::time::Instant;
 

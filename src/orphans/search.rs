@@ -3,42 +3,58 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
+use super::suspects::{Fate, Suspects};
 use crate::executor::Found;
-use crate::runner::Runner;
+use crate::logger;
+use crate::runner::{self, Runner};
 use crate::shutdown::{Stop, Stopped};
 use crate::thread::lock;
 
 const EVERY: Duration = Duration::from_secs(3600);
-/// When it could not be looked everywhere.
+/// When it could not be looked everywhere, or a job is waited for that others may have.
 const AGAIN: Duration = Duration::from_secs(60);
 
 /// What is searched, and when.
 pub struct Search {
     pub runners: Vec<Arc<Runner>>,
-    /// Top-level groups that ever had a job here.
+    /// Top-level groups that may have machines here.
     pub tenants: Arc<Mutex<BTreeSet<String>>>,
     /// Something arrives when a job has ended whose creation may still come to its end.
     pub wake: Receiver<()>,
     pub stop: Stop,
 }
 
-impl Search {
-    /// Looks until the service stops. What is found, tracked or not, is told.
+/// Who knows the jobs.
+pub trait Tracker {
+    /// Those of these machines whose job is not tracked, and that are ours to judge.
     ///
     /// # Errors
     /// [`Stopped`]
-    pub fn run(&self, tell: impl Fn(&Arc<Runner>, Vec<Found>)) -> Result<(), Stopped> {
-        let late = self
-            .runners
-            .iter()
-            .map(|runner| runner.executor.created_within());
-        let late = late.max().unwrap_or_default();
+    fn without_job(&self, runner: &Arc<Runner>, found: Vec<Found>) -> Result<Vec<Found>, Stopped>;
+
+    /// One of them whose job is over.
+    fn is_orphan(&self, runner: &Arc<Runner>, found: Found);
+
+    /// These groups have no machine, as a search shows that began at this moment.
+    fn are_empty(&self, groups: BTreeSet<String>, began: Instant);
+}
+
+impl Search {
+    /// Looks until the service stops.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub fn run(&self, tracker: &impl Tracker) -> Result<(), Stopped> {
+        let late = runner::created_within(&self.runners);
+        let mut suspects = Suspects::default();
         loop {
-            let mut pause = EVERY;
+            let (mut pause, began) = (EVERY, Instant::now());
+            let mut empty = lock(&self.tenants).clone();
+            suspects.next_search();
             for runner in &self.runners {
                 self.stop.check()?;
                 let tenants = lock(&self.tenants).clone();
@@ -47,11 +63,34 @@ impl Search {
                     log::warn!("looking for machines without a job: {why}");
                     pause = AGAIN;
                 }
-                tell(runner, inventory.machines);
+                if runner.executor.is_paid_by_groups() {
+                    empty.retain(|group| inventory.empty.contains(group));
+                }
+                for found in tracker.without_job(runner, inventory.machines)? {
+                    match self.judge(&mut suspects, runner, &found)? {
+                        Fate::Over => tracker.is_orphan(runner, found),
+                        Fate::GoesOn => pause = AGAIN,
+                        Fate::Untold => {}
+                    }
+                }
             }
+            tracker.are_empty(empty, began);
             if self.stop.wait_or(&self.wake, pause)?.is_some() {
                 self.stop.wait(late)?;
             }
         }
+    }
+
+    fn judge(
+        &self,
+        suspects: &mut Suspects,
+        runner: &Runner,
+        found: &Found,
+    ) -> Result<Fate, Stopped> {
+        let mut fate = Err(Stopped);
+        logger::about_job(found.job.0, &runner.name, || {
+            fate = suspects.fate(runner, found, &self.stop);
+        });
+        fate
     }
 }

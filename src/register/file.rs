@@ -17,7 +17,7 @@ use toml::{Table, Value};
 use super::section::{self, Executor, Globals, NewRunner};
 use crate::config::keys::{self, Key};
 use crate::secret::Secret;
-use crate::whole_file::{self, MODE, beside};
+use crate::whole_file::{self, MODE, beside, folder_of};
 
 /// Whose the service is, by its unit.
 const SERVICE_USER: &str = "heptapod-runner";
@@ -231,11 +231,6 @@ fn runners_in(document: &Table) -> impl Iterator<Item = &Table> {
 
 pub fn text<'a>(table: &'a Table, key: &str) -> &'a str {
     table.get(key).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn folder_of(path: &Path) -> &Path {
-    let folder = path.parent().filter(|path| !path.as_os_str().is_empty());
-    folder.unwrap_or(Path::new("."))
 }
 
 /// A new content beside the old one, which nobody else replaces meanwhile.

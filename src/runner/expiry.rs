@@ -27,7 +27,7 @@ const WARNED_BEFORE: [u32; 4] = [1, 3, 7, 14];
 pub struct Watch {
     /// Each runner whose coordinator has answered, once.
     pub answered: Receiver<Arc<Runner>>,
-    /// Top-level groups that ever had a job here.
+    /// Top-level groups that had a job here of late.
     pub tenants: Arc<Mutex<BTreeSet<String>>>,
     pub stop: Stop,
 }

@@ -9,7 +9,7 @@ use crate::deploy::push::Pusher;
 use crate::deploy::scratch::Scratch;
 use crate::digest::{hmac_sha256_hex, random_hex, sha256_hex};
 use crate::http::Http;
-use crate::whole_file::beside;
+use crate::whole_file::{beside, resolve};
 
 pub struct Installation {
     /// For services that the system knows.
@@ -27,11 +27,12 @@ impl Installation {
     #[must_use]
     pub fn of(state_file: &Path, remembered: Option<&str>, scratch: Scratch, http: Http) -> Self {
         let system_id = system_id(remembered);
+        let place = resolve(state_file).unwrap_or_else(|_| absolute_path(state_file));
         Self {
             pusher: Pusher::new(
                 http.for_another_service(),
                 scratch.clone(),
-                beside(&absolute_path(state_file), ".known_hosts"),
+                beside(&place, ".known_hosts"),
             ),
             http,
             scratch,

@@ -50,6 +50,14 @@ pub fn all(
     settings.into_iter().map(runner).collect()
 }
 
+/// How long after its request any creation is listed, if it comes to its end at all.
+#[must_use]
+pub fn created_within(runners: &[Arc<Runner>]) -> Duration {
+    let each = runners.iter();
+    let each = each.map(|runner| runner.executor.created_within());
+    each.max().unwrap_or_default()
+}
+
 impl Runner {
     #[must_use]
     pub fn new(settings: RunnerSettings, share: Share, installation: &Installation) -> Self {

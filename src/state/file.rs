@@ -1,33 +1,42 @@
 //! Where the [`State`] is kept. A new content replaces the file atomically: at any moment it is
-//! whole. A lock beside it keeps a second process away.
+//! whole. Locks keep a second process away: on a file beside it, for there may be no state file yet,
+//! and on the state file itself, whatever it is called and whoever removes the other one.
 
+use std::cell::RefCell;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::{Content, State, Tracked};
-use crate::whole_file::{MODE, Replacement, beside};
+use crate::whole_file::{MODE, Replacement, beside, resolve};
 
-/// The file and its lock: no other process of ours uses the file as long as this lives.
+/// The file and its locks: no other process of ours uses the file as long as this lives.
 pub struct StateFile {
+    /// Where it really was when the service started.
     path: PathBuf,
     _lock: File,
+    /// The file as it was found, which may have other names.
+    _found: Option<File>,
+    /// The file as it was found or written last.
+    current: RefCell<Option<File>>,
 }
 
 impl StateFile {
-    /// Takes the lock.
+    /// Takes the locks. Links are followed once, here.
     ///
     /// # Errors
     /// A text for the operator: another process has the file, or the folder can't be used.
     pub fn open(path: &Path) -> Result<Self, String> {
         let name = path.display();
+        let path =
+            resolve(path).map_err(|error| format!("no state file can be at {name}: {error}"))?;
         if path.is_dir() {
             return Err(format!(
                 "the state file {name} is a directory; name a file in it"
             ));
         }
-        let lock_path = beside(path, ".lock");
+        let lock_path = beside(&path, ".lock");
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -36,18 +45,26 @@ impl StateFile {
             .open(&lock_path)
             .map_err(|error| format!("cannot create {}: {error}", lock_path.display()))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self {
-                path: path.to_owned(),
-                _lock: lock,
-            }),
-            Err(TryLockError::WouldBlock) => Err(format!(
-                "the state file {name} is in use by another process; stop that one first, or give \
-                 each its own `state_file`"
-            )),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(in_use(&path)),
             Err(TryLockError::Error(error)) => {
-                Err(format!("cannot lock {}: {error}", lock_path.display()))
+                return Err(format!("cannot lock {}: {error}", lock_path.display()));
             }
         }
+        let found = take(&path)?;
+        let again = found.as_ref().and_then(|file| file.try_clone().ok());
+        Ok(Self {
+            path,
+            _lock: lock,
+            _found: found,
+            current: RefCell::new(again),
+        })
+    }
+
+    /// Where it really is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// What the last process left; nothing, when there is no file.
@@ -84,14 +101,70 @@ impl StateFile {
         &self,
         content: &Content<'_, impl Iterator<Item = &'a Tracked> + Clone>,
     ) -> Result<(), String> {
-        let write = |file: &mut BufWriter<&File>| Ok(serde_json::to_writer(file, content)?);
-        Replacement::begin(&self.path)
-            .and_then(|new| new.finish(write))
-            .map_err(|error| {
-                format!(
-                    "cannot write the state file {}: {error}",
-                    self.path.display()
-                )
-            })
+        if !self.is_there() {
+            // Somebody removed it, or another process has put its own in its place.
+            take(&self.path)?;
+        }
+        self.replace(content).map_err(|error| {
+            let name = self.path.display();
+            format!("cannot write the state file {name}: {error}")
+        })
     }
+
+    /// Whether what was found or written last still is in its place.
+    fn is_there(&self) -> bool {
+        let current = self.current.borrow();
+        current.as_ref().is_some_and(|file| is_at(file, &self.path))
+    }
+
+    fn replace<'a>(
+        &self,
+        content: &Content<'_, impl Iterator<Item = &'a Tracked> + Clone>,
+    ) -> io::Result<()> {
+        let write = |file: &mut BufWriter<&File>| Ok(serde_json::to_writer(file, content)?);
+        let new = Replacement::begin(&self.path)?;
+        let file = new.file().try_clone()?;
+        // Where files can't be locked, the lock beside it has to do.
+        let _ = file.try_lock();
+        new.finish(write)?;
+        // Not everywhere does a file keep its number.
+        let is_known = is_at(&file, &self.path);
+        self.current.replace(is_known.then_some(file));
+        Ok(())
+    }
+}
+
+/// Locks the file that is at `path`; none, if there is none.
+///
+/// # Errors
+/// A text for the operator: another process has it.
+fn take(path: &Path) -> Result<Option<File>, String> {
+    // Whoever had it may replace it in that moment; the new one is locked before it is there.
+    for _ in 0..2 {
+        let Ok(file) = File::open(path) else {
+            break;
+        };
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Err(in_use(path));
+        }
+        if is_at(&file, path) {
+            return Ok(Some(file));
+        }
+    }
+    Ok(None)
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    let (Ok(file), Ok(found)) = (file.metadata(), fs::metadata(path)) else {
+        return false;
+    };
+    (file.dev(), file.ino()) == (found.dev(), found.ino())
+}
+
+fn in_use(path: &Path) -> String {
+    format!(
+        "the state file {} is in use by another process; stop that one first, or give each its own \
+         `state_file`",
+        path.display()
+    )
 }

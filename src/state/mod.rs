@@ -64,7 +64,7 @@ impl Tracked {
 pub struct State {
     pub tracked: Vec<Tracked>,
     pub python_standby: PythonStandby,
-    /// Top-level groups that ever had a job here.
+    /// Top-level groups that may have machines here.
     pub tenants: BTreeSet<String>,
     /// Who wrote it, as coordinators know us.
     pub system_id: Option<String>,

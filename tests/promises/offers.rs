@@ -96,6 +96,31 @@ fn without_the_reference_flavor_the_jobs_that_are_here_come_to_their_end() {
 }
 
 #[test]
+fn an_idle_service_waits_for_a_reference_flavor_that_nobody_offers() {
+    let scene = Scene::new();
+    take_off_the_list(&scene, "3XL");
+    let service = scene.start();
+    let line = service.await_log("taking no new ones");
+    assert!(line.contains("ERROR") && line.contains("2XL"), "{line}");
+    scene.await_that("it looks again", || {
+        let is_look = |path: &str| path.contains("/products/flavors");
+        scene.journal.count_requests("GET", is_look) >= 3
+    });
+    scene.clever.set_flavors(usual_flavors());
+    service.await_log("jobs are taken");
+    let next = scene.submit("next", "true");
+    assert_ends_well(&scene, &service, next);
+    scene.await_no_machines();
+    let (exit, log) = service.stop();
+    assert!(exit.success(), "{log}");
+    assert_eq!(
+        log.matches("reference_flavor").count(),
+        1,
+        "told once: {log}"
+    );
+}
+
+#[test]
 fn jobs_are_taken_again_when_the_reference_flavor_is_back() {
     let scene = Scene::new();
     let job = interrupted(&scene);
@@ -108,13 +133,4 @@ fn jobs_are_taken_again_when_the_reference_flavor_is_back() {
     scene.let_end();
     assert_ends_well(&scene, &service, job);
     scene.await_no_machines();
-}
-
-#[test]
-fn without_jobs_a_reference_flavor_that_nobody_offers_ends_the_start() {
-    let scene = Scene::new();
-    take_off_the_list(&scene, "3XL");
-    let (exit, log) = scene.start().wait();
-    assert_eq!(exit.code(), Some(2), "{log}");
-    assert!(log.contains("reference_flavor"), "{log}");
 }

@@ -59,14 +59,43 @@ fn list_with(config: &Path, more: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// A state file that was lost, and a copy of this computer, which has an older one, look the same.
 #[test]
-fn a_machine_whose_job_was_forgotten_is_decommissioned_at_the_next_start() {
-    let scene = Scene::new();
-    let job = forgotten(&scene);
-    let service = scene.start();
-    let line = service.await_log("has no job any more");
-    assert!(line.contains(&format!("job={job} ")), "{line}");
-    scene.await_no_machines();
+fn a_machine_of_ours_whose_job_is_not_known_goes_when_the_job_is_over_and_not_before() {
+    for (what, older_state) in [("lost", false), ("of a copy", true)] {
+        let scene = Scene::new();
+        let service = scene.start();
+        service.await_log("the quota is");
+        let before = fs::read(scene.state_path()).unwrap();
+        let job = scene.submit_lasting(what);
+        scene.await_phase(job, AppPhase::Running);
+        service.kill();
+        if older_state {
+            fs::write(scene.state_path(), before).unwrap();
+        } else {
+            fs::remove_file(scene.state_path()).unwrap();
+        }
+        let service = scene.start();
+        let line = service.await_log("at the coordinator its job goes on");
+        assert!(line.contains(&format!("job={job} ")), "{line}");
+        scene.let_end();
+        assert_eq!(scene.await_end(job).status, JobStatus::Success, "{what}");
+        // It would be looked at again after a minute.
+        let (_, log) = service.stop();
+        assert!(!log.contains("it goes"), "{what}: {log}");
+        let look = Rule::on_any("*/job*").always();
+        let silence = look.with(Fault::status(503));
+        scene.coordinator.faults().inject(silence);
+        let service = scene.start();
+        service.await_log("looking whether the job of a machine that is not tracked is over");
+        let (_, log) = service.stop();
+        assert!(!log.contains("it goes"), "{what}: {log}");
+        scene.coordinator.faults().clear();
+        let service = scene.start();
+        let line = service.await_log("has no job any more; it goes");
+        assert!(line.contains(&format!("job={job} ")), "{line}");
+        scene.await_no_machines();
+    }
 }
 
 #[test]

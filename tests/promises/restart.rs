@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use sandbox::MachineBehaviour;
+use sandbox::clever::Role;
 use sandbox::{AppPhase, Fault, Gate, JobStatus, Rule, RunnerSpec};
 
-use crate::scene::{PATIENCE, RUNNER_TOKEN, Scene};
+use crate::scene::{CLEVER_TOKEN, ORGANIZATION, PATIENCE, RUNNER_TOKEN, Scene};
 
 #[test]
 fn a_stop_takes_seconds_and_the_next_start_goes_on() {
@@ -207,4 +208,63 @@ fn a_job_of_a_number_that_was_granted_before_is_taken_when_the_other_one_is_over
     let ended = scene.await_end(job);
     assert_eq!(ended.status, JobStatus::Success, "{}", service.whole_log());
     scene.await_no_machines();
+}
+
+/// What pays for new machines may change: those that are there are deleted where they are.
+#[test]
+fn a_machine_goes_after_a_restart_with_another_token_or_another_organization() {
+    const OTHER: &str = "orga_other";
+    const NEW: &str = "token-new";
+    let token = [(CLEVER_TOKEN, NEW)];
+    let both = [(CLEVER_TOKEN, NEW), (ORGANIZATION, OTHER)];
+    for (what, changes, is_good_there) in [
+        ("another token", &token[..], true),
+        ("another organization, and a token of both", &both, true),
+        ("another organization, and its own token", &both, false),
+    ] {
+        let scene = Scene::new();
+        let service = scene.start();
+        let job = scene.submit_lasting(what);
+        service.await_log("running, seen");
+        service.stop();
+        scene.clever.add_organization(OTHER, NEW, Role::Manager);
+        if is_good_there {
+            scene
+                .clever
+                .add_organization(ORGANIZATION, NEW, Role::Manager);
+        }
+        scene.clever.revoke_token(CLEVER_TOKEN);
+        let service = scene.start_changed(changes);
+        scene.let_end();
+        assert_eq!(scene.await_end(job).status, JobStatus::Success, "{what}");
+        if !is_good_there {
+            service.await_log(&format!("it belongs to {ORGANIZATION}"));
+            scene
+                .clever
+                .add_organization(ORGANIZATION, NEW, Role::Manager);
+        }
+        scene.await_no_machines();
+        scene.await_nothing_tracked(what);
+    }
+}
+
+#[test]
+fn applications_may_have_ids_of_any_form() {
+    for prefix in [
+        "app_",
+        "application:eu.par~",
+        "app-of-a-longer-kind-than-any-that-was-seen_",
+    ] {
+        let scene = Scene::with(|_| {}, |clever| clever.application_prefix = prefix);
+        let service = scene.start();
+        let job = scene.submit_lasting("strange");
+        service.await_log("running, seen");
+        assert!(scene.machine(job).unwrap().id.starts_with(prefix));
+        service.kill();
+        let _service = scene.start();
+        scene.let_end();
+        assert_eq!(scene.await_end(job).status, JobStatus::Success, "{prefix}");
+        scene.await_no_machines();
+        scene.await_nothing_tracked(prefix);
+    }
 }

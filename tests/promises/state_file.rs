@@ -1,6 +1,8 @@
 //! The state file: refused when it is none, never shared, never half written.
 
 use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
 
 use sandbox::JobStatus;
 use sandbox::MachineBehaviour;
@@ -30,24 +32,113 @@ fn a_file_that_is_no_state_file_is_refused_and_kept() {
 }
 
 #[test]
-fn a_directory_in_its_place_is_refused() {
+fn where_no_file_can_be_is_refused() {
     let scene = Scene::new();
-    fs::create_dir(scene.state_path()).unwrap();
+    let state = scene.state_path();
+    fs::create_dir(scene.folder.path().join("folder")).unwrap();
+    for (target, what) in [
+        ("folder", "is a directory"),
+        ("state.json", "too many links"),
+        ("nowhere/state.json", "No such file or directory"),
+    ] {
+        symlink(target, &state).unwrap();
+        let (exit, log) = scene.start().wait();
+        assert_eq!(exit.code(), Some(1), "{log}");
+        assert!(log.contains(what), "{log}");
+        fs::remove_file(&state).unwrap();
+    }
+    fs::create_dir(&state).unwrap();
     let (exit, log) = scene.start().wait();
     assert_eq!(exit.code(), Some(1), "{log}");
     assert!(log.contains("is a directory"), "{log}");
 }
 
+/// Whatever the file is called, and whatever becomes of the lock beside it.
 #[test]
 fn a_second_process_is_refused() {
     let scene = Scene::new();
+    let (state, lock) = (
+        scene.state_path(),
+        scene.folder.path().join("state.json.lock"),
+    );
+    let other_name = scene.folder.path().join("other.json");
+    fs::write(&state, json!({"launched": [], "pending": []}).to_string()).unwrap();
+    fs::hard_link(&state, &other_name).unwrap();
     let first = scene.start();
     first.await_log("the quota is");
-    let (exit, log) = scene.start().wait();
-    assert_eq!(exit.code(), Some(1), "{log}");
-    assert!(log.contains("in use by another process"), "{log}");
+    let linked = scene.folder.path().join("linked");
+    symlink(scene.folder.path(), &linked).unwrap();
+    let link = scene.folder.path().join("link.json");
+    symlink(linked.join("state.json"), &link).unwrap();
+    let refuse = |path: &Path| {
+        let (usual, other) = (state.display().to_string(), path.display().to_string());
+        let (exit, log) = scene.start_changed(&[(&usual, &other)]).wait();
+        assert_eq!(exit.code(), Some(1), "{other}: {log}");
+        assert!(log.contains("in use by another process"), "{other}: {log}");
+    };
+    for path in [&state, &linked.join("state.json"), &link, &other_name] {
+        refuse(path);
+    }
+    fs::remove_file(&lock).unwrap();
+    refuse(&state);
+    fs::remove_file(&lock).unwrap();
+    fs::write(&lock, "").unwrap();
+    refuse(&state);
     let (exit, log) = first.stop();
     assert!(exit.success(), "{log}");
+}
+
+#[test]
+fn who_removes_file_and_lock_gets_a_second_process_and_the_first_takes_no_jobs() {
+    let scene = Scene::new();
+    let first = scene.start();
+    let job = scene.submit_lasting("running");
+    first.await_log("running, seen");
+    scene.await_that("it is written", || {
+        scene.state()["launched"][0]["job_id"] == job
+    });
+    fs::remove_file(scene.state_path()).unwrap();
+    fs::remove_file(scene.folder.path().join("state.json.lock")).unwrap();
+    let second = scene.start();
+    second.await_log("at the coordinator its job goes on");
+    scene.let_end();
+    assert_eq!(scene.await_end(job).status, JobStatus::Success);
+    let line = first.await_log("in use by another process");
+    assert!(
+        line.contains("ERROR") && line.contains("taking no new jobs"),
+        "{line}"
+    );
+    scene.await_no_machines();
+}
+
+#[test]
+fn a_link_is_followed_and_stays_a_link() {
+    for is_there in [true, false] {
+        let scene = Scene::new();
+        let real = scene.folder.path().join("real");
+        fs::create_dir(&real).unwrap();
+        let target = real.join("jobs.json");
+        if is_there {
+            let strange = json!({"launched": [], "pending": [], "standby_resources": [7]});
+            fs::write(&target, strange.to_string()).unwrap();
+        }
+        // In two steps, as administrators do it.
+        symlink("step.json", scene.state_path()).unwrap();
+        symlink("real/jobs.json", scene.folder.path().join("step.json")).unwrap();
+        let service = scene.start();
+        let job = scene.submit_lasting("seen");
+        service.await_log("running, seen");
+        service.kill();
+        assert!(scene.state_path().is_symlink());
+        let state: Value = serde_json::from_slice(&fs::read(&target).unwrap()).unwrap();
+        assert_eq!(state["heptapod_paas_runner"]["jobs"][0]["job_id"], job);
+        let kept = json!(if is_there { vec![7] } else { vec![] });
+        assert_eq!(state["standby_resources"], kept);
+        scene.let_end();
+        let _service = scene.start();
+        assert_eq!(scene.await_end(job).status, JobStatus::Success);
+        scene.await_no_machines();
+    }
 }
 
 #[test]
@@ -87,6 +178,8 @@ fn a_job_is_in_the_list_of_its_phase_in_the_shape_of_the_python_runner() {
         ]
     );
     assert_eq!(resource["gitlab_namespace"], Value::Null);
+    // One account pays for all, so groups are of no interest.
+    assert_eq!(state["heptapod_paas_runner"]["tenants"], json!([]));
     gate.open();
     assert!(scene.journal.wait_until(crate::scene::PATIENCE, || {
         scene.state()["launched"][0]["job_id"] == job

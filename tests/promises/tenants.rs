@@ -135,7 +135,9 @@ fn a_tracked_job_whose_tenant_is_lost_is_kept_and_goes_when_it_is_back() {
     scene.coordinator.set_group("acme", []);
     let service = start(&scene);
     scene.coordinator.cancel(job);
-    service.await_log("group acme has no usable custom attribute");
+    let line = service.await_log("it belongs to orga_acme");
+    let why = "group acme has no usable custom attribute";
+    assert!(line.contains(why), "{line}");
     assert_eq!(scene.clever.running_machines(), 1);
     scene.coordinator.set_group(
         "acme",
@@ -214,8 +216,7 @@ fn a_user_who_had_a_job_once_hides_no_orphans_of_groups() {
 fn a_machine_is_deleted_where_it_was_created_when_its_group_has_moved() {
     let scene = two_tenants();
     let service = start(&scene);
-    let spec = JobSpec::new("moved", [scene.lasting_script()]).flavor("XS");
-    let job = scene.coordinator.submit(spec.project("acme/x"));
+    let job = submit_lasting(&scene, "acme/x");
     service.await_log("running, seen");
     // A token of both organizations, and the old one is still good, too.
     for organization in ["orga_acme", "orga_new"] {
@@ -245,8 +246,7 @@ fn a_machine_is_deleted_where_it_was_created_when_its_group_has_moved() {
 fn a_groups_old_organization_is_spoken_to_with_its_old_token() {
     let scene = two_tenants();
     let service = start(&scene);
-    let spec = JobSpec::new("moved", [scene.lasting_script()]).flavor("XS");
-    let job = scene.coordinator.submit(spec.project("acme/x"));
+    let job = submit_lasting(&scene, "acme/x");
     service.await_log("running, seen");
     // Its token is good for nothing at the old one.
     scene
@@ -266,6 +266,48 @@ fn a_groups_old_organization_is_spoken_to_with_its_old_token() {
     assert_eq!(scene.await_end(job).status, JobStatus::Success);
     scene.await_no_machines();
     scene.await_nothing_tracked("after the move");
+}
+
+/// What is there is deleted with the last account that was learnt.
+#[test]
+fn a_machine_goes_while_nobody_tells_whose_account_it_is() {
+    let scene = two_tenants();
+    let _service = start(&scene);
+    let fail = |fault| {
+        let lookup = Rule::on("GET", "*/custom_attributes").always();
+        scene.coordinator.faults().inject(lookup.with(fault));
+    };
+    let expired = || fail(Coordinator::refusal(403));
+    let down = || fail(Fault::status(503));
+    let moved_away = || scene.coordinator.set_group("acme", []);
+    for (what, trouble) in [
+        (
+            "an attributes token that has expired",
+            &expired as &dyn Fn(),
+        ),
+        ("a coordinator that is down", &down),
+        ("a group without attributes", &moved_away),
+    ] {
+        let job = submit_lasting(&scene, "acme/x");
+        scene.await_phase(job, AppPhase::Running);
+        trouble();
+        // What was refused once is looked up again.
+        let refused = Rule::on("DELETE", "*/applications/*");
+        scene
+            .clever
+            .faults()
+            .inject(refused.with(Fault::clever(401, 2001)));
+        scene.coordinator.cancel(job);
+        scene.await_that(what, || {
+            scene.machine(job).is_none_or(|app| app.is_deleted())
+        });
+        scene.coordinator.faults().clear();
+    }
+}
+
+fn submit_lasting(scene: &Scene, project: &str) -> sandbox::JobId {
+    let spec = JobSpec::new("lasting", [scene.lasting_script()]).flavor("XS");
+    scene.coordinator.submit(spec.project(project))
 }
 
 #[test]

@@ -88,8 +88,8 @@ impl CleverDocker {
             None => None,
         };
         let (organization, application) = match found {
-            Some((organization, found)) => (organization, self.take_over(machine, found)?),
-            None => self.create(machine, &flavor)?,
+            Some((organization, found)) => (organization, self.take_over(machine, payload, found)?),
+            None => self.create(machine, payload, &flavor)?,
         };
         let tenant = machine.tenant.as_deref();
         let remembered = Remembered::created(
@@ -114,7 +114,7 @@ impl CleverDocker {
             patience.wait(pause)?;
             let found = self
                 .tenants
-                .with_account(machine.tenant.as_deref(), |account| {
+                .with_last_account(machine.tenant.as_deref(), |account| {
                     let oldest = self.own_of(account, machine)?.into_iter().next();
                     Ok(oldest.map(|oldest| (account.organization.clone(), oldest)))
                 })?;
@@ -127,19 +127,30 @@ impl CleverDocker {
 
     /// Goes on with an application whose creation was not seen finished. The Python runner sends the
     /// environment after the creation, so it may lack one.
-    fn take_over(&self, machine: &Machine, found: Application) -> Result<Application, Trouble> {
+    fn take_over(
+        &self,
+        machine: &Machine,
+        payload: &Payload,
+        found: Application,
+    ) -> Result<Application, Trouble> {
         let (name, id) = (&machine.name, &found.id);
+        let environment = self.environment_for(payload);
         log::info!("going on with application {name} ({id}), which exists already");
         self.tenants
-            .with_account(machine.tenant.as_deref(), |account| {
-                let set = self.api.set_environment(account, id, &self.environment);
+            .with_last_account(machine.tenant.as_deref(), |account| {
+                let set = self.api.set_environment(account, id, &environment);
                 set.map_err(Trouble::Api)
             })?;
         Ok(found)
     }
 
     /// A new application, and the organization that owns it.
-    fn create(&self, machine: &Machine, flavor: &Flavor) -> Result<(String, Application), Trouble> {
+    fn create(
+        &self,
+        machine: &Machine,
+        payload: &Payload,
+        flavor: &Flavor,
+    ) -> Result<(String, Application), Trouble> {
         let tenant = machine.tenant.as_deref();
         self.tenants.with_account(tenant, |account| {
             if let Some(why) = lock(&self.undeletable).get(&account.organization) {
@@ -156,7 +167,7 @@ impl CleverDocker {
                 instance_version: &instance.version,
                 instance_variant: &instance.variant,
                 flavor: &format!("{}{}", self.settings.flavor_prefix, flavor.name),
-                environment: &self.environment,
+                environment: &self.environment_for(payload),
             };
             let created = self.api.create(account, &wanted)?;
             Ok((account.organization.clone(), created))

@@ -33,7 +33,7 @@ impl CleverDocker {
         let mut until = Instant::now() + self.settings.repository_timeout;
         let mut step = FIRST_STEP.min(self.settings.repository_step);
         loop {
-            let last = match self.tenants.with_account(tenant, |account| {
+            let last = match self.tenants.with_last_account(tenant, |account| {
                 let owner = self.owner_of(application, account);
                 let application = self.api.get(&owner, &application.id)?;
                 Ok((application, self.ssh_key_for(account).is_some()))
@@ -94,7 +94,7 @@ impl CleverDocker {
             return Ok(url);
         }
         let host = trusted::host(&url).unwrap_or_default();
-        let account = self.tenants.account(machine.tenant.as_deref());
+        let account = self.tenants.last_account(machine.tenant.as_deref());
         let host =
             account.map_or_else(|_| String::new(), |account| account.credential.scrub(&host));
         Err(format!(
@@ -180,7 +180,7 @@ impl CleverDocker {
         let context = BuildContext::new(&self.inner, payload);
         let account = self
             .tenants
-            .account(machine.tenant.as_deref())
+            .last_account(machine.tenant.as_deref())
             .map_err(|error| PushError {
                 may_pass: error.may_pass(),
                 ..PushError::trouble(error.to_string())

@@ -20,7 +20,7 @@ use std::iter;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use self::ownership::{MARK, Maker};
+use self::ownership::Maker;
 use self::remembered::Remembered;
 use self::tenants::Tenants;
 use self::trouble::Trouble;
@@ -46,8 +46,6 @@ pub struct CleverDocker {
     catalogue: Catalogue,
     pusher: Pusher,
     inner: InnerRunner,
-    /// Of every application.
-    environment: Vec<(String, String)>,
     mark: String,
     /// Organizations in which something could not be deleted for want of a role, with the refusal.
     undeletable: Mutex<BTreeMap<String, String>>,
@@ -73,11 +71,6 @@ impl CleverDocker {
         inner: InnerRunner,
         mark: String,
     ) -> Self {
-        let configured = settings.environment.iter();
-        let mut environment: Vec<_> = configured
-            .map(|(name, value)| (name.clone(), value.reveal().to_owned()))
-            .collect();
-        environment.push((MARK.to_owned(), mark.clone()));
         let catalogue = Catalogue::new(
             http.clone(),
             &settings.api_url,
@@ -90,7 +83,6 @@ impl CleverDocker {
             catalogue,
             pusher,
             inner,
-            environment,
             mark,
             settings,
             undeletable: Mutex::default(),
@@ -152,14 +144,14 @@ impl CleverDocker {
         runner: &RunnerName,
         tenant: Option<&str>,
     ) -> Result<Vec<Found>, Trouble> {
-        self.tenants.with_account(tenant, |account| {
+        self.tenants.with_last_account(tenant, |account| {
             let ours = |name: &str| MachineName::read(runner, name).is_some();
             let found = self.api.find(account, ours)?;
             let machines = found.into_iter().filter_map(|application| {
                 let (job, name) = MachineName::read(runner, &application.name)?;
-                let maker = match self.maker_of(account, &application).transpose()? {
+                let origin = match self.origin_of(account, &application).transpose()? {
                     Err(error) => return Some(Err(error)),
-                    Ok(maker) => maker,
+                    Ok(origin) => origin,
                 };
                 let mut machine = Machine::new(name, tenant.map(str::to_owned));
                 machine.resource =
@@ -167,7 +159,8 @@ impl CleverDocker {
                 Some(Ok(Found {
                     machine,
                     job,
-                    is_ours: maker == Maker::ThisInstallation,
+                    is_ours: origin.maker == Maker::ThisInstallation,
+                    job_token: origin.job_token,
                 }))
             });
             machines.collect()
@@ -209,7 +202,7 @@ impl CleverDocker {
 
     /// What the credential is with which a machine is spoken of.
     fn auth_kind(&self, machine: &Machine) -> AuthKind {
-        let account = self.tenants.account(machine.tenant.as_deref());
+        let account = self.tenants.last_account(machine.tenant.as_deref());
         account.map_or(AuthKind::Token, |account| kind_of(&account.credential))
     }
 
@@ -327,21 +320,28 @@ impl Executor for CleverDocker {
             return Ok(None);
         };
         let tenant = machine.tenant.as_deref();
-        let lost = self.tenants.with_account(tenant, |account| {
+        let lost = self.tenants.with_last_account(tenant, |account| {
             let owner = self.owner_of(&application, account);
             self.loss_of(&machine.name, &owner, &application.id)
         });
         lost.map_err(|error| format!("{}: {error}", self.settings.api_url))
     }
 
+    fn is_paid_by_groups(&self) -> bool {
+        self.tenants.are_many()
+    }
+
     fn machines(&self, runner: &RunnerName, tenants: &BTreeSet<String>) -> Inventory {
         let mut inventory = Inventory::default();
+        self.tenants.keep_only(tenants);
         for tenant in self.tenants.known(tenants) {
             match self.machines_of(runner, tenant.as_deref()) {
+                Ok(found) if found.is_empty() => inventory.empty.extend(tenant),
                 Ok(found) => inventory.machines.extend(found),
                 // A group that had an account once, or a user: there is no account to ask with.
                 Err(Trouble::NoAccount(failure)) => {
                     log::info!("not looking for machines: {}", failure.admin);
+                    inventory.empty.extend(tenant);
                 }
                 Err(error) => inventory
                     .not_searched
@@ -364,7 +364,7 @@ impl Executor for CleverDocker {
         let name = &machine.name;
         let deleted = self
             .tenants
-            .with_account(machine.tenant.as_deref(), |account| {
+            .with_last_account(machine.tenant.as_deref(), |account| {
                 if let Some(app) = &known {
                     self.delete(&self.owner_of(app, account), &app.id)?;
                 }

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::to_raw_value;
 
-use crate::clever::{Account, is_plain};
+use crate::clever::{Account, is_application_id};
 use crate::executor::{Machine, Resource};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -80,7 +80,7 @@ impl Remembered {
     pub fn read(resource: &Resource) -> Result<Self, String> {
         let remembered: Option<Self> = serde_json::from_str(resource.raw().get()).ok();
         // What else is there may be a secret: it is not quoted.
-        remembered.filter(|app| is_plain(&app.id)).ok_or_else(|| {
+        remembered.filter(|app| is_application_id(&app.id)).ok_or_else(|| {
             "the state file has something else where an application of Clever Cloud should be; has \
              this runner had another `executor` before? Let that one finish its jobs first"
                 .to_owned()

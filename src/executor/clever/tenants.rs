@@ -1,8 +1,9 @@
 //! Whose machines these are: the organization and token for a job.
 //!
 //! With several tenants both come from the custom attributes of the job's own top-level group,
-//! every time: two tenants never meet. What was learnt is remembered for a short while, and
-//! forgotten at once when Clever Cloud refuses it.
+//! every time: two tenants never meet. For a new machine they must have been learnt a moment ago. For
+//! one that is there the last that was learnt is good enough: whoever can't ask any more for whose
+//! account it is must delete it all the same.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Mutex;
@@ -18,18 +19,25 @@ use crate::executor::Failure;
 use crate::payload::FailureReason;
 use crate::thread::lock;
 
-const REMEMBERED_FOR: Duration = Duration::from_secs(60);
+const TODAYS_FOR: Duration = Duration::from_secs(60);
 
 pub struct Tenants {
     tenancy: Tenancy,
     coordinator: Coordinator,
-    remembered: Mutex<HashMap<String, (Account, Instant)>>,
-    /// The latest credential of every organization, since the start.
-    credentials: Mutex<HashMap<String, Credential>>,
+    learnt: Mutex<Learnt>,
     /// The group that was looked up last: by it can be tried whether groups can be looked up.
     asked: Mutex<Option<String>>,
     /// Something was refused that concerns all jobs.
     refused: AtomicBool,
+}
+
+/// What was learnt since the start, as long as it may be of use.
+#[derive(Default)]
+struct Learnt {
+    /// The latest account of every group, and until when it is today's.
+    accounts: HashMap<String, (Account, Instant)>,
+    /// The latest credential of every organization, and the group that has told it.
+    credentials: HashMap<String, (String, Credential)>,
 }
 
 /// To be looked up where no group is known yet: that there is none of this name is a good answer.
@@ -40,8 +48,7 @@ impl Tenants {
         Self {
             tenancy,
             coordinator,
-            remembered: Mutex::default(),
-            credentials: Mutex::default(),
+            learnt: Mutex::default(),
             asked: Mutex::default(),
             refused: AtomicBool::default(),
         }
@@ -88,14 +95,32 @@ impl Tenants {
         groups.iter().cloned().map(Some).collect()
     }
 
-    /// Does something with the account of `group`, which matters only if there are many. When the
+    /// Does something with today's account of `group`, which matters only if there are many. When the
     /// account's token is refused and another one is found, it is done once more with that.
     pub fn with_account<T>(
         &self,
         group: Option<&str>,
         act: impl Fn(&Account) -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
-        let account = self.account(group)?;
+        self.act_as(group, || self.account(group), act)
+    }
+
+    /// The same for what is there already: see [`Tenants::last_account`].
+    pub fn with_last_account<T>(
+        &self,
+        group: Option<&str>,
+        act: impl Fn(&Account) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        self.act_as(group, || self.last_account(group), act)
+    }
+
+    fn act_as<T>(
+        &self,
+        group: Option<&str>,
+        find: impl Fn() -> Result<Account, Trouble>,
+        act: impl Fn(&Account) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        let account = find()?;
         let error = match act(&account) {
             Err(error) if error.is_refused_credentials() && self.are_many() => error,
             Err(error) if error.is_refused_credentials() => {
@@ -105,13 +130,14 @@ impl Tenants {
             result => return result,
         };
         self.forget(group);
-        let renewed = self.account(group)?;
+        let renewed = find()?;
         if renewed == account {
             return Err(error);
         }
         act(&renewed)
     }
 
+    /// Today's account of a group.
     pub fn account(&self, group: Option<&str>) -> Result<Account, Trouble> {
         if let Tenancy::Single {
             organization,
@@ -127,15 +153,23 @@ impl Tenants {
             let why = "the job does not say which group it belongs to (CI_PROJECT_ROOT_NAMESPACE)";
             Trouble::NoAccount(no_account(why))
         })?;
-        if let Some(account) = self.recall(group) {
+        let todays = lock(&self.learnt).todays(group);
+        if let Some(account) = todays {
             return Ok(account);
         }
         let account = self.look_up(group)?;
-        let mut remembered = lock(&self.remembered);
-        remembered.insert(group.to_owned(), (account.clone(), Instant::now()));
-        let mut credentials = lock(&self.credentials);
-        credentials.insert(account.organization.clone(), account.credential.clone());
+        lock(&self.learnt).learn(group, &account);
         Ok(account)
+    }
+
+    /// Today's account of a group, or else the last one that was learnt.
+    pub fn last_account(&self, group: Option<&str>) -> Result<Account, Trouble> {
+        self.account(group).or_else(|error| {
+            let learnt = lock(&self.learnt);
+            let last = group.and_then(|group| learnt.accounts.get(group));
+            let (account, _) = last.ok_or(error)?;
+            Ok(account.clone())
+        })
     }
 
     /// What to speak with for what `owner` owns, given today's account of the group: the group may
@@ -145,23 +179,32 @@ impl Tenants {
         else {
             return today.clone();
         };
-        let credentials = lock(&self.credentials);
-        let credential = credentials.get(owner).unwrap_or(&today.credential);
+        let learnt = lock(&self.learnt);
+        let known = learnt.credentials.get(owner);
+        let credential = known.map_or(&today.credential, |(_, credential)| credential);
         Account {
             organization: owner.to_owned(),
             credential: credential.clone(),
         }
     }
 
+    /// What was learnt of `group` is not today's any more.
     pub fn forget(&self, group: Option<&str>) {
-        let mut remembered = lock(&self.remembered);
-        remembered.retain(|known, _| Some(known.as_str()) != group);
+        let mut learnt = lock(&self.learnt);
+        if let Some((_, until)) = group.and_then(|group| learnt.accounts.get_mut(group)) {
+            *until = Instant::now();
+        }
     }
 
-    fn recall(&self, group: &str) -> Option<Account> {
-        let mut remembered = lock(&self.remembered);
-        remembered.retain(|_, (_, since)| since.elapsed() < REMEMBERED_FOR);
-        remembered.get(group).map(|(account, _)| account.clone())
+    /// No other groups than these have machines or jobs, but for what was learnt a moment ago.
+    pub fn keep_only(&self, groups: &BTreeSet<String>) {
+        let mut learnt = lock(&self.learnt);
+        let Learnt {
+            accounts,
+            credentials,
+        } = &mut *learnt;
+        accounts.retain(|group, (_, until)| groups.contains(group) || *until > Instant::now());
+        credentials.retain(|_, (group, _)| accounts.contains_key(group));
     }
 
     fn look_up(&self, group: &str) -> Result<Account, Trouble> {
@@ -211,6 +254,21 @@ impl Tenants {
             organization,
             credential: credential(kind, token.clone(), secret, consumer.clone()),
         })
+    }
+}
+
+impl Learnt {
+    fn todays(&self, group: &str) -> Option<Account> {
+        let (account, until) = self.accounts.get(group)?;
+        (*until > Instant::now()).then(|| account.clone())
+    }
+
+    fn learn(&mut self, group: &str, account: &Account) {
+        let until = Instant::now() + TODAYS_FOR;
+        let accounts = &mut self.accounts;
+        accounts.insert(group.to_owned(), (account.clone(), until));
+        let told = (group.to_owned(), account.credential.clone());
+        self.credentials.insert(account.organization.clone(), told);
     }
 }
 

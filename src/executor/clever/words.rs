@@ -108,15 +108,19 @@ pub fn not_pushed(name: &MachineName, error: &PushError) -> Failure {
 }
 
 pub fn not_deleted(api_url: &str, owner: Option<&str>, error: &Trouble) -> String {
-    let hint = if error.is_refused_credentials() {
-        let whose = owner.map_or_else(String::new, |owner| format!(" (it belongs to {owner})"));
-        format!(
-            "{whose}; does the token have the Manager role? A Developer may create but not delete"
-        )
-    } else {
-        String::new()
-    };
-    format!("{api_url}: {error}{hint}")
+    let whose = owner.map_or_else(String::new, |owner| format!(" (it belongs to {owner})"));
+    match error {
+        Trouble::Final(failure) | Trouble::NoAccount(failure) => format!(
+            "{}{whose}; no credential for it was learnt since the start: until one is, only you can \
+             delete it",
+            failure.admin
+        ),
+        error if error.is_refused_credentials() => format!(
+            "{api_url}: {error}{whose}; does the token have the Manager role? A Developer may \
+             create but not delete"
+        ),
+        error => format!("{api_url}: {error}"),
+    }
 }
 
 /// The job asks for a flavor that is none.

@@ -144,8 +144,9 @@ impl GitRemote {
 /// Application and service: `/app_….git/info/refs`, `/app_….git/git-receive-pack`.
 fn split(path: &str) -> Option<(&str, &str)> {
     let (id, service) = path.strip_prefix('/')?.split_once(".git/")?;
-    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-    (id.starts_with("app_") && id.bytes().all(is_plain)).then_some((id, service))
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"_-.:~".contains(&b);
+    let is_id = id.starts_with("app") && !id.contains("..") && id.bytes().all(is_plain);
+    is_id.then_some((id, service))
 }
 
 fn begins_push(service: &str, request: &Request) -> bool {

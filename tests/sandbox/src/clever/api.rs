@@ -11,7 +11,7 @@ use super::render::message;
 use super::settings::Role;
 use super::world::World;
 use super::{applications, deployments, ends, logs, person, products};
-use crate::http::{Passage, Request, Response, Service};
+use crate::http::{Passage, Request, Response, Service, decode};
 use crate::ids::uuid;
 use crate::journal::Source;
 use crate::stop::Stop;
@@ -25,7 +25,9 @@ pub(super) struct Api {
 
 impl Service for Api {
     fn handle(&self, request: &Request) -> Response {
-        let path: Vec<&str> = request.path.trim_matches('/').split('/').collect();
+        let path = request.path.trim_matches('/').split('/').map(decode);
+        let path: Vec<_> = path.collect();
+        let path: Vec<_> = path.iter().map(String::as_str).collect();
         self.check_form(request);
         let response = match path.as_slice() {
             ["v2", "organisations", organization, rest @ ..] => {

@@ -67,6 +67,8 @@ pub struct CleverSettings {
     pub flavors: Vec<Value>,
     /// The version of the machine type `Docker`.
     pub instance_version: String,
+    /// How the ids of applications begin.
+    pub application_prefix: &'static str,
     /// Whether the git remote speaks https, with a certificate of [`Clever::authority`](super::Clever::authority),
     /// as the real one does.
     pub git_over_https: bool,
@@ -82,6 +84,7 @@ impl CleverSettings {
             latencies: Latencies::default(),
             flavors: usual_flavors(),
             instance_version: "20250211".to_owned(),
+            application_prefix: "app_",
             git_over_https: false,
             work_dir: None,
         }

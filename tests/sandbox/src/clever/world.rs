@@ -25,6 +25,7 @@ use crate::times::now_ms;
 pub(crate) struct World {
     pub journal: Journal,
     pub latencies: Latencies,
+    application_prefix: &'static str,
     /// Of everything that is not a machine: errands, and requests that take their time.
     pub stop: Stop,
     pub folder: PathBuf,
@@ -76,6 +77,7 @@ impl World {
         Ok(Self {
             journal: settings.journal,
             latencies: settings.latencies,
+            application_prefix: settings.application_prefix,
             stop: owner.stop(),
             folder,
             git_url: OnceLock::new(),
@@ -185,7 +187,7 @@ impl World {
         asked: Instant,
     ) -> Result<String, Stopped> {
         self.stop.wait(self.latencies.create)?;
-        let id = format!("app_{}", uuid());
+        let id = format!("{}{}", self.application_prefix, uuid());
         let name = spec.name.clone();
         let doubled = {
             let mut state = self.state();
