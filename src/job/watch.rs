@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::{Receiver, never};
+
 use super::Job;
 use super::context::JobContext;
 use super::hearing::SETTLES_WITHIN;
@@ -56,8 +58,9 @@ impl<'a> WhileWanted<'a> {
     }
 }
 
-impl Patience for WhileWanted<'_> {
-    fn wait(&self, duration: Duration) -> Result<(), Halt> {
+impl WhileWanted<'_> {
+    /// As [`Patience::wait`], but something that arrives at `wake` ends the wait, too.
+    pub(super) fn wait_or(&self, wake: &Receiver<()>, duration: Duration) -> Result<(), Halt> {
         let until = Instant::now() + duration;
         loop {
             if self.asked.get().elapsed() >= WANTED_EVERY {
@@ -70,11 +73,17 @@ impl Patience for WhileWanted<'_> {
             }
             let rest = until.saturating_duration_since(Instant::now());
             let due = WANTED_EVERY.saturating_sub(self.asked.get().elapsed());
-            self.context.stop.wait(rest.min(due))?;
-            if rest <= due {
+            let is_woken = self.context.stop.wait_or(wake, rest.min(due))?.is_some();
+            if is_woken || rest <= due {
                 return Ok(());
             }
         }
+    }
+}
+
+impl Patience for WhileWanted<'_> {
+    fn wait(&self, duration: Duration) -> Result<(), Halt> {
+        self.wait_or(&never(), duration)
     }
 
     fn stop(&self) -> &Stop {
