@@ -7,6 +7,7 @@ mod admission;
 pub mod context;
 pub mod hearing;
 pub mod life;
+mod look_pace;
 mod machine_watch;
 mod summary;
 mod watch;

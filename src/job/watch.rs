@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, never};
 use super::Job;
 use super::context::JobContext;
 use super::hearing::SETTLES_WITHIN;
+use super::look_pace::LookPace;
 use super::machine_watch::MachineWatch;
 use crate::backoff::Backoff;
 use crate::coordinator::{Ask, Heard, LogProbe, Standing};
@@ -160,6 +161,7 @@ pub(super) fn await_end(job: &Job, context: &JobContext<'_>) -> Result<Infallibl
         Duration::from_secs(15),
     );
     let mut machine = MachineWatch::new(&job.machine, context);
+    let mut pace = LookPace::new(job, interval);
     loop {
         check_age(job)?;
         let heard = context.coordinator.standing(&job.credentials, Ask::Look);
@@ -167,7 +169,8 @@ pub(super) fn await_end(job: &Job, context: &JobContext<'_>) -> Result<Infallibl
             Standing::Active | Standing::Canceling => {
                 trouble.succeeded();
                 machine.check()?;
-                interval
+                pace.wait(context)?;
+                continue;
             }
             Standing::Over(why) => return Err(Halt::Over(why)),
             Standing::RefusedTwice(_) => SETTLES_WITHIN,

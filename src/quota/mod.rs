@@ -178,14 +178,6 @@ impl Quota {
         self.change(|books| std::mem::replace(&mut books.is_open, open) != open)
     }
 
-    /// Whether a job or a runner waits for what others use.
-    #[must_use]
-    pub fn is_contended(&self) -> bool {
-        let books = lock(&self.books);
-        let mut runners = books.runners.values();
-        books.held().next().is_some() || runners.any(|runner| runner.waits)
-    }
-
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let books = lock(&self.books);
@@ -392,6 +384,16 @@ impl Reservation {
             Stage::Queued => Admission::Queued,
             Stage::Launching | Stage::Running => Admission::Admitted,
         }
+    }
+
+    /// While a job or a runner waits for what others use: how many jobs are here, of which any
+    /// could make room.
+    #[must_use]
+    pub fn awaited_among(&self) -> Option<usize> {
+        let books = lock(&self.quota.books);
+        let mut runners = books.runners.values();
+        let is_awaited = books.held().next().is_some() || runners.any(|runner| runner.waits);
+        is_awaited.then(|| books.usage(|entry| !entry.is_asking()).jobs)
     }
 
     /// Something arrives here when that may have changed.

@@ -138,13 +138,14 @@ fn what_is_only_asked_for_keeps_nobody_from_anything_but_a_place() {
     let (idle, busy) = (quota.share(WHOLE), quota.share(WHOLE));
     let asking = ask(&idle).ok().unwrap();
     assert!(idle.leaves_room_for_others());
-    let _all = granted(&busy, 10);
+    let all = granted(&busy, 10);
+    assert_eq!(all.awaited_among(), None);
     assert_eq!(ask(&busy).err(), Some(Full::Weight));
-    assert!(quota.is_contended());
+    assert_eq!(all.awaited_among(), Some(1));
     drop(asking);
     assert_eq!(busy.room().try_recv(), Ok(()));
     busy.waits_no_more();
-    assert!(!quota.is_contended());
+    assert_eq!(all.awaited_among(), None);
     let _places = [(); 2].map(|()| busy.take_over(Weight::ZERO, None));
     assert_eq!(ask(&idle).err(), Some(Full::Jobs));
 }
@@ -208,7 +209,7 @@ fn a_runner_that_goes_leaves_its_jobs_which_still_weigh() {
     let job = granted(&goes, 10);
     assert_eq!(ask(&goes).err(), Some(Full::Weight));
     drop(goes);
-    assert!(!quota.is_contended());
+    assert_eq!(job.awaited_among(), None);
     assert_eq!(ask(&stays).err(), Some(Full::Weight), "the job is here");
     drop(job);
     assert!(ask(&stays).is_ok());
