@@ -36,6 +36,9 @@ fn a_held_job_survives_kill_9_and_runs_when_there_is_room() {
     assert!(scene.machine(held).is_none(), "it has no room");
     assert_eq!(scene.coordinator.job(waits).status, JobStatus::Pending);
     scene.let_end();
+    service.await_log("there is room for its machine");
+    service.kill();
+    let _service = scene.start();
     for job in [runs, held, waits] {
         assert_eq!(scene.await_end(job).status, JobStatus::Success);
     }
@@ -148,7 +151,7 @@ fn a_jobs_tags_choose_its_machine_unless_it_names_one() {
     for (job, _) in jobs {
         assert_eq!(scene.await_end(job).status, JobStatus::Success);
     }
-    scene.await_no_machines();
+    scene.await_nothing_tracked("after the end");
     let (_, log) = service.stop();
     for (job, flavor) in jobs {
         let finished = format!(", {flavor}, ");
