@@ -40,10 +40,7 @@ pub fn ask(config: Config) -> Vec<Section> {
     };
     let system_id = state.system_id.as_deref();
     let installation = Installation::of(&config.state_file, system_id, Scratch::none(), http);
-    let no_jobs = Quota::new(Limits {
-        jobs: 0,
-        launching: 0,
-    });
+    let no_jobs = Quota::new(Limits::NO_JOBS);
     let allowed = config.quota.allowed_fraction_per_runner;
     let runners = runner::all(config.runners, &no_jobs, allowed, &installation);
     let mut sections: Vec<_> = runners
@@ -68,7 +65,11 @@ pub fn ask(config: Config) -> Vec<Section> {
             Ok(weight) => {
                 no_jobs.set_limit(weight * config.quota.reference_jobs_count);
                 facts.push(Fact::good(QUOTA, quota_in_words(&config.quota, &no_jobs)));
-                facts.extend(runners.iter().filter_map(|runner| room(runner)));
+                facts.extend(
+                    runners
+                        .iter()
+                        .filter_map(|runner| room(runner, config.holds_jobs)),
+                );
             }
             Err(NoWeight::NotOffered(offered)) => {
                 let flavor = &config.quota.reference_flavor;
@@ -91,16 +92,26 @@ fn quota_in_words(settings: &QuotaSettings, quota: &Quota) -> String {
     format!("{limit}, the weight of {jobs} machines of flavor {flavor}")
 }
 
-/// A runner whose part of the quota is too small for the heaviest job is never asked for.
-fn room(runner: &Runner) -> Option<Fact> {
-    let heaviest = runner.executor.heaviest().ok()?;
-    let most = runner.share.most();
+/// Whether a runner's part of the quota is too small for what it offers: for any job, or for some.
+fn room(runner: &Runner, holds: bool) -> Option<Fact> {
+    let weights = runner.executor.weights().ok()?;
+    let (lightest, heaviest) = weights.into_inner();
+    let (name, most) = (&runner.name, runner.share.most());
+    let remedy = "raise `reference_jobs_count`, or set `cc_max_flavor`";
+    if lightest > most || (heaviest > most && !holds) {
+        let least = if holds { lightest } else { heaviest };
+        let text = format!(
+            "runner {name} will never get a job: it needs room for one that weighs {least}, and all \
+             that it may use is {most}"
+        );
+        return Some(Fact::bad(QUOTA, text, remedy));
+    }
     (heaviest > most).then(|| {
         let text = format!(
-            "runner {} will never get a job: one may weigh {heaviest}, and all that it may use is {most}",
-            runner.name
+            "runner {name} will refuse the heaviest jobs that it offers machines for: they weigh \
+             {heaviest}, and all that it may use is {most}"
         );
-        Fact::bad(QUOTA, text, "raise `reference_jobs_count`, or set `cc_max_flavor`")
+        Fact::new(QUOTA, Verdict::Doubtful, text).remedy(remedy)
     })
 }
 

@@ -1,5 +1,6 @@
 //! The `cc_*` keys of a runner: where and how its machines are made at Clever Cloud.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub struct CleverSettings {
     pub default_flavor: String,
     /// The biggest flavor that a job may ask for; none: whatever is on offer.
     pub max_flavor: Option<String>,
+    /// What a job with such a tag gets that names none.
+    pub flavor_by_tag: BTreeMap<String, String>,
     /// How long a new application's git repository may take, and how often it is asked for.
     pub repository_timeout: Duration,
     pub repository_step: Duration,
@@ -90,6 +93,11 @@ impl CleverSettings {
             zone: section.text(&keys::CC_ZONE),
             default_flavor: section.text(&keys::CC_DEFAULT_FLAVOR),
             max_flavor: section.written_text(&keys::CC_MAX_FLAVOR),
+            flavor_by_tag: section
+                .table(&keys::CC_FLAVOR_BY_TAG)
+                .texts()
+                .into_iter()
+                .collect(),
             repository_timeout: section.patience(&keys::CC_DEPLOYMENT_REPO_TIMEOUT),
             repository_step: section.pause(&keys::CC_DEPLOYMENT_REPO_WAIT_STEP),
             flavor_prefix: section
@@ -168,7 +176,9 @@ fn check_flavors(section: &Section<'_>, settings: &CleverSettings) {
         (&keys::CC_DEFAULT_FLAVOR, Some(default)),
         (&keys::CC_MAX_FLAVOR, max),
     ];
-    for (key, flavor) in written {
+    let by_tag = settings.flavor_by_tag.values();
+    let by_tag = by_tag.map(|flavor| (&keys::CC_FLAVOR_BY_TAG, Some(flavor)));
+    for (key, flavor) in written.into_iter().chain(by_tag) {
         if let Some(flavor) = flavor.filter(|flavor| rank(flavor).is_none()) {
             let name = key.name();
             let usual = values::USUAL_FLAVORS.join(", ");

@@ -243,10 +243,14 @@ keys! {
     JOB_PROGRESS_POLL_INTERVAL: Service Seconds Value("8") ["job_progress_poll_interval", "job_progress_interval"]
         "the pause between two looks whether a running job has ended";
     PAAS_MAX_CONCURRENT_PROVISIONING: Service Count Value("10") ["paas_max_concurrent_provisioning"]
-        "jobs that were taken and have not been seen running yet";
+        "launches under way at once: jobs that have room, and have not been seen running yet";
     PAAS_MIN_SECONDS_BETWEEN_LAUNCHES: Service Seconds Value("0") ["paas_min_seconds_between_launches"]
         "the least time between the starts of two launches";
-    PAAS_REPOLL_SAME_RUNNER_IMMEDIATELY: Service Flag Value("false") ["paas_repoll_same_runner_immediately"]
+    PAAS_HOLD_JOBS: Service Flag Value("true") ["paas_hold_jobs"]
+        "whether a job may be taken that has to wait for room, one for each runner; else a runner asks only while the heaviest job would find room";
+    PAAS_HOLD_AT_MOST: Service Share Value("0.5") ["paas_hold_at_most"]
+        "how much of its timeout a job may wait so, until it is given back as failed, by which another runner may get it";
+    PAAS_REPOLL_SAME_RUNNER_IMMEDIATELY: Service Flag Value("true") ["paas_repoll_same_runner_immediately"]
         "whether a runner that was granted a job asks for another one without a pause";
     PAAS_FINISHED_JOBS_KEEP_RESOURCES: Service Flag Value("false") ["paas_finished_jobs_keep_resources"]
         "whether the machines of jobs that are over are left alone, for somebody who wants to look at them";
@@ -340,6 +344,10 @@ keys! {
         "the flavor of jobs that name none";
     CC_MAX_FLAVOR: CleverDocker Text Words("none") ["cc_max_flavor"]
         "the biggest flavor that a job may ask for";
+    CC_FLAVOR_BY_TAG: CleverDocker Table Words("empty") ["cc_flavor_by_tag"]
+        "a table of tags and the flavors that jobs with such a tag get, unless they name one; of several the heaviest";
+    CC_MAX_FRACTION_PER_GROUP: CleverDocker Share Value("1") ["cc_max_fraction_per_group"]
+        "the share of the quota that the jobs of one top-level group may use at once";
     CC_ZONE: CleverDocker Text Value("par") ["cc_zone"]
         "where the machines are";
     CC_EXTRA_ENV: CleverDocker Table Words("empty") ["cc_extra_env"]

@@ -58,6 +58,9 @@ pub struct Config {
     pub max_launching: usize,
     /// The least time between two launches.
     pub launch_spacing: Duration,
+    /// Whether jobs may be taken before there is room for them, and for how much of their timeouts.
+    pub holds_jobs: bool,
+    pub hold_at_most: f64,
     /// Ask the same runner again at once after it granted a job.
     pub repoll_immediately: bool,
     /// Leave the machines of finished jobs alone: somebody wants to look at them.
@@ -231,6 +234,8 @@ impl Config {
             state_file: global.text(&keys::STATE_FILE).into(),
             max_launching: limit(global, &keys::PAAS_MAX_CONCURRENT_PROVISIONING),
             launch_spacing: global.seconds(&keys::PAAS_MIN_SECONDS_BETWEEN_LAUNCHES),
+            holds_jobs: global.flag(&keys::PAAS_HOLD_JOBS),
+            hold_at_most: global.share(&keys::PAAS_HOLD_AT_MOST),
             repoll_immediately: global.flag(&keys::PAAS_REPOLL_SAME_RUNNER_IMMEDIATELY),
             keep_finished: global.flag(&keys::PAAS_FINISHED_JOBS_KEEP_RESOURCES),
             decommission_launch_failures: global.flag(&keys::PAAS_DECOMMISSION_LAUNCH_FAILURES),

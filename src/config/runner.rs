@@ -25,6 +25,8 @@ pub struct RunnerSettings {
     pub token: Secret,
     /// This runner's part of the quota, at most.
     pub quota_max_fraction: f64,
+    /// What one group's jobs may use of the quota, at most.
+    pub max_fraction_per_group: f64,
     pub trace_watch: TraceWatch,
     /// What the inner runner can do, or can't, beside the usual.
     pub features: Vec<(String, bool)>,
@@ -172,6 +174,7 @@ fn read(
     };
     let forwards_token = section.flag(&keys::PAAS_FORWARD_RUNNER_TOKEN);
     let quota_max_fraction = section.share(&keys::QUOTA_MAX_FRACTION);
+    let max_fraction_per_group = section.share(&keys::CC_MAX_FRACTION_PER_GROUP);
     let trace_watch = TraceWatch::read(section, &secrets);
     let main_image = section.text(&keys::HEPTAPOD_RUNNER_MAIN_IMAGE);
     cache::check(section);
@@ -188,6 +191,7 @@ fn read(
     Some(RunnerSettings {
         unique_name: RunnerName::of(&token, &url, taken),
         quota_max_fraction,
+        max_fraction_per_group,
         trace_watch,
         features: section.table(&keys::CC_RUNNER_FEATURES).flags(),
         main_image,

@@ -21,6 +21,9 @@ use crate::secret::Secret;
 /// nobody left who would answer. A longer patience finds no answer either, and leaves the jobs in
 /// the queue meanwhile. While Workhorse holds the request nothing is assigned (section 1.6).
 const SILENCE: Duration = Duration::from_secs(120);
+/// A request that is answered sooner was hardly held; asking again at once could be a flood.
+const HELD: Duration = Duration::from_secs(1);
+const LAST_UPDATE: &str = "X-GitLab-Last-Update";
 /// What GitLab's documentation asks administrators to set.
 const USUAL_HOLD: Duration = Duration::from_secs(50);
 /// An answer that keeps coming is read for as long as the coordinator itself waits for news of the
@@ -70,8 +73,11 @@ pub enum Grant {
         job: JobCredentials,
         why: String,
     },
-    /// Nothing to do.
-    Nothing,
+    /// Nothing to do. A request that was held for a while may have been answered because there is
+    /// something now, which only the next one is told (section 1.6).
+    Nothing {
+        was_held: bool,
+    },
     /// The coordinator has trouble, or trouble with us; it may have said when to come back.
     Trouble {
         why: String,
@@ -98,7 +104,7 @@ impl Queue {
     }
 
     fn learn(&mut self, answer: &Answer, may_be_held: bool, took: Duration) {
-        let last_update = answer.header("X-GitLab-Last-Update");
+        let last_update = answer.header(LAST_UPDATE);
         if let Some(value) = last_update.filter(|value| !value.is_empty()) {
             self.last_update = Some(value.to_owned());
         }
@@ -140,7 +146,8 @@ impl Coordinator {
                 return trouble(advised(&error.to_string(), hint));
             }
         };
-        queue.learn(&answer, may_be_held, began.elapsed());
+        let took = began.elapsed();
+        queue.learn(&answer, may_be_held, took);
         if let Some(why) = answer.cut.as_ref().filter(|_| answer.status != 201) {
             return trouble(why.clone());
         }
@@ -156,7 +163,12 @@ impl Coordinator {
         match answer.status {
             201 => granted(&answer),
             // A bare 204 is also what a long poll says, so something in between can't be told apart.
-            204 | 409 => Grant::Nothing,
+            204 | 409 => Grant::Nothing {
+                was_held: answer.status == 204
+                    && may_be_held
+                    && answer.header(LAST_UPDATE).is_none()
+                    && took >= HELD,
+            },
             403 => trouble(advised(
                 &format!("it does not know this runner ({})", answer.describe(&call)),
                 Some(hints::UNKNOWN_TOKEN),
@@ -270,7 +282,8 @@ mod tests {
             let mut queue = Queue::default();
             for _ in 0..2 {
                 let grant = coordinator.request_job(&runner, &mut queue, true);
-                assert!(matches!(grant, Grant::Nothing), "{grant:?}");
+                let nothing = matches!(grant, Grant::Nothing { was_held: false });
+                assert!(nothing, "{grant:?}");
                 assert_eq!(queue.hold, hold);
                 assert!(queue.last_update.is_some());
             }

@@ -98,12 +98,33 @@ impl Coordinator {
 
     /// Whether the job still runs. A finished job and an unknown token look the same here. Section 5.
     fn look(&self, job: &JobCredentials) -> Standing {
-        let url = format!("{}/job", self.api);
-        let call = Call::get(&url)
-            .secret_header("JOB-TOKEN", "", &job.token)
-            .within(LOOK_TIMEOUT);
+        let url = self.own_job_url();
+        let call = look(&url, job);
         seen(&call, &self.ask(&call, Yes::Job(job.id)))
     }
+
+    /// The job's tags. Section 5.
+    ///
+    /// # Errors
+    /// A text for the operator, when nobody said them.
+    pub fn tags(&self, job: &JobCredentials) -> Result<Vec<String>, String> {
+        let url = self.own_job_url();
+        let call = look(&url, job);
+        let answer = self.ask(&call, Yes::Job(job.id));
+        let answer = answer.map_err(|why| why.to_string())?;
+        let body = Fields::read(&answer.body).unwrap_or_default();
+        body.get("tag_list").ok_or_else(|| answer.describe(&call))
+    }
+
+    fn own_job_url(&self) -> String {
+        format!("{}/job", self.api)
+    }
+}
+
+fn look<'a>(url: &'a str, job: &'a JobCredentials) -> Call<'a> {
+    Call::get(url)
+        .secret_header("JOB-TOKEN", "", &job.token)
+        .within(LOOK_TIMEOUT)
 }
 
 /// The first answer that says something. See above.

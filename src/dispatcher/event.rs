@@ -27,6 +27,7 @@ pub enum Event {
     Job {
         key: JobKey,
         job: Box<Job>,
+        weight: Weight,
         saved: Option<Sender<Infallible>>,
     },
     /// A job's thread has ended: nothing of the job is left, or the service stops, or it panicked.
@@ -104,6 +105,7 @@ mod tests {
         let event = Event::Job {
             key,
             job: Box::new(job.clone()),
+            weight: Weight::ONE,
             saved: Some(saved),
         };
         let tracked = Tracked {

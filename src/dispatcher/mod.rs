@@ -236,7 +236,12 @@ impl Dispatcher {
                 job,
                 reservation,
             } => self.granted(&runner, *job, reservation),
-            Event::Job { key, job, saved } => self.job(&key, *job, saved),
+            Event::Job {
+                key,
+                job,
+                weight,
+                saved,
+            } => self.job(&key, *job, weight, saved),
             Event::WorkerDone { key, is_finished } => self.worker_done(&key, is_finished),
             Event::Found {
                 runner,

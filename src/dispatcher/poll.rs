@@ -9,6 +9,7 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::mem;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ use crate::backoff::Backoff;
 use crate::coordinator::{Grant, Queue};
 use crate::job::Job;
 use crate::payload::JobCredentials;
-use crate::quota::{Claim, Full, Reservation};
+use crate::quota::{Admission, Full, Reservation};
 use crate::runner::Runner;
 use crate::shutdown::{Stop, Stopped};
 use crate::thread::lock;
@@ -35,8 +36,6 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 const REQUEST_AT_STOP: Duration = Duration::from_secs(60);
 
 const REMEMBERED_GRANTS: usize = 32;
-/// How long a runner that had no job waits behind those that have some.
-const IDLE_FOR: Duration = Duration::from_secs(120);
 
 pub struct Poller {
     pub runner: Arc<Runner>,
@@ -126,8 +125,6 @@ struct Memory {
     granted: VecDeque<JobCredentials>,
     backoff: Backoff,
     full: Option<Full>,
-    /// When there was no job the last time, if there was none.
-    nothing: Option<Instant>,
     /// The trouble that was told last, as long as it lasts.
     told: Option<String>,
     /// Whether it was said what this runner does.
@@ -135,14 +132,6 @@ struct Memory {
 }
 
 impl Memory {
-    /// Where there was nothing a moment ago, there is likely nothing now.
-    fn claim(&self) -> Claim {
-        match self.nothing {
-            Some(at) if at.elapsed() < IDLE_FOR => Claim::Loose,
-            _ => Claim::Firm,
-        }
-    }
-
     fn remember(&mut self, job: JobCredentials) {
         self.granted.truncate(REMEMBERED_GRANTS - 1);
         self.granted.push_front(job);
@@ -166,7 +155,6 @@ impl Poller {
             granted: VecDeque::with_capacity(REMEMBERED_GRANTS),
             backoff: Backoff::new(self.pace.interval.min(LONGEST_BACKOFF), LONGEST_BACKOFF),
             full: None,
-            nothing: None,
             told: None,
             has_begun: false,
         };
@@ -177,29 +165,28 @@ impl Poller {
                 break;
             }
         }
-        self.runner.share.leave_queue();
+        self.runner.share.waits_no_more();
     }
 
     /// Asks for one job if there is room for it, and waits until it is time to ask again.
     fn poll(&self, memory: &mut Memory) -> Result<(), Stopped> {
         let share = &self.runner.share;
         if let Err(pause) = self.runner.check_health() {
-            share.leave_queue();
+            share.waits_no_more();
             return self.stop.wait(pause);
         }
-        let heaviest = match self.runner.executor.heaviest() {
-            Ok(heaviest) => heaviest,
+        let weights = match self.runner.executor.weights() {
+            Ok(weights) => weights,
             Err(why) => return self.trouble(memory, &why, None),
         };
-        let reservation = match share.reserve(heaviest, memory.claim()) {
+        let reservation = match share.ask(&weights) {
             Ok(reservation) => reservation,
-            Err(full) => return self.await_room(memory, full, heaviest),
+            Err(full) => return self.await_room(memory, full, &weights),
         };
-        if memory.full.take().is_some() {
+        if memory.full.take().is_some_and(|full| full != Full::Held) {
             log::info!("there is room again: polling");
         }
-        // A held request holds its reservation, too: only where no other runner waits for room.
-        let may_be_held = !share.is_contended();
+        let may_be_held = share.leaves_room_for_others();
         if !std::mem::replace(&mut memory.has_begun, true) {
             self.tell_begin();
         }
@@ -210,20 +197,23 @@ impl Poller {
             .ask(|| coordinator.request_job(&runner.identity, queue, may_be_held));
         match grant {
             Grant::Job(payload) => {
-                let weight = runner.executor.weigh(&payload).unwrap_or(heaviest);
                 let job = Job::granted(&runner.unique_name, *payload, self.max_age);
-                self.take(memory, job, weight, reservation)
+                self.take(memory, job, *weights.end(), reservation)
             }
             Grant::Unusable { job, why } => {
                 log::error!("job {} was granted, but {why}; it will be failed", job.id);
                 let job = Job::unusable(&runner.unique_name, job, &why);
                 self.take(memory, job, Weight::ZERO, reservation)
             }
-            Grant::Nothing => {
+            Grant::Nothing { was_held } => {
                 drop(reservation);
                 self.answered(memory);
-                memory.nothing = Some(Instant::now());
-                self.stop.wait(self.pace.interval)
+                let pause = if was_held {
+                    Duration::ZERO
+                } else {
+                    self.pace.interval
+                };
+                self.stop.wait(pause)
             }
             Grant::Trouble { why, retry_after } => {
                 drop(reservation);
@@ -252,13 +242,14 @@ impl Poller {
         }
     }
 
-    /// Hands a granted job to the main thread.
+    /// Hands a granted job to the main thread. As long as it is not known what the job weighs it is
+    /// the `heaviest`.
     fn take(
         &self,
         memory: &mut Memory,
-        job: Job,
-        weight: Weight,
-        reservation: Reservation,
+        mut job: Job,
+        heaviest: Weight,
+        mut reservation: Reservation,
     ) -> Result<(), Stopped> {
         if memory.granted.contains(&job.credentials) {
             drop(reservation);
@@ -267,8 +258,16 @@ impl Poller {
         }
         self.answered(memory);
         memory.remember(job.credentials.clone());
-        memory.nothing = None;
-        reservation.weighed(weight);
+        let weight = job.payload().map_or(Some(Weight::ZERO), |payload| {
+            self.runner.executor.weigh(payload, &job.machine)
+        });
+        reservation.granted(weight.unwrap_or(heaviest), job.machine.tenant.as_deref());
+        if matches!(
+            reservation.admission(),
+            Admission::Held | Admission::TooHeavy { .. }
+        ) {
+            job = job.held();
+        }
         // The dispatcher outlives us.
         let _ = self.events.send(Event::Granted {
             runner: self.runner.clone(),
@@ -289,7 +288,7 @@ impl Poller {
         why: &str,
         retry_after: Option<Duration>,
     ) -> Result<(), Stopped> {
-        self.runner.share.leave_queue();
+        self.runner.share.waits_no_more();
         let pause = memory.backoff.pause();
         let pause = retry_after.map_or(pause, |asked| asked.max(pause));
         // A night of it is one line.
@@ -307,43 +306,52 @@ impl Poller {
         self.stop.wait(pause)
     }
 
-    fn await_room(&self, memory: &mut Memory, full: Full, heaviest: Weight) -> Result<(), Stopped> {
-        if memory.full.replace(full) != Some(full) {
-            log::info!("not polling: {}", self.explain(full, heaviest));
-            self.warn_if_hopeless(heaviest);
+    fn await_room(
+        &self,
+        memory: &mut Memory,
+        full: Full,
+        weights: &RangeInclusive<Weight>,
+    ) -> Result<(), Stopped> {
+        // That a job waits is told by the job.
+        if memory.full.replace(full) != Some(full) && full != Full::Held {
+            let needed = self.runner.share.snapshot().limits.needed(weights);
+            log::info!("not polling: {}", self.explain(full, needed));
+            self.warn_if_hopeless(needed);
         }
         let room = self.runner.share.room();
         self.stop.wait_or(room, self.pace.at_limit).map(drop)
     }
 
-    /// A runner that may take heavier jobs than the whole of its quota never gets any.
-    fn warn_if_hopeless(&self, heaviest: Weight) {
+    /// A runner that needs more room to ask than the whole of its quota never asks.
+    fn warn_if_hopeless(&self, needed: Weight) {
         let most = self.runner.share.most();
-        if heaviest > most {
+        if needed > most {
             log::warn!(
-                "this runner will never get a job: one may weigh {heaviest}, and all that the \
-                 runner may use is {most}; raise `reference_jobs_count`, or set `cc_max_flavor`"
+                "this runner will never get a job: it needs room for one that weighs {needed}, and \
+                 all that it may use is {most}; raise `reference_jobs_count`, or set `cc_max_flavor`"
             );
         }
     }
 
-    fn explain(&self, full: Full, heaviest: Weight) -> String {
+    fn explain(&self, full: Full, needed: Weight) -> String {
         let quota = self.runner.share.snapshot();
         let (limits, limit, in_use) = (quota.limits, quota.limit, quota.reserved.weight);
         match full {
+            Full::Held => "one of its jobs waits for room".to_owned(),
             Full::Launching => format!(
                 "{} jobs are being launched, which is all that paas_max_concurrent_provisioning \
                  allows",
                 limits.launching
             ),
             Full::Jobs => format!("{} jobs are all that `concurrent` allows", limits.jobs),
+            Full::Limit => "it has all the jobs that its `limit` allows".to_owned(),
             Full::Weight => format!(
-                "a job may weigh {heaviest}, and {in_use} of the quota of {limit} are in use or \
-                 promised to runners that wait longer"
+                "a job needs room for a weight of {needed}, and {in_use} of the quota of {limit} \
+                 are in use or kept for jobs that wait"
             ),
             Full::Share => format!(
-                "a job may weigh {heaviest}, which is more than what is left of this runner's part \
-                 of the quota of {limit}"
+                "a job needs room for a weight of {needed}, which is more than what is left of this \
+                 runner's part of the quota of {limit}"
             ),
             Full::Closed => "the state file can't be written".to_owned(),
         }

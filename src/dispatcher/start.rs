@@ -56,6 +56,7 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
     let quota = Quota::new(Limits {
         jobs: config.concurrent,
         launching: config.max_launching,
+        holds: config.holds_jobs,
     });
     let allowed = config.quota.allowed_fraction_per_runner;
     let (events, incoming) = unbounded();
@@ -78,6 +79,7 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
             spacing: Arc::new(LaunchSpacing::new(config.launch_spacing)),
             policy: Policy {
                 progress_interval: config.progress_interval,
+                hold_at_most: config.hold_at_most,
                 keep_finished: config.keep_finished,
                 decommission_launch_failures: config.decommission_launch_failures,
             },
@@ -172,11 +174,16 @@ fn watch_for_expiries(watch: Watch) -> Result<(), ServiceError> {
 impl Dispatcher {
     /// Goes on with the jobs of the last process.
     fn restore(&mut self, mut jobs: Vec<Tracked>) {
-        // Of two with one number the later one waits: it must not find the other one's machine.
-        jobs.sort_by_key(|known| match known.job.phase {
-            Phase::Ended { .. } => 0,
-            Phase::Launched => 1,
-            Phase::Pending(_) => 2,
+        // Of two with one number the later one waits: it must not find the other one's machine. And
+        // those that wait for room keep their order.
+        jobs.sort_by_key(|known| {
+            let phase = match known.job.phase {
+                Phase::Ended { .. } => 0,
+                Phase::Launched => 1,
+                Phase::Pending(_) => 2,
+                Phase::Held(_) => 3,
+            };
+            (phase, known.job.summary.granted)
         });
         let total = jobs.len();
         for mut tracked in jobs {

@@ -80,7 +80,7 @@ impl Dispatcher {
         logger::about_job(found.job.0, &runner.name, || {
             log::warn!("machine {name} has no job any more; it goes");
         });
-        let reservation = runner.share.hold(Weight::ZERO);
+        let reservation = runner.share.take_over(Weight::ZERO, None);
         reservation.launched();
         let job = orphans::as_job(found);
         let key = runner.key(&job.credentials);
@@ -101,8 +101,15 @@ impl Dispatcher {
 
     /// Goes on with a job of the state file.
     pub(super) fn go_on_with(&mut self, runner: &Arc<Runner>, tracked: Tracked, pause: Duration) {
-        let reservation = runner.share.hold(tracked.weight);
-        if !matches!(tracked.job.phase, Phase::Pending(_)) {
+        let (share, job) = (&runner.share, &tracked.job);
+        let group = job.machine.tenant.as_deref();
+        let reservation = match job.phase {
+            Phase::Held(_) => share.hold(tracked.weight, group),
+            Phase::Pending(_) | Phase::Launched | Phase::Ended { .. } => {
+                share.take_over(tracked.weight, group)
+            }
+        };
+        if job.payload().is_none() {
             reservation.launched();
         }
         self.serve_tracked(runner, tracked, reservation, pause);
@@ -128,7 +135,13 @@ impl Dispatcher {
         self.served.insert(key, Served { tracked, runner });
     }
 
-    pub(super) fn job(&mut self, key: &JobKey, job: Job, saved: Option<Sender<Infallible>>) {
+    pub(super) fn job(
+        &mut self,
+        key: &JobKey,
+        job: Job,
+        weight: Weight,
+        saved: Option<Sender<Infallible>>,
+    ) {
         let is_over = matches!(job.phase, Phase::Ended { .. });
         if is_over && job.machine.maybe_unseen_since.is_some() {
             // Woken once is enough.
@@ -136,6 +149,7 @@ impl Dispatcher {
         }
         if let Some(served) = self.served.get_mut(key) {
             served.tracked.job = job;
+            served.tracked.weight = weight;
             self.unsaved = true;
         }
         self.to_release.extend(saved);

@@ -76,6 +76,7 @@ pub fn work(task: Task, workers: WorkerContext) {
         policy: workers.policy,
         stop: &workers.stop,
         report: &reporter,
+        admission: &reporter.reservation,
         hearing: Hearing::default(),
     };
     let lived = workers.stop.wait(pause);
@@ -112,7 +113,7 @@ struct Reporter<'a> {
 impl Reporter<'_> {
     fn reserve(&self, job: &Job) {
         match &job.phase {
-            Phase::Pending(_) => {}
+            Phase::Held(_) | Phase::Pending(_) => {}
             Phase::Ended { .. } if !job.machine.may_exist() => self.reservation.release(),
             Phase::Launched | Phase::Ended { .. } => self.reservation.launched(),
         }
@@ -120,8 +121,12 @@ impl Reporter<'_> {
 
     fn tell(&self, job: &Job, saved: Option<Sender<Infallible>>) {
         self.reserve(job);
-        let (key, job) = (self.key.clone(), Box::new(job.clone()));
-        let _ = self.events.send(Event::Job { key, job, saved });
+        let _ = self.events.send(Event::Job {
+            key: self.key.clone(),
+            job: Box::new(job.clone()),
+            weight: self.reservation.weight(),
+            saved,
+        });
     }
 }
 
@@ -173,6 +178,7 @@ mod tests {
                 spacing: Arc::new(LaunchSpacing::new(Duration::ZERO)),
                 policy: Policy {
                     progress_interval: Duration::ZERO,
+                    hold_at_most: 0.5,
                     keep_finished: false,
                     decommission_launch_failures: true,
                 },

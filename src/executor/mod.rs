@@ -10,6 +10,7 @@ pub mod local_docker;
 mod machine;
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 pub use self::expiry::Expiry;
@@ -104,8 +105,15 @@ pub trait Executor: Send + Sync {
     fn is_in_doubt(&self) -> bool;
 
     /// What the job's machine will weigh, by what is known already: no request is made. None when
-    /// it is not known what is on offer; zero for a job that asks for what is not.
-    fn weigh(&self, payload: &Payload) -> Option<Weight>;
+    /// it is not known what is on offer, or the job's tags decide and are not known yet; zero for a
+    /// job that asks for what is not on offer.
+    fn weigh(&self, payload: &Payload, machine: &Machine) -> Option<Weight>;
+
+    /// Whether the job's tags, which are not known yet, say what kind of machine it gets.
+    fn goes_by_tags(&self, payload: &Payload, machine: &Machine) -> bool;
+
+    /// Chooses the kind of the machine by the job's tags.
+    fn choose(&self, machine: &mut Machine, tags: &[String]);
 
     /// The weight of `flavor`, for the quota.
     ///
@@ -113,11 +121,12 @@ pub trait Executor: Send + Sync {
     /// [`NoWeight`].
     fn weigh_flavor(&self, flavor: &str) -> Result<Weight, NoWeight>;
 
-    /// The heaviest machine that a job may ask for. Fetches what is on offer when that is stale.
+    /// From the lightest machine that a job may ask for to the heaviest. Fetches what is on offer
+    /// when that is stale.
     ///
     /// # Errors
     /// A text when it could not be learnt; it may work later.
-    fn heaviest(&self) -> Result<Weight, String>;
+    fn weights(&self) -> Result<RangeInclusive<Weight>, String>;
 
     /// Finds or creates the place where the job will run, without starting anything in it. The
     /// machine may exist from the first request on, which it says by itself.

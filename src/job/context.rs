@@ -7,6 +7,7 @@ use super::hearing::Hearing;
 use crate::config::TraceWatch;
 use crate::coordinator::Coordinator;
 use crate::executor::Executor;
+use crate::quota::Reservation;
 use crate::shutdown::Stop;
 use crate::spacing::LaunchSpacing;
 
@@ -18,6 +19,7 @@ pub struct JobContext<'a> {
     pub policy: Policy,
     pub stop: &'a Stop,
     pub report: &'a dyn Report,
+    pub admission: &'a Reservation,
     pub hearing: Hearing,
 }
 
@@ -26,6 +28,8 @@ pub struct JobContext<'a> {
 pub struct Policy {
     /// The pause between two looks whether a running job has ended.
     pub progress_interval: Duration,
+    /// For how much of its timeout a job may wait for room.
+    pub hold_at_most: f64,
     pub keep_finished: bool,
     pub decommission_launch_failures: bool,
 }

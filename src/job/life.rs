@@ -13,6 +13,7 @@ use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use super::admission::{await_room, await_turn, choose_machine};
 use super::context::JobContext;
 use super::watch::{WhileWanted, await_end, await_start, greet};
 use super::{Job, Phase, Untold};
@@ -86,11 +87,12 @@ fn live_once(job: &mut Job, context: &JobContext<'_>, steps: Steps) -> Result<()
 
 /// Brings the job to a machine and watches until it is over.
 fn serve(job: &mut Job, context: &JobContext<'_>) -> Result<Infallible, Halt> {
-    if let Phase::Pending(payload) = &job.phase {
-        let payload = payload.clone();
+    if let Some(payload) = job.payload().cloned() {
         payload.check().map_err(|why| unreadable(&why))?;
         greet(&job.credentials, context)?;
-        if context.spacing.wait(context.stop)? {
+        choose_machine(job, &payload, context)?;
+        await_room(job, &payload, context)?;
+        if await_turn(job, context)? | context.spacing.wait(context.stop)? {
             greet(&job.credentials, context)?;
         }
         let while_wanted = WhileWanted::new(&job.credentials, context);
@@ -130,7 +132,9 @@ fn end(job: &mut Job, context: &JobContext<'_>, halt: Halt) -> Result<(), Stoppe
         }
         Halt::Failed(failure) => {
             let (what, payload) = match &job.phase {
-                Phase::Pending(payload) => ("failed to launch", Some(payload.as_ref())),
+                Phase::Held(payload) | Phase::Pending(payload) => {
+                    ("failed to launch", Some(payload.as_ref()))
+                }
                 Phase::Launched | Phase::Ended { .. } => ("failed", None),
             };
             // What the job's author can change is nothing that an administrator must do.

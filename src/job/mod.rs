@@ -3,9 +3,11 @@
 //! The job that a worker holds is the only truth about it; what others know of it is a copy that the
 //! worker sent.
 
+mod admission;
 pub mod context;
 pub mod hearing;
 pub mod life;
+mod look_pace;
 mod machine_watch;
 mod summary;
 mod watch;
@@ -34,7 +36,9 @@ pub struct Job {
 /// How far a job has come. What happens in each phase is in [`life`].
 #[derive(Clone, Debug)]
 pub enum Phase {
-    /// Granted, and not seen running yet. The payload is needed for as long.
+    /// Granted, and waiting for room: nothing was done for it yet.
+    Held(Arc<Payload>),
+    /// It has room, and was not seen running yet. The payload is needed for as long.
     Pending(Arc<Payload>),
     /// Seen running.
     Launched,
@@ -59,7 +63,7 @@ pub struct Untold {
 const MARGIN: Duration = Duration::from_secs(30 * 60);
 
 impl Job {
-    /// A job that `runner` was granted just now. `max_age` is for jobs without a timeout of their own.
+    /// A job that `runner` was granted just now, as if there were room for it. `max_age` is for jobs without a timeout of their own.
     #[must_use]
     pub fn granted(runner: &RunnerName, payload: Payload, max_age: Duration) -> Self {
         let name = MachineName::of(runner, payload.credentials.id);
@@ -71,6 +75,24 @@ impl Job {
             summary: Summary::granted(&payload),
             phase: Phase::Pending(Arc::new(payload)),
         }
+    }
+
+    /// What it has to do, as long as that is of use.
+    #[must_use]
+    pub const fn payload(&self) -> Option<&Arc<Payload>> {
+        match &self.phase {
+            Phase::Held(payload) | Phase::Pending(payload) => Some(payload),
+            Phase::Launched | Phase::Ended { .. } => None,
+        }
+    }
+
+    /// There is no room for it now.
+    #[must_use]
+    pub fn held(mut self) -> Self {
+        if let Phase::Pending(payload) = self.phase {
+            self.phase = Phase::Held(payload);
+        }
+        self
     }
 
     /// A job that `runner` was granted in a way that can't be used, because of `why`: what is left to

@@ -4,9 +4,12 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::{Receiver, never};
+
 use super::Job;
 use super::context::JobContext;
 use super::hearing::SETTLES_WITHIN;
+use super::look_pace::LookPace;
 use super::machine_watch::MachineWatch;
 use crate::backoff::Backoff;
 use crate::coordinator::{Ask, Heard, LogProbe, Standing};
@@ -56,8 +59,9 @@ impl<'a> WhileWanted<'a> {
     }
 }
 
-impl Patience for WhileWanted<'_> {
-    fn wait(&self, duration: Duration) -> Result<(), Halt> {
+impl WhileWanted<'_> {
+    /// As [`Patience::wait`], but something that arrives at `wake` ends the wait, too.
+    pub(super) fn wait_or(&self, wake: &Receiver<()>, duration: Duration) -> Result<(), Halt> {
         let until = Instant::now() + duration;
         loop {
             if self.asked.get().elapsed() >= WANTED_EVERY {
@@ -70,11 +74,17 @@ impl Patience for WhileWanted<'_> {
             }
             let rest = until.saturating_duration_since(Instant::now());
             let due = WANTED_EVERY.saturating_sub(self.asked.get().elapsed());
-            self.context.stop.wait(rest.min(due))?;
-            if rest <= due {
+            let is_woken = self.context.stop.wait_or(wake, rest.min(due))?.is_some();
+            if is_woken || rest <= due {
                 return Ok(());
             }
         }
+    }
+}
+
+impl Patience for WhileWanted<'_> {
+    fn wait(&self, duration: Duration) -> Result<(), Halt> {
+        self.wait_or(&never(), duration)
     }
 
     fn stop(&self) -> &Stop {
@@ -151,6 +161,7 @@ pub(super) fn await_end(job: &Job, context: &JobContext<'_>) -> Result<Infallibl
         Duration::from_secs(15),
     );
     let mut machine = MachineWatch::new(&job.machine, context);
+    let mut pace = LookPace::new(job, interval);
     loop {
         check_age(job)?;
         let heard = context.coordinator.standing(&job.credentials, Ask::Look);
@@ -158,7 +169,8 @@ pub(super) fn await_end(job: &Job, context: &JobContext<'_>) -> Result<Infallibl
             Standing::Active | Standing::Canceling => {
                 trouble.succeeded();
                 machine.check()?;
-                interval
+                pace.wait(context)?;
+                continue;
             }
             Standing::Over(why) => return Err(Halt::Over(why)),
             Standing::RefusedTwice(_) => SETTLES_WITHIN,

@@ -1,11 +1,16 @@
-//! What admission needs to know beside the weight in use: all of it under one lock. What follows from
-//! it is told in the room above.
+//! What admission needs to know: who takes up how much, and who waits. All of it is under one lock; the
+//! room above has the lock.
+//!
+//! Jobs that wait for room get it in the order of their arrival. A later one goes first only where
+//! that delays nobody, see [`Books::would_delay`].
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
+use super::{Full, Limits, Part};
 use crate::weight::Weight;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,12 +23,11 @@ pub struct Usage {
 pub struct Books {
     /// Nothing, until the reference flavor's weight is known.
     pub limit: Weight,
+    pub limits: Limits,
     /// While it is closed no job is taken.
     pub is_open: bool,
-    pub reservations: BTreeMap<u64, Entry>,
+    pub entries: BTreeMap<u64, Entry>,
     pub runners: BTreeMap<ShareId, Claimant>,
-    /// Runners that wait for room that all share, with what they need.
-    pub queue: VecDeque<(ShareId, Weight)>,
     next_id: u64,
 }
 
@@ -32,70 +36,225 @@ pub struct ShareId(pub u64);
 
 /// A runner, as far as it matters here.
 pub struct Claimant {
-    /// The heaviest job that it may be granted, as it said when it last asked for room.
-    pub heaviest: Option<Weight>,
+    pub part: Part,
+    /// The least that must be free for it to ask for a job, as it said when it last wanted to.
+    pub needs: Option<Weight>,
+    /// It wanted to ask, and found no room.
+    pub waits: bool,
     pub wake: Sender<()>,
 }
 
+/// A request for a job, or a job.
 pub struct Entry {
     pub share: ShareId,
+    pub group: Option<String>,
     pub weight: Weight,
-    pub is_launching: bool,
-    /// Set while the coordinator has not said yet whether there is a job.
-    pub asking_since: Option<Instant>,
+    pub stage: Stage,
+    pub wake: Sender<()>,
 }
 
-impl Entry {
-    /// A coordinator that does not answer must not keep the others from their jobs. Should it grant
-    /// one at last, there is one too many for a while.
-    pub fn is_lent(&self) -> bool {
-        self.asking_since
-            .is_some_and(|since| since.elapsed() >= LENT_AFTER)
-    }
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The coordinator has not said yet whether there is a job.
+    Asking {
+        since: Instant,
+    },
+    /// The job waits for room.
+    Held,
+    /// It has room, and waits until fewer are being launched.
+    Queued,
+    Launching,
+    /// It is no launch any more.
+    Running,
 }
 
 /// Longer than any coordinator holds a request that it means to answer.
 const LENT_AFTER: Duration = Duration::from_secs(60);
 
+/// More sums than this are never found where it matters; whoever asks then has to wait.
+const MOST_SUMS: usize = 5000;
+
+impl Entry {
+    pub const fn is_asking(&self) -> bool {
+        matches!(self.stage, Stage::Asking { .. })
+    }
+
+    /// A coordinator that does not answer must not keep the others from their jobs. Should it grant
+    /// one at last, there is one too many for a while.
+    fn is_lent(&self) -> bool {
+        matches!(self.stage, Stage::Asking { since } if since.elapsed() >= LENT_AFTER)
+    }
+
+    fn weighs(&self) -> bool {
+        self.stage != Stage::Held && !self.is_lent()
+    }
+}
+
 impl Books {
-    pub fn open() -> Self {
+    pub const fn open(limits: Limits) -> Self {
         Self {
             limit: Weight::ZERO,
+            limits,
             is_open: true,
-            reservations: BTreeMap::new(),
+            entries: BTreeMap::new(),
             runners: BTreeMap::new(),
-            queue: VecDeque::new(),
             next_id: 0,
         }
     }
 
+    /// Whoever has the smaller one was here before.
     pub fn next_id(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id
     }
 
     pub fn usage(&self, counts: impl Fn(&Entry) -> bool) -> Usage {
-        let entries = || self.reservations.values().filter(|entry| counts(entry));
+        let entries = || self.entries.values().filter(|entry| counts(entry));
+        let weighing = entries().filter(|entry| entry.stage != Stage::Held);
         Usage {
-            weight: entries().map(|entry| entry.weight).sum(),
+            weight: weighing.map(|entry| entry.weight).sum(),
             jobs: entries().count(),
-            launching: entries().filter(|entry| entry.is_launching).count(),
+            launching: entries()
+                .filter(|entry| entry.stage == Stage::Launching)
+                .count(),
         }
     }
 
-    /// Runners in the queue before this one, with what they need.
-    pub fn ahead_of(&self, share: ShareId) -> impl Iterator<Item = Weight> {
-        let before = self.queue.iter().take_while(move |(it, _)| *it != share);
-        before.map(|(_, weight)| *weight)
+    fn weight(&self, counts: impl Fn(&Entry) -> bool) -> Weight {
+        self.usage(|entry| entry.weighs() && counts(entry)).weight
     }
 
-    pub fn leave_queue(&mut self, share: ShareId) {
-        self.queue.retain(|(it, _)| *it != share);
+    /// The part of the quota that a job of this group may fill.
+    pub fn most(&self, share: ShareId, group: Option<&str>) -> Weight {
+        let Some(runner) = self.runners.get(&share) else {
+            return self.limit;
+        };
+        let all = self.limit.fraction(runner.part.fraction);
+        match group {
+            Some(_) => all.min(self.limit.fraction(runner.part.fraction_per_group)),
+            None => all,
+        }
     }
 
-    pub fn wake_all(&self) {
-        for runner in self.runners.values() {
+    /// Whether a runner may ask for a job now, each of which will weigh one of these.
+    pub fn may_ask(&self, share: ShareId, weights: &RangeInclusive<Weight>) -> Result<(), Full> {
+        let counted = |entry: &Entry| !entry.is_lent();
+        let own = |entry: &Entry| entry.share == share && counted(entry);
+        let most_jobs = self.runners.get(&share).map(|runner| runner.part.jobs);
+        let starting =
+            |entry: &Entry| counted(entry) && !matches!(entry.stage, Stage::Held | Stage::Running);
+        if !self.is_open {
+            return Err(Full::Closed);
+        }
+        if self.held().any(|(_, entry)| entry.share == share) {
+            return Err(Full::Held);
+        }
+        if most_jobs.is_some_and(|most| self.usage(own).jobs >= most) {
+            return Err(Full::Limit);
+        }
+        if self.usage(counted).jobs >= self.limits.jobs {
+            return Err(Full::Jobs);
+        }
+        if !self.limits.holds && self.usage(starting).jobs >= self.limits.launching {
+            return Err(Full::Launching);
+        }
+        let ahead: Vec<_> = self.held().map(|(_, entry)| entry).collect();
+        self.has_room(share, None, self.limits.needed(weights), &ahead)
+    }
+
+    /// Lets those go on for whom there is room, and then those whose turn it is to be launched.
+    pub fn settle(&mut self) {
+        let waiting: Vec<_> = self.held().map(|(id, _)| id).collect();
+        let mut ahead = Vec::new();
+        for id in waiting {
+            let entry = &self.entries[&id];
+            let before: Vec<_> = ahead.iter().map(|id| &self.entries[id]).collect();
+            let room = self.has_room(entry.share, entry.group.as_deref(), entry.weight, &before);
+            if room.is_ok() {
+                self.advance(id, Stage::Queued);
+            } else {
+                ahead.push(id);
+            }
+        }
+        let launching = self.usage(|_| true).launching;
+        let free = self.limits.launching.saturating_sub(launching);
+        let queued = self.entries.iter();
+        let queued = queued.filter(|(_, entry)| entry.stage == Stage::Queued);
+        let next: Vec<_> = queued.map(|(id, _)| *id).take(free).collect();
+        for id in next {
+            self.advance(id, Stage::Launching);
+        }
+    }
+
+    fn advance(&mut self, id: u64, stage: Stage) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.stage = stage;
             // Full means that it has been woken already.
+            let _ = entry.wake.try_send(());
+        }
+    }
+
+    /// Jobs that wait for room, in the order of their arrival.
+    pub fn held(&self) -> impl Iterator<Item = (u64, &Entry)> {
+        let all = self.entries.iter().map(|(id, entry)| (*id, entry));
+        all.filter(|(_, entry)| entry.stage == Stage::Held)
+    }
+
+    /// Whether so much more may be used now, without delaying those `ahead`.
+    fn has_room(
+        &self,
+        share: ShareId,
+        group: Option<&str>,
+        weight: Weight,
+        ahead: &[&Entry],
+    ) -> Result<(), Full> {
+        let delays = |first: &&Entry| first.share == share || self.would_delay(first, weight);
+        if self.weight(|_| true) + weight > self.limit || ahead.iter().any(delays) {
+            return Err(Full::Weight);
+        }
+        let own = self.weight(|entry| entry.share == share);
+        let of_group = |entry: &Entry| entry.share == share && entry.group.as_deref() == group;
+        let has_room = own + weight <= self.most(share, None)
+            && (group.is_none() || self.weight(of_group) + weight <= self.most(share, group));
+        has_room.then_some(()).ok_or(Full::Share)
+    }
+
+    /// Whether `first`, which waits, would get its room later if somebody else took `weight` now:
+    /// whether there are jobs whose end would be enough without that, and not with it.
+    fn would_delay(&self, first: &Entry, weight: Weight) -> bool {
+        let is_own = |entry: &Entry| {
+            entry.share == first.share && (first.group.is_none() || entry.group == first.group)
+        };
+        let wanted = self.weight(|_| true) + first.weight;
+        let (missing, enough) = (
+            wanted.minus(self.limit),
+            (wanted + weight).minus(self.limit),
+        );
+        let part = self.most(first.share, first.group.as_deref());
+        let own_missing = (self.weight(is_own) + first.weight).minus(part);
+        let (own, others): (Vec<&Entry>, Vec<&Entry>) = self
+            .entries
+            .values()
+            .filter(|entry| entry.weighs() && !entry.is_asking())
+            .partition(|entry| is_own(entry));
+        let mut sums = BTreeSet::from([Weight::ZERO]);
+        let ends = |sums: &mut BTreeSet<Weight>, entries: &[&Entry]| {
+            for entry in entries {
+                let more: Vec<_> = sums.iter().map(|sum| *sum + entry.weight).collect();
+                sums.extend(more.into_iter().filter(|sum| *sum < enough));
+                if sums.len() > MOST_SUMS {
+                    break;
+                }
+            }
+        };
+        ends(&mut sums, &own);
+        sums.retain(|sum| *sum >= own_missing);
+        ends(&mut sums, &others);
+        sums.len() > MOST_SUMS || sums.range(missing..).next().is_some()
+    }
+
+    pub fn wake_waiting(&self) {
+        for runner in self.runners.values().filter(|runner| runner.waits) {
             let _ = runner.wake.try_send(());
         }
     }

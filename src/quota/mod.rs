@@ -1,24 +1,27 @@
 //! Who may take how much: the limits on jobs, on weight, and on launches under way.
 //!
-//! A coordinator can't be told how heavy a job we can take, so before it is asked the heaviest one
-//! that could come is reserved; when the job is known its [`Reservation`] shrinks to the job's own
-//! weight. It is given back when it is dropped, from whichever thread. The weight in use is one
+//! A coordinator can't be told how heavy a job we can take. So it is asked while any job could fit,
+//! and a job that turns out to be too heavy for now is *held*: it is ours, and waits for room, and
+//! its runner asks for no other one meanwhile. Where jobs are not to be held, the heaviest one that
+//! could come is reserved before it is asked; the [`Reservation`] then shrinks to the job's own weight.
+//!
+//! A reservation is given back when it is dropped, from whichever thread. The weight in use is one
 //! atomic counter; whatever else admission needs is in [`Books`], under one lock, and the counter
 //! changes only under that lock, so that a check and what follows from it are one step.
 //!
-//! Runners wait for room in a queue: one that needs much is not starved by others that need little.
-//! Runners are known here by the [`Share`] that each holds, and jobs not at all.
+//! Runners are known here by the [`Share`] that each holds, and of jobs only what they weigh.
 
 mod books;
 
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, bounded};
 
 pub use self::books::Usage;
-use self::books::{Books, Claimant, Entry, ShareId};
+use self::books::{Books, Claimant, Entry, ShareId, Stage};
 use crate::thread::lock;
 use crate::weight::Weight;
 
@@ -27,31 +30,46 @@ use crate::weight::Weight;
 pub struct Limits {
     pub jobs: usize,
     pub launching: usize,
+    /// Whether a job may be taken before there is room for it.
+    pub holds: bool,
+}
+
+impl Limits {
+    /// For who takes no jobs.
+    pub const NO_JOBS: Self = Self {
+        jobs: 0,
+        launching: 0,
+        holds: false,
+    };
+
+    /// What must be free before a coordinator is asked for a job that weighs one of these.
+    #[must_use]
+    pub fn needed(&self, weights: &RangeInclusive<Weight>) -> Weight {
+        *if self.holds {
+            weights.start()
+        } else {
+            weights.end()
+        }
+    }
 }
 
 pub struct Quota {
-    limits: Limits,
-    /// What all reservations weigh, in the units of [`Weight`].
+    /// What all that is here weighs, in the units of [`Weight`].
     weight: AtomicU64,
     books: Mutex<Books>,
-}
-
-/// What a runner that finds no room may expect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claim {
-    /// Room is kept for it before others who come later.
-    Firm,
-    /// It is likely that there is no job for it: others may have the room first.
-    Loose,
 }
 
 /// Why a runner may not ask for a job now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Full {
+    /// It has a job that waits for room.
+    Held,
     /// `paas_max_concurrent_provisioning`
     Launching,
     /// `concurrent`
     Jobs,
+    /// `limit` of the runner.
+    Limit,
     /// The quota, or what is left of it for those who came later.
     Weight,
     /// The runner's own part of the quota.
@@ -60,11 +78,20 @@ pub enum Full {
     Closed,
 }
 
+/// What a runner may have of the quota.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Part {
+    /// Above 0 and at most 1.
+    pub fraction: f64,
+    /// What one group's jobs may have of it; above 0 and at most 1.
+    pub fraction_per_group: f64,
+    pub jobs: usize,
+}
+
 /// A runner's part of the quota. It is the runner's identity here, and goes with it.
 pub struct Share {
     quota: Arc<Quota>,
     id: ShareId,
-    fraction: f64,
     room: Receiver<()>,
 }
 
@@ -72,6 +99,21 @@ pub struct Share {
 pub struct Reservation {
     quota: Arc<Quota>,
     id: u64,
+    changed: Receiver<()>,
+}
+
+/// How far a job has come here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// There is no room for it yet.
+    Held,
+    /// There never will be: it weighs more than all that it may use.
+    TooHeavy {
+        most: Weight,
+    },
+    /// There is room, and it will be launched after others.
+    Queued,
+    Admitted,
 }
 
 /// Limits and what is in use of them, at one moment.
@@ -84,6 +126,8 @@ pub struct Snapshot {
     pub reserved: Usage,
     /// Of jobs that are here.
     pub in_use: Usage,
+    /// Jobs that wait for room.
+    pub held: usize,
     /// The least that any runner must find free to ask for a job, where that is known.
     pub smallest_request: Option<Weight>,
 }
@@ -92,25 +136,29 @@ impl Quota {
     #[must_use]
     pub fn new(limits: Limits) -> Arc<Self> {
         Arc::new(Self {
-            limits,
             weight: AtomicU64::default(),
-            books: Mutex::new(Books::open()),
+            books: Mutex::new(Books::open(limits)),
         })
     }
 
-    /// A runner's part: `fraction` of the quota at most, above 0 and at most 1.
+    /// A new runner's part.
     #[must_use]
-    pub fn share(self: &Arc<Self>, fraction: f64) -> Share {
+    pub fn share(self: &Arc<Self>, part: Part) -> Share {
         let (wake, room) = bounded(1);
-        let mut books = self.books();
-        let id = ShareId(books.next_id());
-        let heaviest = None;
-        books.runners.insert(id, Claimant { heaviest, wake });
-        drop(books);
+        let id = self.change(|books| {
+            let id = ShareId(books.next_id());
+            let claimant = Claimant {
+                part,
+                needs: None,
+                waits: false,
+                wake,
+            };
+            books.runners.insert(id, claimant);
+            id
+        });
         Share {
             quota: self.clone(),
             id,
-            fraction,
             room,
         }
     }
@@ -122,130 +170,130 @@ impl Quota {
     }
 
     pub fn set_limit(&self, weight: Weight) {
-        let mut books = self.books();
-        books.limit = weight;
-        books.wake_all();
+        self.change(|books| books.limit = weight);
     }
 
     /// While it is closed no job is taken. True when that is a change.
     pub fn set_open(&self, open: bool) -> bool {
-        let mut books = self.books();
-        let changed = std::mem::replace(&mut books.is_open, open) != open;
-        if changed {
-            books.wake_all();
-        }
-        changed
+        self.change(|books| std::mem::replace(&mut books.is_open, open) != open)
     }
 
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let books = self.books();
-        let heaviest = books.runners.values().filter_map(|runner| runner.heaviest);
+        let books = lock(&self.books);
+        let needs = books.runners.values().filter_map(|runner| runner.needs);
         Snapshot {
             limit: books.limit,
-            limits: self.limits,
+            limits: books.limits,
             reserved: books.usage(|_| true),
-            in_use: books.usage(|entry| entry.asking_since.is_none()),
-            smallest_request: heaviest.min(),
+            in_use: books.usage(|entry| !entry.is_asking()),
+            held: books.held().count(),
+            smallest_request: needs.min(),
         }
     }
 
-    fn books(&self) -> MutexGuard<'_, Books> {
-        lock(&self.books)
+    /// Whatever changes, it may be somebody's turn.
+    fn change<T>(&self, change: impl FnOnce(&mut Books) -> T) -> T {
+        let mut books = lock(&self.books);
+        let result = change(&mut books);
+        books.settle();
+        books.wake_waiting();
+        self.weigh(&books);
+        result
     }
 
-    fn enter(self: &Arc<Self>, books: &mut Books, entry: Entry) -> Reservation {
-        let id = books.next_id();
-        self.weight
-            .fetch_add(entry.weight.units(), Ordering::SeqCst);
-        books.reservations.insert(id, entry);
-        Reservation {
-            quota: self.clone(),
-            id,
-        }
+    fn weigh(&self, books: &Books) {
+        let weight = books.usage(|_| true).weight;
+        self.weight.store(weight.units(), Ordering::SeqCst);
     }
 }
 
 impl Share {
-    /// Room for a job that may weigh `heaviest`, if there is some.
+    /// A place for a job that will weigh one of `weights`, if the coordinator may be asked for one.
     ///
     /// # Errors
-    /// [`Full`] when there is none; [`Share::room`] tells when it may be worth asking again.
-    pub fn reserve(&self, heaviest: Weight, claim: Claim) -> Result<Reservation, Full> {
-        let mut books = self.quota.books();
+    /// [`Full`] when it may not; [`Share::room`] tells when that may have changed.
+    pub fn ask(&self, weights: &RangeInclusive<Weight>) -> Result<Reservation, Full> {
+        let mut books = lock(&self.quota.books);
+        let allowed = books.may_ask(self.id, weights);
+        let needs = books.limits.needed(weights);
         if let Some(runner) = books.runners.get_mut(&self.id) {
-            runner.heaviest = Some(heaviest);
+            runner.needs = Some(needs);
+            runner.waits = allowed.is_err();
         }
-        match self.check(&books, heaviest) {
-            Ok(()) => {
-                books.leave_queue(self.id);
-                let entry = Entry {
-                    share: self.id,
-                    weight: heaviest,
-                    is_launching: true,
-                    asking_since: Some(Instant::now()),
-                };
-                Ok(self.quota.enter(&mut books, entry))
-            }
-            Err(full) => {
-                // What is not a matter of room for all keeps no other runner waiting.
-                let is_own = matches!(full, Full::Share | Full::Closed);
-                if is_own || claim == Claim::Loose {
-                    books.leave_queue(self.id);
-                } else if books.queue.iter().all(|(it, _)| *it != self.id) {
-                    books.queue.push_back((self.id, heaviest));
-                }
-                Err(full)
-            }
-        }
-    }
-
-    fn check(&self, books: &Books, heaviest: Weight) -> Result<(), Full> {
-        let limits = self.quota.limits;
-        let lent = books.usage(Entry::is_lent);
-        let own = books.usage(|entry| entry.share == self.id);
-        let all = books.usage(|_| true);
-        let promised: Weight = books.ahead_of(self.id).sum();
-        let waiting = books.ahead_of(self.id).count();
-        if !books.is_open {
-            Err(Full::Closed)
-        } else if own.weight + heaviest > books.limit.fraction(self.fraction) {
-            Err(Full::Share)
-        } else if self.quota.weight().minus(lent.weight) + promised + heaviest > books.limit {
-            Err(Full::Weight)
-        } else if all.jobs + waiting >= limits.jobs + lent.jobs {
-            Err(Full::Jobs)
-        } else if all.launching + waiting >= limits.launching + lent.launching {
-            Err(Full::Launching)
+        allowed?;
+        let weight = if books.limits.holds {
+            Weight::ZERO
         } else {
-            Ok(())
-        }
+            needs
+        };
+        let stage = Stage::Asking {
+            since: Instant::now(),
+        };
+        let reservation = self.enter(&mut books, weight, None, stage);
+        self.quota.weigh(&books);
+        Ok(reservation)
     }
 
-    /// For a job that is here already, whatever the limits say; a launch, until it is said that it is
-    /// none any more.
+    /// For a job that is here already, and may have a machine, whatever the limits say.
     #[must_use]
-    pub fn hold(&self, weight: Weight) -> Reservation {
+    pub fn take_over(&self, weight: Weight, group: Option<&str>) -> Reservation {
+        self.change(|books| self.enter(books, weight, group, Stage::Launching))
+    }
+
+    /// For a job that was held already.
+    #[must_use]
+    pub fn hold(&self, weight: Weight, group: Option<&str>) -> Reservation {
+        self.change(|books| self.enter(books, weight, group, Stage::Held))
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Books) -> T) -> T {
+        self.quota.change(change)
+    }
+
+    fn enter(
+        &self,
+        books: &mut Books,
+        weight: Weight,
+        group: Option<&str>,
+        stage: Stage,
+    ) -> Reservation {
+        let (wake, changed) = bounded(1);
+        let id = books.next_id();
         let entry = Entry {
             share: self.id,
+            group: group.map(str::to_owned),
             weight,
-            is_launching: true,
-            asking_since: None,
+            stage,
+            wake,
         };
-        self.quota.enter(&mut self.quota.books(), entry)
+        books.entries.insert(id, entry);
+        Reservation {
+            quota: self.quota.clone(),
+            id,
+            changed,
+        }
     }
 
-    /// Gives up the place in the queue: the runner can't use room at the moment.
-    pub fn leave_queue(&self) {
-        let mut books = self.quota.books();
-        books.leave_queue(self.id);
-        books.wake_all();
+    /// It does not want to ask at the moment.
+    pub fn waits_no_more(&self) {
+        self.change(|books| {
+            if let Some(runner) = books.runners.get_mut(&self.id) {
+                runner.waits = false;
+            }
+        });
     }
 
-    /// Whether others wait for room, so that a reservation should not be held without need.
+    /// Whether all other runners can ask while a request of this one is under way, so that the
+    /// coordinator may take its time with it.
     #[must_use]
-    pub fn is_contended(&self) -> bool {
-        !self.quota.books().queue.is_empty()
+    pub fn leaves_room_for_others(&self) -> bool {
+        let books = lock(&self.quota.books);
+        let others = books.runners.iter().filter(|(id, _)| **id != self.id);
+        let all = books.usage(|_| true);
+        let needs = others.clone().filter_map(|(_, runner)| runner.needs);
+        let fits = books.limits.holds || all.weight + needs.sum() <= books.limit;
+        fits && all.jobs + others.count() <= books.limits.jobs
     }
 
     /// Something arrives here when there may be room.
@@ -257,7 +305,7 @@ impl Share {
     /// All that the runner may use at once.
     #[must_use]
     pub fn most(&self) -> Weight {
-        self.quota.books().limit.fraction(self.fraction)
+        lock(&self.quota.books).most(self.id, None)
     }
 
     #[must_use]
@@ -268,54 +316,98 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        let mut books = self.quota.books();
-        books.runners.remove(&self.id);
-        books.leave_queue(self.id);
-        books.wake_all();
+        self.change(|books| books.runners.remove(&self.id));
     }
 }
 
 impl Reservation {
-    /// Nothing, after it was released.
-    #[must_use]
-    pub fn weight(&self) -> Weight {
-        let books = self.quota.books();
-        let entry = books.reservations.get(&self.id);
-        entry.map_or(Weight::ZERO, |entry| entry.weight)
+    /// There is a job, which came just now. It may weigh more than what was reserved.
+    pub fn granted(&mut self, weight: Weight, group: Option<&str>) {
+        let mine = self.id;
+        self.id = self.quota.change(|books| {
+            let Some(mut entry) = books.entries.remove(&mine) else {
+                return mine;
+            };
+            entry.weight = weight;
+            entry.group = group.map(str::to_owned);
+            entry.stage = if books.limits.holds {
+                Stage::Held
+            } else {
+                Stage::Queued
+            };
+            let id = books.next_id();
+            books.entries.insert(id, entry);
+            id
+        });
     }
 
-    /// There is a job, and its own weight is known. It may be more than what was reserved.
+    /// It is known now what the job weighs.
     pub fn weighed(&self, weight: Weight) {
-        self.change(|entry| {
-            let before = std::mem::replace(&mut entry.weight, weight);
-            entry.asking_since = None;
-            let all = &self.quota.weight;
-            all.fetch_add(weight.units(), Ordering::SeqCst);
-            all.fetch_sub(before.units(), Ordering::SeqCst);
-        });
+        self.change(|entry| entry.weight = weight);
     }
 
     /// It is no launch any more: the job runs, or others should not have to wait for it.
     pub fn launched(&self) {
-        self.change(|entry| entry.is_launching = false);
+        self.change(|entry| {
+            if entry.stage == Stage::Launching {
+                entry.stage = Stage::Running;
+            }
+        });
     }
 
     /// Nothing of the job weighs any more.
     pub fn release(&self) {
-        let mut books = self.quota.books();
-        if let Some(entry) = books.reservations.remove(&self.id) {
-            let weight = entry.weight.units();
-            self.quota.weight.fetch_sub(weight, Ordering::SeqCst);
-            books.wake_all();
-        }
+        self.quota.change(|books| books.entries.remove(&self.id));
     }
 
     fn change(&self, change: impl FnOnce(&mut Entry)) {
-        let mut books = self.quota.books();
-        if let Some(entry) = books.reservations.get_mut(&self.id) {
-            change(entry);
-            books.wake_all();
+        self.quota.change(|books| {
+            if let Some(entry) = books.entries.get_mut(&self.id) {
+                change(entry);
+            }
+        });
+    }
+
+    /// How far the job has come.
+    #[must_use]
+    pub fn admission(&self) -> Admission {
+        let books = lock(&self.quota.books);
+        let Some(entry) = books.entries.get(&self.id) else {
+            return Admission::Admitted;
+        };
+        let most = books.most(entry.share, entry.group.as_deref());
+        match entry.stage {
+            Stage::Held if books.limit > Weight::ZERO && entry.weight > most => {
+                Admission::TooHeavy { most }
+            }
+            Stage::Asking { .. } | Stage::Held => Admission::Held,
+            Stage::Queued => Admission::Queued,
+            Stage::Launching | Stage::Running => Admission::Admitted,
         }
+    }
+
+    /// While a job or a runner waits for what others use: how many jobs are here, of which any
+    /// could make room.
+    #[must_use]
+    pub fn awaited_among(&self) -> Option<usize> {
+        let books = lock(&self.quota.books);
+        let mut runners = books.runners.values();
+        let is_awaited = books.held().next().is_some() || runners.any(|runner| runner.waits);
+        is_awaited.then(|| books.usage(|entry| !entry.is_asking()).jobs)
+    }
+
+    /// Something arrives here when that may have changed.
+    #[must_use]
+    pub const fn changed(&self) -> &Receiver<()> {
+        &self.changed
+    }
+
+    /// Nothing, after it was released.
+    #[must_use]
+    pub fn weight(&self) -> Weight {
+        let books = lock(&self.quota.books);
+        let entry = books.entries.get(&self.id);
+        entry.map_or(Weight::ZERO, |entry| entry.weight)
     }
 }
 

@@ -1,119 +1,250 @@
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::{Claim, Full, Limits, Quota, Reservation, Share, Usage};
+use super::{Admission, Full, Limits, Part, Quota, Reservation, Share, Usage};
 use crate::weight::Weight;
 
-fn quota(weight: u64) -> Arc<Quota> {
-    let quota = Quota::new(Limits {
-        jobs: 100,
-        launching: 100,
-    });
+const LIMITS: Limits = Limits {
+    jobs: 100,
+    launching: 100,
+    holds: true,
+};
+const WHOLE: Part = Part {
+    fraction: 1.0,
+    fraction_per_group: 1.0,
+    jobs: 100,
+};
+
+fn quota(weight: u64, limits: Limits) -> Arc<Quota> {
+    let quota = Quota::new(limits);
     quota.set_limit(Weight::ONE * weight);
     quota
 }
 
-fn reserve(share: &Share, weight: u64) -> Result<Reservation, Full> {
-    share.reserve(Weight::ONE * weight, Claim::Firm)
+fn part(fraction: f64) -> Part {
+    Part { fraction, ..WHOLE }
 }
 
-fn refused(share: &Share, weight: u64) -> Option<Full> {
-    reserve(share, weight).err()
+fn weights(from: u64, to: u64) -> RangeInclusive<Weight> {
+    Weight::ONE * from..=Weight::ONE * to
+}
+
+fn ask(share: &Share) -> Result<Reservation, Full> {
+    share.ask(&weights(1, 10))
+}
+
+fn granted(share: &Share, weight: u64) -> Reservation {
+    granted_to(share, weight, None)
+}
+
+fn granted_to(share: &Share, weight: u64, group: Option<&str>) -> Reservation {
+    let mut reservation = ask(share).ok().unwrap();
+    reservation.granted(Weight::ONE * weight, group);
+    reservation
+}
+
+fn is_held(reservation: &Reservation) -> bool {
+    reservation.admission() == Admission::Held
 }
 
 #[test]
-fn a_reservation_shrinks_to_its_job_and_is_given_back() {
-    let quota = quota(10);
-    let (one, other) = (quota.share(1.0), quota.share(1.0));
-    let reservation = reserve(&one, 10).ok().unwrap();
-    assert_eq!(refused(&other, 1), Some(Full::Weight));
-    assert_eq!(
-        quota.snapshot().in_use,
-        Usage::default(),
-        "no job is here yet"
-    );
-    reservation.weighed(Weight::ONE * 3);
+fn a_job_that_does_not_fit_is_held_and_its_runner_asks_no_more() {
+    let quota = quota(10, LIMITS);
+    let (one, other) = (quota.share(WHOLE), quota.share(WHOLE));
+    let first = granted(&one, 7);
+    assert_eq!(first.admission(), Admission::Admitted);
+    let second = granted(&one, 4);
+    assert!(is_held(&second));
+    assert_eq!(ask(&one).err(), Some(Full::Held));
     let in_use = Usage {
-        weight: Weight::ONE * 3,
-        jobs: 1,
+        weight: Weight::ONE * 7,
+        jobs: 2,
         launching: 1,
     };
-    assert_eq!(quota.snapshot().in_use, in_use);
-    reservation.launched();
-    drop(reservation);
+    assert_eq!(
+        quota.snapshot().in_use,
+        in_use,
+        "it is a job without a weight"
+    );
+    assert!(ask(&other).is_ok());
+    drop(first);
+    assert_eq!(second.changed().try_recv(), Ok(()));
+    assert_eq!(second.admission(), Admission::Admitted);
+    assert_eq!(quota.weight(), Weight::ONE * 4);
+    drop(second);
     assert_eq!(quota.snapshot().reserved, Usage::default());
-    assert_eq!(quota.weight(), Weight::ZERO);
 }
 
 #[test]
-fn a_runner_that_needs_much_is_not_starved_by_one_that_needs_little() {
-    let quota = quota(10);
-    let (little, much) = (quota.share(1.0), quota.share(1.0));
-    let small = reserve(&little, 1).ok().unwrap();
-    assert_eq!(refused(&much, 10), Some(Full::Weight));
-    assert_eq!(refused(&little, 1), Some(Full::Weight));
-    drop(small);
-    assert_eq!(refused(&little, 1), Some(Full::Weight));
-    assert!(reserve(&much, 10).is_ok());
-    assert!(reserve(&little, 1).is_ok());
+fn who_came_first_has_its_room_first_and_small_jobs_pass_only_where_that_delays_nobody() {
+    let quota = quota(10, LIMITS);
+    let [a, b, c] = [(); 3].map(|()| quota.share(WHOLE));
+    let six = granted(&a, 6);
+    let heavy = granted(&b, 8);
+    assert!(is_held(&heavy));
+    // When the six end there are ten: enough for the eight and two more.
+    assert!(!is_held(&granted(&c, 2)));
+    let two = granted(&c, 2);
+    assert_eq!(
+        ask(&c).err(),
+        Some(Full::Weight),
+        "another one would delay it"
+    );
+    drop(six);
+    assert_eq!(heavy.admission(), Admission::Admitted);
+    assert_eq!(two.admission(), Admission::Admitted);
 }
 
 #[test]
-fn room_is_not_kept_for_a_runner_that_has_no_jobs() {
-    let quota = quota(10);
-    let (busy, idle) = (quota.share(1.0), quota.share(1.0));
-    let _small = reserve(&busy, 1).ok().unwrap();
-    let loose = idle.reserve(Weight::ONE * 10, Claim::Loose);
-    assert_eq!(loose.err(), Some(Full::Weight));
-    assert!(reserve(&busy, 1).is_ok());
+fn a_job_that_waits_for_its_runners_part_keeps_no_other_runner_from_the_rest() {
+    let quota = quota(10, LIMITS);
+    let (half, whole) = (quota.share(part(0.5)), quota.share(WHOLE));
+    let _four = granted(&half, 4);
+    let waiting = granted(&half, 5);
+    assert!(is_held(&waiting));
+    let _five = granted(&whole, 5);
+    assert_eq!(
+        ask(&whole).err(),
+        Some(Full::Weight),
+        "what the first one gets at last"
+    );
 }
 
 #[test]
-fn a_runner_at_its_own_limit_keeps_no_other_waiting() {
-    let quota = quota(10);
-    let (half, whole) = (quota.share(0.5), quota.share(1.0));
-    let _all_of_it = reserve(&half, 5).ok().unwrap();
-    assert_eq!(refused(&half, 1), Some(Full::Share));
-    assert!(reserve(&whole, 5).is_ok());
-    assert!(!half.is_contended());
+fn a_group_has_its_part_of_a_runners_part() {
+    let quota = quota(10, LIMITS);
+    let share = quota.share(Part {
+        fraction_per_group: 0.4,
+        ..WHOLE
+    });
+    let acme = granted_to(&share, 3, Some("acme"));
+    assert!(!is_held(&granted_to(&share, 3, Some("other"))));
+    let more = granted_to(&share, 2, Some("acme"));
+    assert!(is_held(&more));
+    drop(acme);
+    assert!(!is_held(&more));
+    drop(more);
+    let too_heavy = granted_to(&share, 5, Some("acme"));
+    let most = Weight::ONE * 4;
+    assert_eq!(too_heavy.admission(), Admission::TooHeavy { most });
 }
 
 #[test]
-fn a_runner_that_goes_leaves_the_queue_and_its_jobs_still_weigh() {
-    let quota = quota(10);
-    let (stays, goes) = (quota.share(1.0), quota.share(1.0));
-    let _here = stays.hold(Weight::ONE * 2);
-    let job = reserve(&goes, 4).ok().unwrap();
-    job.weighed(Weight::ONE * 4);
-    assert_eq!(refused(&goes, 5), Some(Full::Weight));
-    assert_eq!(refused(&stays, 1), Some(Full::Weight), "behind the other");
+fn what_is_only_asked_for_keeps_nobody_from_anything_but_a_place() {
+    let limits = Limits { jobs: 3, ..LIMITS };
+    let quota = quota(10, limits);
+    let (idle, busy) = (quota.share(WHOLE), quota.share(WHOLE));
+    let asking = ask(&idle).ok().unwrap();
+    assert!(idle.leaves_room_for_others());
+    let all = granted(&busy, 10);
+    assert_eq!(all.awaited_among(), None);
+    assert_eq!(ask(&busy).err(), Some(Full::Weight));
+    assert_eq!(all.awaited_among(), Some(1));
+    drop(asking);
+    assert_eq!(busy.room().try_recv(), Ok(()));
+    busy.waits_no_more();
+    assert_eq!(all.awaited_among(), None);
+    let _places = [(); 2].map(|()| busy.take_over(Weight::ZERO, None));
+    assert_eq!(ask(&idle).err(), Some(Full::Jobs));
+}
+
+#[test]
+fn a_runner_has_its_own_limit_of_jobs() {
+    let quota = quota(10, LIMITS);
+    let share = quota.share(Part { jobs: 2, ..WHOLE });
+    let other = quota.share(WHOLE);
+    let (_one, two) = (granted(&share, 1), granted(&share, 1));
+    assert_eq!(ask(&share).err(), Some(Full::Limit));
+    assert!(ask(&other).is_ok());
+    drop(two);
+    assert!(ask(&share).is_ok());
+}
+
+#[test]
+fn launches_have_turns_in_the_order_of_arrival() {
+    let limits = Limits {
+        launching: 1,
+        ..LIMITS
+    };
+    let quota = quota(10, limits);
+    let share = quota.share(WHOLE);
+    let [first, second, third] = [(); 3].map(|()| granted(&share, 1));
+    assert_eq!(first.admission(), Admission::Admitted);
+    assert_eq!(second.admission(), Admission::Queued);
+    first.launched();
+    assert_eq!(second.admission(), Admission::Admitted);
+    assert_eq!(third.admission(), Admission::Queued);
+    drop(second);
+    assert_eq!(third.changed().try_recv(), Ok(()));
+    assert_eq!(third.admission(), Admission::Admitted);
+}
+
+#[test]
+fn by_the_old_rule_the_heaviest_is_reserved_and_nothing_is_held() {
+    let limits = Limits {
+        launching: 2,
+        holds: false,
+        ..LIMITS
+    };
+    let quota = quota(20, limits);
+    let share = quota.share(WHOLE);
+    let mut reservation = ask(&share).ok().unwrap();
+    assert_eq!(quota.weight(), Weight::ONE * 10);
+    reservation.granted(Weight::ONE * 3, None);
+    assert_eq!(reservation.admission(), Admission::Admitted);
+    let second = granted(&share, 9);
+    assert_eq!(ask(&share).err(), Some(Full::Launching));
+    second.launched();
+    assert_eq!(ask(&share).err(), Some(Full::Weight));
+    drop(second);
+    assert!(ask(&share).is_ok());
+}
+
+#[test]
+fn a_runner_that_goes_leaves_its_jobs_which_still_weigh() {
+    let quota = quota(10, LIMITS);
+    let (stays, goes) = (quota.share(WHOLE), quota.share(WHOLE));
+    let job = granted(&goes, 10);
+    assert_eq!(ask(&goes).err(), Some(Full::Weight));
     drop(goes);
-    assert_eq!(refused(&stays, 5), Some(Full::Weight), "the job is here");
-    assert!(reserve(&stays, 4).is_ok());
+    assert_eq!(job.awaited_among(), None);
+    assert_eq!(ask(&stays).err(), Some(Full::Weight), "the job is here");
+    drop(job);
+    assert!(ask(&stays).is_ok());
 }
 
 proptest! {
     #[test]
-    fn the_counter_is_what_all_reservations_weigh(
-        steps in prop::collection::vec((0_usize..4, 0_u64..9, 0_usize..5), 0..60),
+    fn the_quota_is_never_exceeded_and_nobody_waits_for_nothing(
+        holds in any::<bool>(),
+        steps in prop::collection::vec((0_usize..4, 0_usize..3, 1_u64..=10, 0_usize..9), 0..80),
     ) {
-        let quota = quota(20);
-        let shares = [quota.share(1.0), quota.share(0.5)];
-        let mut held: Vec<Reservation> = Vec::new();
-        for (step, weight, which) in steps {
-            match (step, held.len()) {
-                (0, _) => held.extend(reserve(&shares[which % 2], weight)),
-                (1, _) => held.push(shares[which % 2].hold(Weight::ONE * weight)),
-                (2, 1..) => held[which % held.len()].weighed(Weight::ONE * weight),
-                (3, 1..) => drop(held.swap_remove(which % held.len())),
+        let quota = quota(20, Limits { holds, ..LIMITS });
+        let shares = [1.0, 0.5, 0.6].map(|fraction| quota.share(part(fraction)));
+        let mut here: Vec<Reservation> = Vec::new();
+        for (step, runner, weight, which) in steps {
+            match (step, here.len()) {
+                (0 | 1, _) => here.extend(ask(&shares[runner]).map(|mut reservation| {
+                    reservation.granted(Weight::ONE * weight, None);
+                    reservation
+                })),
+                (2, 1..) if !is_held(&here[which % here.len()]) => {
+                    here[which % here.len()].launched();
+                }
+                (3, 1..) => drop(here.swap_remove(which % here.len())),
                 _ => {}
             }
             let snapshot = quota.snapshot();
+            prop_assert!(quota.weight() <= snapshot.limit);
             prop_assert_eq!(quota.weight(), snapshot.reserved.weight);
-            prop_assert_eq!(snapshot.reserved.jobs, held.len());
+            prop_assert_eq!(snapshot.reserved.jobs, here.len());
+            let waiting = here.iter().filter(|job| is_held(job));
+            let idle = snapshot.in_use.weight == Weight::ZERO;
+            prop_assert!(!idle || waiting.count() == 0, "all is free, and a job waits");
         }
-        drop(held);
+        drop(here);
         prop_assert_eq!(quota.weight(), Weight::ZERO);
     }
 }

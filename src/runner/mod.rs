@@ -18,7 +18,7 @@ use crate::executor::local_docker::LocalDocker;
 use crate::executor::{Executor, Expiry};
 use crate::names::{JobKey, RunnerName};
 use crate::payload::JobCredentials;
-use crate::quota::{Quota, Share};
+use crate::quota::{Part, Quota, Share};
 
 pub struct Runner {
     /// Of its section.
@@ -44,7 +44,11 @@ pub fn all(
     installation: &Installation,
 ) -> Vec<Arc<Runner>> {
     let runner = |settings: RunnerSettings| {
-        let share = quota.share(settings.quota_max_fraction.min(allowed_fraction));
+        let share = quota.share(Part {
+            fraction: settings.quota_max_fraction.min(allowed_fraction),
+            fraction_per_group: settings.max_fraction_per_group,
+            jobs: usize::MAX,
+        });
         Arc::new(Runner::new(settings, share, installation))
     };
     settings.into_iter().map(runner).collect()

@@ -137,6 +137,9 @@ struct Supplement {
     machine_in_doubt: bool,
     #[serde(default)]
     may_lack_mark: bool,
+    /// Whether it waits for room: it is `pending` for the Python runner, which knows no such thing.
+    #[serde(default)]
+    is_held: bool,
     /// A failure that the coordinator was not told yet, in the words for the job's log.
     verdict: Option<String>,
     #[serde(default)]
@@ -270,7 +273,7 @@ impl Supplement {
         let (runner, job) = (&tracked.runner, &tracked.job);
         let untold = match &job.phase {
             Phase::Ended { untold } => untold.as_ref(),
-            Phase::Pending(_) | Phase::Launched => None,
+            Phase::Held(_) | Phase::Pending(_) | Phase::Launched => None,
         };
         Self {
             runner_name: runner.python.clone(),
@@ -286,6 +289,7 @@ impl Supplement {
             summary: job.summary.clone(),
             machine_in_doubt: job.machine.maybe_unseen_since.is_some(),
             may_lack_mark: job.machine.may_lack_mark,
+            is_held: matches!(job.phase, Phase::Held(_)),
             verdict: untold.map(|untold| untold.words.clone()),
             failure_reason: untold.map(|untold| untold.reason),
         }
@@ -324,6 +328,13 @@ impl Supplement {
         }
         job.summary = self.summary;
         let machine = &mut job.machine;
+        if self.is_held
+            && let Phase::Pending(payload) = &job.phase
+        {
+            job.phase = Phase::Held(payload.clone());
+            // Nothing was done for it.
+            machine.maybe_unseen_since = None;
+        }
         machine.name = MachineName::of(&known.runner, id);
         machine.tenant = self.tenant.or(machine.tenant.take());
         machine.flavor = self.flavor;
@@ -343,9 +354,9 @@ impl<'a, T: Iterator<Item = &'a Tracked> + Clone> Serialize for Content<'_, T> {
             matches!(tracked.job.phase, Phase::Ended { .. })
                 && tracked.job.machine.resource.is_some()
         };
-        let pending = |tracked: &'a Tracked| match &tracked.job.phase {
-            Phase::Pending(payload) => Some((Handle::of(tracked), payload.raw())),
-            Phase::Launched | Phase::Ended { .. } => None,
+        let pending = |tracked: &'a Tracked| {
+            let payload = tracked.job.payload()?;
+            Some((Handle::of(tracked), payload.raw()))
         };
         let all = || self.tracked.clone();
         let mut file = serializer.serialize_map(None)?;

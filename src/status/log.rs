@@ -13,11 +13,12 @@ pub fn log_statistics(quota: &quota::Snapshot) {
     let has_weight = quota
         .smallest_request
         .is_some_and(|least| headroom >= least);
+    let can_launch = limits.holds || usage.launching < limits.launching;
     let statistics = json!({
         "weight_quota": quota.limit.as_f64(),
         "current_weight": usage.weight.as_f64(),
         "weight_headroom": headroom.as_f64(),
-        "can_take_job": has_weight && usage.launching < limits.launching,
+        "can_take_job": has_weight && can_launch && usage.jobs < limits.jobs,
         "max_jobs_in_provisioning": limits.launching,
         "jobs_in_provisioning": usage.launching,
         "current_concurrent_jobs": usage.jobs,
@@ -49,8 +50,9 @@ pub fn log_tracked(snapshot: &Snapshot) {
     }
     let (usage, limit) = (snapshot.quota.in_use, snapshot.quota.limit);
     log::warn!(
-        "tracked: {} jobs, {} of them being launched, weight {} of {limit}",
+        "tracked: {} jobs, {} of them held and {} being launched, weight {} of {limit}",
         usage.jobs,
+        snapshot.quota.held,
         usage.launching,
         usage.weight,
     );

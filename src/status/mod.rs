@@ -53,6 +53,7 @@ impl JobSnapshot {
     fn of(tracked: &Tracked) -> Self {
         let job = &tracked.job;
         let (phase, has_untold_failure) = match &job.phase {
+            Phase::Held(_) => ("held", false),
             Phase::Pending(_) => ("pending", false),
             Phase::Launched => ("launched", false),
             Phase::Ended { untold } => ("to_decommission", untold.is_some()),

@@ -29,6 +29,7 @@ use heptapod_paas_runner::runner::{self, Installation, Runner};
 use heptapod_paas_runner::shutdown::{self, Stop, Stopper};
 use heptapod_paas_runner::spacing::LaunchSpacing;
 use heptapod_paas_runner::trust::Trust;
+use heptapod_paas_runner::weight::Weight;
 use sandbox::{Gate, JobId, JobSpec, JobStatus, MachineBehaviour};
 
 use self::panicking_executor::{Break, Call, PanickingExecutor, Side};
@@ -63,6 +64,7 @@ impl Report for Reports {
 fn standing(job: &Job) -> &'static str {
     let history = &job.machine.history;
     match (&job.phase, job.machine.may_exist()) {
+        (Phase::Held(_), _) => "held",
         (Phase::Pending(_), _) if history.handed_over.is_some() => "handed over",
         (Phase::Pending(_), true) => "provisioned",
         (Phase::Pending(_), false) => "granted",
@@ -98,6 +100,7 @@ impl BareProgram {
         let quota = Quota::new(Limits {
             jobs: config.concurrent,
             launching: config.max_launching,
+            holds: config.holds_jobs,
         });
         let runners = runner::all(config.runners, &quota, 1.0, &installation);
         let program = Self {
@@ -105,6 +108,7 @@ impl BareProgram {
             spacing: LaunchSpacing::new(config.launch_spacing),
             policy: Policy {
                 progress_interval: config.progress_interval,
+                hold_at_most: config.hold_at_most,
                 keep_finished: config.keep_finished,
                 decommission_launch_failures: config.decommission_launch_failures,
             },
@@ -132,6 +136,7 @@ impl BareProgram {
 
     fn live(&self, executor: &PanickingExecutor<'_>, payload: Payload) -> Vec<&'static str> {
         let reports = Reports::default();
+        let reservation = self.runner.share.take_over(Weight::ZERO, None);
         let context = JobContext {
             coordinator: &self.runner.coordinator,
             executor,
@@ -140,6 +145,7 @@ impl BareProgram {
             policy: self.policy,
             stop: &self.stop,
             report: &reports,
+            admission: &reservation,
             hearing: Hearing::default(),
         };
         let mut job = Job::granted(&self.runner.unique_name, payload, self.max_age);

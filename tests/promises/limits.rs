@@ -43,17 +43,17 @@ fn run_all(scene: &Scene, count: usize) {
 #[test]
 fn no_more_jobs_than_concurrent_says() {
     let mut scene = Scene::new();
-    scene.global = "concurrent = 2\npaas_repoll_same_runner_immediately = true".to_owned();
+    scene.global = "concurrent = 2".to_owned();
     run_all(&scene, 6);
     assert_eq!(most_at_once(&scene), 2);
     scene.assert_no_complaints();
 }
 
 #[test]
-fn the_quota_counts_the_heaviest_job_that_could_come() {
+fn by_the_old_rule_the_quota_counts_the_heaviest_job_that_could_come() {
     let mut scene = Scene::new();
     scene.quota_jobs = 1;
-    scene.global = "paas_repoll_same_runner_immediately = true".to_owned();
+    scene.global = "paas_hold_jobs = false".to_owned();
     run_all(&scene, 4);
     assert_eq!(
         most_at_once(&scene),
@@ -66,7 +66,6 @@ fn the_quota_counts_the_heaviest_job_that_could_come() {
 fn a_maximum_flavor_makes_room_for_more() {
     let mut scene = Scene::new();
     scene.quota_jobs = 1;
-    scene.global = "paas_repoll_same_runner_immediately = true".to_owned();
     scene.runner = "cc_max_flavor = \"XS\"".to_owned();
     let gate = Gate::new();
     scene
@@ -88,9 +87,7 @@ fn a_maximum_flavor_makes_room_for_more() {
 #[test]
 fn no_more_launches_at_once_than_allowed() {
     let mut scene = Scene::new();
-    scene.global =
-        "paas_max_concurrent_provisioning = 1\npaas_repoll_same_runner_immediately = true"
-            .to_owned();
+    scene.global = "paas_max_concurrent_provisioning = 1".to_owned();
     let gate = Gate::new();
     scene
         .clever
@@ -99,8 +96,8 @@ fn no_more_launches_at_once_than_allowed() {
     let second = scene.submit("second", "true");
     let service = scene.start();
     scene.await_phase(first, AppPhase::Running);
-    service.await_log("not polling: 1 jobs are being launched");
-    assert_eq!(scene.coordinator.job(second).status, JobStatus::Pending);
+    service.await_log("waiting until fewer machines are being launched");
+    assert!(scene.machine(second).is_none());
     gate.open();
     assert_eq!(scene.await_end(second).status, JobStatus::Success);
 }
@@ -108,9 +105,7 @@ fn no_more_launches_at_once_than_allowed() {
 #[test]
 fn launches_are_spaced() {
     let mut scene = Scene::new();
-    scene.global = "paas_min_seconds_between_launches = 1\n\
-                   paas_repoll_same_runner_immediately = true"
-        .to_owned();
+    scene.global = "paas_min_seconds_between_launches = 1".to_owned();
     run_all(&scene, 3);
     let entries = scene.journal.entries();
     let mut granted = entries.iter().filter(
@@ -134,7 +129,7 @@ fn launches_are_spaced() {
 fn two_runners_take_turns_when_there_is_room_for_one_job() {
     let mut scene = Scene::new();
     let other = Scene::new();
-    scene.quota_jobs = 1;
+    scene.global = "concurrent = 1".to_owned();
     scene.more = other.runner_elsewhere("other");
     for n in 0..12 {
         scene.submit(&format!("flood {n}"), "true");
@@ -198,7 +193,7 @@ fn a_coordinator_that_never_answers_gives_up_its_room_and_is_not_waited_for_afte
     let hanging = Scene::new();
     let hang = Rule::on("POST", "*/jobs/request").always();
     hanging.coordinator.faults().inject(hang.with(Fault::Hang));
-    scene.quota_jobs = 1;
+    scene.global = "concurrent = 1".to_owned();
     scene.more = hanging.runner_elsewhere("hangs");
     let service = scene.start();
     hanging.await_that("its coordinator is never asked", || {

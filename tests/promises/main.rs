@@ -13,6 +13,7 @@ mod foreign_programs;
 mod grants;
 mod health;
 mod hints;
+mod holding;
 mod installation;
 mod isolation;
 mod journey;

@@ -82,7 +82,7 @@ impl CleverDocker {
         patience: &dyn Patience,
     ) -> Result<(), Try> {
         // Refused may mean that the flavor went; then this says so, with what is on offer now.
-        let flavor = self.flavor_of(payload)?;
+        let flavor = self.flavor_of(payload, machine)?;
         let found = match machine.maybe_unseen_since {
             Some(_) => self.search(machine, patience)?,
             None => None,

@@ -17,6 +17,7 @@ mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
+use std::ops::RangeInclusive;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -100,23 +101,25 @@ impl CleverDocker {
     }
 
     /// The flavor that a job asks for, or the default one.
-    fn flavor_of(&self, payload: &Payload) -> Result<Flavor, Trouble> {
+    fn flavor_of(&self, payload: &Payload, machine: &Machine) -> Result<Flavor, Trouble> {
         let flavors = self.catalogue.flavors().map_err(Trouble::Unprepared)?;
         let offered = self.offered(flavors).map_err(Trouble::Unprepared)?;
-        let wanted = self.wanted_flavor(payload);
+        let wanted = self.wanted_flavor(payload, machine);
         let found = offered.iter().find(|flavor| flavor.name == wanted).cloned();
         found.ok_or_else(|| {
             let names: Vec<_> = offered.iter().map(|flavor| flavor.name.as_str()).collect();
             let offered = names.join(", ");
-            Trouble::Final(match payload.flavor() {
-                Some(wanted) => words::no_such_flavor(wanted, &offered),
-                None => words::no_default_flavor(wanted, &offered),
+            Trouble::Final(match (payload.flavor(), &machine.flavor) {
+                (Some(wanted), _) => words::no_such_flavor(wanted, &offered),
+                (None, Some(wanted)) => words::no_flavor_for_tag(wanted, &offered),
+                (None, None) => words::no_default_flavor(wanted, &offered),
             })
         })
     }
 
-    fn wanted_flavor<'a>(&'a self, payload: &'a Payload) -> &'a str {
-        payload.flavor().unwrap_or(&self.settings.default_flavor)
+    fn wanted_flavor<'a>(&'a self, payload: &'a Payload, machine: &'a Machine) -> &'a str {
+        let chosen = payload.flavor().or(machine.flavor.as_deref());
+        chosen.unwrap_or(&self.settings.default_flavor)
     }
 
     /// The flavors that a job may ask for: those that can be ordered, none above the configured
@@ -259,11 +262,31 @@ impl Executor for CleverDocker {
         self.tenants.was_refused() || self.tools().any(|tool| !tool.is_known())
     }
 
-    fn weigh(&self, payload: &Payload) -> Option<Weight> {
+    fn weigh(&self, payload: &Payload, machine: &Machine) -> Option<Weight> {
         let offered = self.offered(self.catalogue.known_flavors()?).ok()?;
-        let wanted = self.wanted_flavor(payload);
+        if self.goes_by_tags(payload, machine) {
+            return None;
+        }
+        let wanted = self.wanted_flavor(payload, machine);
         let found = offered.into_iter().find(|flavor| flavor.name == wanted);
         Some(found.map_or(Weight::ZERO, |flavor| flavor.weight))
+    }
+
+    fn goes_by_tags(&self, payload: &Payload, machine: &Machine) -> bool {
+        let is_said = payload.flavor().is_some() || machine.flavor.is_some();
+        !is_said && !self.settings.flavor_by_tag.is_empty()
+    }
+
+    fn choose(&self, machine: &mut Machine, tags: &[String]) {
+        let named = tags
+            .iter()
+            .filter_map(|tag| self.settings.flavor_by_tag.get(tag));
+        let flavors = self.catalogue.known_flavors().unwrap_or_default();
+        let weight = |name: &&String| {
+            let flavor = flavors.iter().find(|flavor| flavor.name == **name);
+            flavor.map(|flavor| flavor.weight)
+        };
+        machine.flavor = named.max_by_key(weight).cloned();
     }
 
     fn weigh_flavor(&self, flavor: &str) -> Result<Weight, NoWeight> {
@@ -278,12 +301,13 @@ impl Executor for CleverDocker {
         })
     }
 
-    fn heaviest(&self) -> Result<Weight, String> {
+    fn weights(&self) -> Result<RangeInclusive<Weight>, String> {
         let offered = self.offered(self.catalogue.flavors()?)?;
-        let weights = offered.into_iter().map(|flavor| flavor.weight);
-        weights
-            .max()
-            .ok_or_else(|| "no flavor is on offer".to_owned())
+        let weights = || offered.iter().map(|flavor| flavor.weight);
+        match (weights().min(), weights().max()) {
+            (Some(lightest), Some(heaviest)) => Ok(lightest..=heaviest),
+            _ => Err("no flavor is on offer".to_owned()),
+        }
     }
 
     fn provision(

@@ -148,6 +148,19 @@ pub fn no_default_flavor(default: &str, offered: &str) -> Failure {
     }
 }
 
+/// The section's table for tags names what nobody offers.
+pub fn no_flavor_for_tag(wanted: &str, offered: &str) -> Failure {
+    Failure {
+        reason: FailureReason::RunnerConfigurationError,
+        user: format!(
+            "The machine size that this runner has for one of the job's tags is not on offer. \
+             Please tell its administrator, or set the variable CI_CLEVER_CLOUD_FLAVOR to one of \
+             {offered}."
+        ),
+        admin: format!("cc_flavor_by_tag names {wanted:?}, but on offer are {offered}"),
+    }
+}
+
 /// The machine has ended by itself, and the job has no result.
 pub fn ended_too_early(name: &MachineName) -> Failure {
     Failure {

@@ -16,6 +16,7 @@
 mod engine;
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde_json::value::to_raw_value;
@@ -121,9 +122,15 @@ impl Executor for LocalDocker {
         self.engine.check().is_err()
     }
 
-    fn weigh(&self, _: &Payload) -> Option<Weight> {
+    fn weigh(&self, _: &Payload, _: &Machine) -> Option<Weight> {
         Some(Weight::ONE)
     }
+
+    fn goes_by_tags(&self, _: &Payload, _: &Machine) -> bool {
+        false
+    }
+
+    fn choose(&self, _: &mut Machine, _: &[String]) {}
 
     fn weigh_flavor(&self, flavor: &str) -> Result<Weight, NoWeight> {
         if flavor == ONLY_FLAVOR {
@@ -134,8 +141,8 @@ impl Executor for LocalDocker {
         )))
     }
 
-    fn heaviest(&self) -> Result<Weight, String> {
-        Ok(Weight::ONE)
+    fn weights(&self) -> Result<RangeInclusive<Weight>, String> {
+        Ok(Weight::ONE..=Weight::ONE)
     }
 
     fn provision(&self, machine: &mut Machine, _: &Payload, _: &dyn Patience) -> Result<(), Halt> {

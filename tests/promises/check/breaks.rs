@@ -113,7 +113,10 @@ pub const BREAKS: &[Break] = &[
     ),
     (
         |_| {},
-        &[("\"3XL\"", "\"M\""), ("count = 8", "count = 1")],
+        &[
+            ("\"3XL\"", "\"XS\""),
+            ("count = 8", "count = 1\nallowed_fraction_per_runner = 0.5"),
+        ],
         "quota",
         "will never get a job",
     ),

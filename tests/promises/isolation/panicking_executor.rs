@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::panic::resume_unwind;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -116,16 +117,24 @@ impl Executor for PanickingExecutor<'_> {
         self.real.is_in_doubt()
     }
 
-    fn weigh(&self, payload: &Payload) -> Option<Weight> {
-        self.real.weigh(payload)
+    fn weigh(&self, payload: &Payload, machine: &Machine) -> Option<Weight> {
+        self.real.weigh(payload, machine)
+    }
+
+    fn goes_by_tags(&self, payload: &Payload, machine: &Machine) -> bool {
+        self.real.goes_by_tags(payload, machine)
+    }
+
+    fn choose(&self, machine: &mut Machine, tags: &[String]) {
+        self.real.choose(machine, tags);
     }
 
     fn weigh_flavor(&self, flavor: &str) -> Result<Weight, NoWeight> {
         self.real.weigh_flavor(flavor)
     }
 
-    fn heaviest(&self) -> Result<Weight, String> {
-        self.real.heaviest()
+    fn weights(&self) -> Result<RangeInclusive<Weight>, String> {
+        self.real.weights()
     }
 
     fn provision(

@@ -153,6 +153,12 @@ impl Coordinator {
         self.change_runner(token, |runner| runner.paused = true);
     }
 
+    /// From now on it takes jobs with some of these tags.
+    pub fn set_runner_tags<const N: usize>(&self, token: &str, tags: [&str; N]) {
+        let tags = tags.map(str::to_owned);
+        self.change_runner(token, |runner| runner.spec.tags = tags.into());
+    }
+
     /// From now on its token ends, so many seconds after 1970.
     pub fn set_token_end(&self, token: &str, ends: u64) {
         self.change_runner(token, |runner| runner.spec.token_ends = Some(ends));
