@@ -106,19 +106,6 @@ fn an_unknown_executor_is_named() {
 }
 
 #[test]
-fn a_reference_flavor_that_is_not_on_offer() {
-    let town = Scene::new();
-    let configuration = town.configuration().replace("\"3XL\"", "\"9XL\"");
-    fs::write(town.config_path(), configuration).unwrap();
-    let (exit, log) = Service::start(&[town.config_path().display().to_string()], &[]).wait();
-    assert_eq!(exit.code(), Some(2), "{log}");
-    assert!(
-        log.contains("`reference_flavor`") && log.contains("XS, S, M, L"),
-        "{log}"
-    );
-}
-
-#[test]
 fn suspicious_keys_are_reported_with_a_suggestion_and_nothing_else_is() {
     let mut town = Scene::new();
     town.global = "concurent = 3\nsentry_dsn = \"x\"".to_owned();
