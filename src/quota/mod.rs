@@ -12,6 +12,7 @@
 //! Runners are known here by the [`Share`] that each holds, and of jobs only what they weigh.
 
 mod books;
+mod reservation;
 
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,6 +23,7 @@ use crossbeam_channel::{Receiver, bounded};
 
 pub use self::books::Usage;
 use self::books::{Books, Claimant, Entry, ShareId, Stage};
+pub use self::reservation::{Admission, Reservation};
 use crate::thread::lock;
 use crate::weight::Weight;
 
@@ -93,27 +95,6 @@ pub struct Share {
     quota: Arc<Quota>,
     id: ShareId,
     room: Receiver<()>,
-}
-
-/// What one job takes up of everything that is limited.
-pub struct Reservation {
-    quota: Arc<Quota>,
-    id: u64,
-    changed: Receiver<()>,
-}
-
-/// How far a job has come here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Admission {
-    /// There is no room for it yet.
-    Held,
-    /// There never will be: it weighs more than all that it may use.
-    TooHeavy {
-        most: Weight,
-    },
-    /// There is room, and it will be launched after others.
-    Queued,
-    Admitted,
 }
 
 /// Limits and what is in use of them, at one moment.
@@ -317,103 +298,6 @@ impl Share {
 impl Drop for Share {
     fn drop(&mut self) {
         self.change(|books| books.runners.remove(&self.id));
-    }
-}
-
-impl Reservation {
-    /// There is a job, which came just now. It may weigh more than what was reserved.
-    pub fn granted(&mut self, weight: Weight, group: Option<&str>) {
-        let mine = self.id;
-        self.id = self.quota.change(|books| {
-            let Some(mut entry) = books.entries.remove(&mine) else {
-                return mine;
-            };
-            entry.weight = weight;
-            entry.group = group.map(str::to_owned);
-            entry.stage = if books.limits.holds {
-                Stage::Held
-            } else {
-                Stage::Queued
-            };
-            let id = books.next_id();
-            books.entries.insert(id, entry);
-            id
-        });
-    }
-
-    /// It is known now what the job weighs.
-    pub fn weighed(&self, weight: Weight) {
-        self.change(|entry| entry.weight = weight);
-    }
-
-    /// It is no launch any more: the job runs, or others should not have to wait for it.
-    pub fn launched(&self) {
-        self.change(|entry| {
-            if entry.stage == Stage::Launching {
-                entry.stage = Stage::Running;
-            }
-        });
-    }
-
-    /// Nothing of the job weighs any more.
-    pub fn release(&self) {
-        self.quota.change(|books| books.entries.remove(&self.id));
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Entry)) {
-        self.quota.change(|books| {
-            if let Some(entry) = books.entries.get_mut(&self.id) {
-                change(entry);
-            }
-        });
-    }
-
-    /// How far the job has come.
-    #[must_use]
-    pub fn admission(&self) -> Admission {
-        let books = lock(&self.quota.books);
-        let Some(entry) = books.entries.get(&self.id) else {
-            return Admission::Admitted;
-        };
-        let most = books.most(entry.share, entry.group.as_deref());
-        match entry.stage {
-            Stage::Held if books.limit > Weight::ZERO && entry.weight > most => {
-                Admission::TooHeavy { most }
-            }
-            Stage::Asking { .. } | Stage::Held => Admission::Held,
-            Stage::Queued => Admission::Queued,
-            Stage::Launching | Stage::Running => Admission::Admitted,
-        }
-    }
-
-    /// While a job or a runner waits for what others use: how many jobs are here, of which any
-    /// could make room.
-    #[must_use]
-    pub fn awaited_among(&self) -> Option<usize> {
-        let books = lock(&self.quota.books);
-        let mut runners = books.runners.values();
-        let is_awaited = books.held().next().is_some() || runners.any(|runner| runner.waits);
-        is_awaited.then(|| books.usage(|entry| !entry.is_asking()).jobs)
-    }
-
-    /// Something arrives here when that may have changed.
-    #[must_use]
-    pub const fn changed(&self) -> &Receiver<()> {
-        &self.changed
-    }
-
-    /// Nothing, after it was released.
-    #[must_use]
-    pub fn weight(&self) -> Weight {
-        let books = lock(&self.quota.books);
-        let entry = books.entries.get(&self.id);
-        entry.map_or(Weight::ZERO, |entry| entry.weight)
-    }
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        self.release();
     }
 }
 

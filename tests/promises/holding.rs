@@ -138,6 +138,9 @@ fn a_jobs_tags_choose_its_machine_unless_it_names_one() {
         tags.iter().fold(spec, |spec, tag| spec.tag(*tag))
     };
     let large = "saas-linux-large-amd64";
+    // All of them fit beside it, if each has its own weight.
+    scene.quota_jobs = 1;
+    let runs = scene.submit_for("runs", &scene.lasting_script(), "XL");
     let of_runner = ["small", large, "other"];
     scene.coordinator.set_runner_tags(RUNNER_TOKEN, of_runner);
     let jobs = [
@@ -151,6 +154,8 @@ fn a_jobs_tags_choose_its_machine_unless_it_names_one() {
     for (job, _) in jobs {
         assert_eq!(scene.await_end(job).status, JobStatus::Success);
     }
+    scene.let_end();
+    assert_eq!(scene.await_end(runs).status, JobStatus::Success);
     scene.await_nothing_tracked("after the end");
     let (_, log) = service.stop();
     for (job, flavor) in jobs {

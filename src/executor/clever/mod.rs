@@ -7,6 +7,7 @@
 
 mod creation;
 mod expiry;
+mod flavor;
 mod launch;
 mod ownership;
 mod probe;
@@ -26,7 +27,7 @@ use self::remembered::Remembered;
 use self::tenants::Tenants;
 use self::trouble::Trouble;
 use super::{Executor, Expiry, Failure, Found, Halt, Inventory, Machine, NoWeight, Patience};
-use crate::clever::{Account, Api, Catalogue, Deletion, Flavor, MachineType};
+use crate::clever::{Account, Api, Catalogue, Deletion, MachineType};
 use crate::config::values::AuthKind;
 use crate::config::{CleverSettings, StandIn, Tenancy, kind_of};
 use crate::coordinator::Coordinator;
@@ -98,48 +99,6 @@ impl CleverDocker {
         );
         let ssh = by_ssh.then(|| self.pusher.ssh());
         iter::once(self.pusher.git()).chain(ssh)
-    }
-
-    /// The flavor that a job asks for, or the default one.
-    fn flavor_of(&self, payload: &Payload, machine: &Machine) -> Result<Flavor, Trouble> {
-        let flavors = self.catalogue.flavors().map_err(Trouble::Unprepared)?;
-        let offered = self.offered(flavors).map_err(Trouble::Unprepared)?;
-        let wanted = self.wanted_flavor(payload, machine);
-        let found = offered.iter().find(|flavor| flavor.name == wanted).cloned();
-        found.ok_or_else(|| {
-            let names: Vec<_> = offered.iter().map(|flavor| flavor.name.as_str()).collect();
-            let offered = names.join(", ");
-            Trouble::Final(match (payload.flavor(), &machine.flavor) {
-                (Some(wanted), _) => words::no_such_flavor(wanted, &offered),
-                (None, Some(wanted)) => words::no_flavor_for_tag(wanted, &offered),
-                (None, None) => words::no_default_flavor(wanted, &offered),
-            })
-        })
-    }
-
-    fn wanted_flavor<'a>(&'a self, payload: &'a Payload, machine: &'a Machine) -> &'a str {
-        let chosen = payload.flavor().or(machine.flavor.as_deref());
-        chosen.unwrap_or(&self.settings.default_flavor)
-    }
-
-    /// The flavors that a job may ask for: those that can be ordered, none above the configured
-    /// maximum.
-    fn offered(&self, mut flavors: Vec<Flavor>) -> Result<Vec<Flavor>, String> {
-        if let Some(max) = &self.settings.max_flavor {
-            let heaviest = flavors
-                .iter()
-                .find(|flavor| flavor.name == *max)
-                .map(|f| f.weight);
-            let heaviest = heaviest.ok_or_else(|| {
-                format!(
-                    "cc_max_flavor is {max:?}, which {} does not offer",
-                    self.settings.api_url
-                )
-            })?;
-            flavors.retain(|flavor| flavor.weight <= heaviest);
-        }
-        flavors.retain(|flavor| flavor.is_available);
-        Ok(flavors)
     }
 
     fn machines_of(
@@ -263,13 +222,7 @@ impl Executor for CleverDocker {
     }
 
     fn weigh(&self, payload: &Payload, machine: &Machine) -> Option<Weight> {
-        let offered = self.offered(self.catalogue.known_flavors()?).ok()?;
-        if self.goes_by_tags(payload, machine) {
-            return None;
-        }
-        let wanted = self.wanted_flavor(payload, machine);
-        let found = offered.into_iter().find(|flavor| flavor.name == wanted);
-        Some(found.map_or(Weight::ZERO, |flavor| flavor.weight))
+        self.weight_of_job(payload, machine)
     }
 
     fn goes_by_tags(&self, payload: &Payload, machine: &Machine) -> bool {
@@ -278,15 +231,7 @@ impl Executor for CleverDocker {
     }
 
     fn choose(&self, machine: &mut Machine, tags: &[String]) {
-        let named = tags
-            .iter()
-            .filter_map(|tag| self.settings.flavor_by_tag.get(tag));
-        let flavors = self.catalogue.known_flavors().unwrap_or_default();
-        let weight = |name: &&String| {
-            let flavor = flavors.iter().find(|flavor| flavor.name == **name);
-            flavor.map(|flavor| flavor.weight)
-        };
-        machine.flavor = named.max_by_key(weight).cloned();
+        machine.flavor = Some(self.flavor_by(tags).to_owned());
     }
 
     fn weigh_flavor(&self, flavor: &str) -> Result<Weight, NoWeight> {
@@ -302,12 +247,7 @@ impl Executor for CleverDocker {
     }
 
     fn weights(&self) -> Result<RangeInclusive<Weight>, String> {
-        let offered = self.offered(self.catalogue.flavors()?)?;
-        let weights = || offered.iter().map(|flavor| flavor.weight);
-        match (weights().min(), weights().max()) {
-            (Some(lightest), Some(heaviest)) => Ok(lightest..=heaviest),
-            _ => Err("no flavor is on offer".to_owned()),
-        }
+        self.weights_on_offer()
     }
 
     fn provision(

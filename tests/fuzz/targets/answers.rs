@@ -9,7 +9,7 @@
 
 #![no_main]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
@@ -116,7 +116,7 @@ fn ask_coordinator(call: &str) -> Option<String> {
     Some(match call {
         "ask" => match coordinator.request_job(&runner, &mut Queue::default(), true) {
             Grant::Trouble { why, .. } | Grant::Unusable { why, .. } => why,
-            Grant::Job(_) | Grant::Nothing => String::new(),
+            Grant::Job(_) | Grant::Nothing { .. } => String::new(),
         },
         "greet" => of_heard(coordinator.standing(&job, Ask::Greeting)),
         "look" => of_heard(coordinator.standing(&job, Ask::Look)),
@@ -179,7 +179,7 @@ fn ask_clever(call: &str) -> Option<String> {
         }
         "ended" => clever().is_lost(&machine()).err(),
         "remove" => clever().decommission(&machine()).err(),
-        "heaviest" => clever().heaviest().err(),
+        "weights" => clever().weights().err(),
         _ => None,
     }
 }
@@ -277,6 +277,7 @@ fn clever() -> CleverDocker {
         zone: "par".to_owned(),
         default_flavor: "M".to_owned(),
         max_flavor: None,
+        flavor_by_tag: BTreeMap::new(),
         repository_timeout: Duration::ZERO,
         repository_step: Duration::ZERO,
         bridge_url: SERVICE.url.clone(),
