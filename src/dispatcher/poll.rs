@@ -20,7 +20,7 @@ use crate::backoff::Backoff;
 use crate::coordinator::{Grant, Queue};
 use crate::job::Job;
 use crate::payload::JobCredentials;
-use crate::quota::{Admission, Full, Reservation};
+use crate::quota::{Full, Reservation};
 use crate::runner::Runner;
 use crate::shutdown::{Stop, Stopped};
 use crate::thread::lock;
@@ -261,11 +261,8 @@ impl Poller {
         let weight = job.payload().map_or(Some(Weight::ZERO), |payload| {
             self.runner.executor.weigh(payload, &job.machine)
         });
-        reservation.granted(weight.unwrap_or(heaviest), job.machine.tenant.as_deref());
-        if matches!(
-            reservation.admission(),
-            Admission::Held | Admission::TooHeavy { .. }
-        ) {
+        let (weight, group) = (weight.unwrap_or(heaviest), job.machine.tenant.as_deref());
+        if !reservation.granted(weight, group) {
             job = job.held();
         }
         // The dispatcher outlives us.
@@ -312,11 +309,12 @@ impl Poller {
         full: Full,
         weights: &RangeInclusive<Weight>,
     ) -> Result<(), Stopped> {
-        // That a job waits is told by the job.
-        if memory.full.replace(full) != Some(full) && full != Full::Held {
+        if memory.full.replace(full) != Some(full) {
             let needed = self.runner.share.snapshot().limits.needed(weights);
-            log::info!("not polling: {}", self.explain(full, needed));
-            self.warn_if_hopeless(needed);
+            if let Some(why) = self.explain(full, needed) {
+                log::info!("not polling: {why}");
+                self.warn_if_hopeless(needed);
+            }
         }
         let room = self.runner.share.room();
         self.stop.wait_or(room, self.pace.at_limit).map(drop)
@@ -333,18 +331,18 @@ impl Poller {
         }
     }
 
-    fn explain(&self, full: Full, needed: Weight) -> String {
+    /// None: that a job waits is told by the job.
+    fn explain(&self, full: Full, needed: Weight) -> Option<String> {
         let quota = self.runner.share.snapshot();
         let (limits, limit, in_use) = (quota.limits, quota.limit, quota.reserved.weight);
-        match full {
-            Full::Held => "one of its jobs waits for room".to_owned(),
+        Some(match full {
+            Full::Held => return None,
             Full::Launching => format!(
                 "{} jobs are being launched, which is all that paas_max_concurrent_provisioning \
                  allows",
                 limits.launching
             ),
             Full::Jobs => format!("{} jobs are all that `concurrent` allows", limits.jobs),
-            Full::Limit => "it has all the jobs that its `limit` allows".to_owned(),
             Full::Weight => format!(
                 "a job needs room for a weight of {needed}, and {in_use} of the quota of {limit} \
                  are in use or kept for jobs that wait"
@@ -354,7 +352,7 @@ impl Poller {
                  runner's part of the quota of {limit}"
             ),
             Full::Closed => "the state file can't be written".to_owned(),
-        }
+        })
     }
 }
 

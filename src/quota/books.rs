@@ -139,8 +139,6 @@ impl Books {
     /// Whether a runner may ask for a job now, each of which will weigh one of these.
     pub fn may_ask(&self, share: ShareId, weights: &RangeInclusive<Weight>) -> Result<(), Full> {
         let counted = |entry: &Entry| !entry.is_lent();
-        let own = |entry: &Entry| entry.share == share && counted(entry);
-        let most_jobs = self.runners.get(&share).map(|runner| runner.part.jobs);
         let starting =
             |entry: &Entry| counted(entry) && !matches!(entry.stage, Stage::Held | Stage::Running);
         if !self.is_open {
@@ -148,9 +146,6 @@ impl Books {
         }
         if self.held().any(|(_, entry)| entry.share == share) {
             return Err(Full::Held);
-        }
-        if most_jobs.is_some_and(|most| self.usage(own).jobs >= most) {
-            return Err(Full::Limit);
         }
         if self.usage(counted).jobs >= self.limits.jobs {
             return Err(Full::Jobs);

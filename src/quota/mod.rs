@@ -70,8 +70,6 @@ pub enum Full {
     Launching,
     /// `concurrent`
     Jobs,
-    /// `limit` of the runner.
-    Limit,
     /// The quota, or what is left of it for those who came later.
     Weight,
     /// The runner's own part of the quota.
@@ -87,7 +85,6 @@ pub struct Part {
     pub fraction: f64,
     /// What one group's jobs may have of it; above 0 and at most 1.
     pub fraction_per_group: f64,
-    pub jobs: usize,
 }
 
 /// A runner's part of the quota. It is the runner's identity here, and goes with it.

@@ -32,8 +32,9 @@ pub enum Admission {
 }
 
 impl Reservation {
-    /// There is a job, which came just now. It may weigh more than what was reserved.
-    pub fn granted(&mut self, weight: Weight, group: Option<&str>) {
+    /// There is a job, which came just now. It may weigh more than what was reserved. Whether there is
+    /// room for it at once.
+    pub fn granted(&mut self, weight: Weight, group: Option<&str>) -> bool {
         let mine = self.id;
         self.id = self.quota.change(|books| {
             let Some(mut entry) = books.entries.remove(&mine) else {
@@ -50,6 +51,7 @@ impl Reservation {
             books.entries.insert(id, entry);
             id
         });
+        matches!(self.admission(), Admission::Queued | Admission::Admitted)
     }
 
     /// It is known now what the job weighs.

@@ -14,7 +14,6 @@ const LIMITS: Limits = Limits {
 const WHOLE: Part = Part {
     fraction: 1.0,
     fraction_per_group: 1.0,
-    jobs: 100,
 };
 
 fn quota(weight: u64, limits: Limits) -> Arc<Quota> {
@@ -148,18 +147,6 @@ fn what_is_only_asked_for_keeps_nobody_from_anything_but_a_place() {
     assert_eq!(all.awaited_among(), None);
     let _places = [(); 2].map(|()| busy.take_over(Weight::ZERO, None));
     assert_eq!(ask(&idle).err(), Some(Full::Jobs));
-}
-
-#[test]
-fn a_runner_has_its_own_limit_of_jobs() {
-    let quota = quota(10, LIMITS);
-    let share = quota.share(Part { jobs: 2, ..WHOLE });
-    let other = quota.share(WHOLE);
-    let (_one, two) = (granted(&share, 1), granted(&share, 1));
-    assert_eq!(ask(&share).err(), Some(Full::Limit));
-    assert!(ask(&other).is_ok());
-    drop(two);
-    assert!(ask(&share).is_ok());
 }
 
 #[test]

@@ -47,7 +47,6 @@ pub fn all(
         let share = quota.share(Part {
             fraction: settings.quota_max_fraction.min(allowed_fraction),
             fraction_per_group: settings.max_fraction_per_group,
-            jobs: usize::MAX,
         });
         Arc::new(Runner::new(settings, share, installation))
     };
