@@ -86,8 +86,9 @@ real_ssh "$@" | { length=$(head -c 4); printf %s "$length"; head -c $((0x$length
     );
 
     fs::write(folder.join("lose_answer"), "").unwrap();
-    let lost = scene.submit("without an answer", "true");
+    let lost = scene.submit_lasting("without an answer");
     service.await_log(&format!("{} was pushed before", scene.machine_name(lost)));
+    scene.let_end();
     assert_eq!(scene.await_end(lost).status, JobStatus::Success);
     scene.assert_started_once(lost);
 
