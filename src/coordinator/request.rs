@@ -73,10 +73,10 @@ pub enum Grant {
         job: JobCredentials,
         why: String,
     },
-    /// Nothing to do. A request that was held for a while may have been answered because there is
-    /// something now, which only the next one is told (section 1.6).
+    /// Nothing to do.
     Nothing {
-        was_held: bool,
+        /// Whether the next request should follow at once.
+        ask_on: bool,
     },
     /// The coordinator has trouble, or trouble with us; it may have said when to come back.
     Trouble {
@@ -93,6 +93,8 @@ pub struct Queue {
     last_update: Option<String>,
     /// The longest that a coordinator which holds requests has held one.
     hold: Option<Duration>,
+    /// Whether the last request was followed at once because of the news that its answer had.
+    has_followed: bool,
 }
 
 impl Queue {
@@ -103,15 +105,26 @@ impl Queue {
         SILENCE + hold.unwrap_or_default()
     }
 
-    fn learn(&mut self, answer: &Answer, may_be_held: bool, took: Duration) {
-        let last_update = answer.header(LAST_UPDATE);
-        if let Some(value) = last_update.filter(|value| !value.is_empty()) {
-            self.last_update = Some(value.to_owned());
-        }
+    /// Whether the next request should follow at once, if there was nothing.
+    fn learn(&mut self, answer: &Answer, may_be_held: bool, took: Duration) -> bool {
         if answer.header("Gitlab-Ci-Builds-Polling") == Some("yes") {
             let held = if may_be_held { took } else { Duration::ZERO };
             self.hold = Some(self.hold.unwrap_or(USUAL_HOLD).max(held));
         }
+        let value = answer.header(LAST_UPDATE);
+        let new = value.filter(|value| !value.is_empty());
+        let is_news = new.is_some() && new != self.last_update.as_deref();
+        if let Some(new) = new {
+            self.last_update = Some(new.to_owned());
+        }
+        // A bare 204 is also what a long poll says, so something in between can't be told apart.
+        let is_nothing = answer.status == 204;
+        let was_held = is_nothing && may_be_held && value.is_none() && took >= HELD;
+        // With its news the next one is held, if any is. Only once, for there may be some each time.
+        self.has_followed = is_nothing && is_news && self.hold.is_some() && !self.has_followed;
+        // One that was held may have been answered because there is something now, which only the next one
+        // is told (section 1.6).
+        was_held || self.has_followed
     }
 }
 
@@ -147,7 +160,7 @@ impl Coordinator {
             }
         };
         let took = began.elapsed();
-        queue.learn(&answer, may_be_held, took);
+        let ask_on = queue.learn(&answer, may_be_held, took);
         if let Some(why) = answer.cut.as_ref().filter(|_| answer.status != 201) {
             return trouble(why.clone());
         }
@@ -162,13 +175,7 @@ impl Coordinator {
         };
         match answer.status {
             201 => granted(&answer),
-            // A bare 204 is also what a long poll says, so something in between can't be told apart.
-            204 | 409 => Grant::Nothing {
-                was_held: answer.status == 204
-                    && may_be_held
-                    && answer.header(LAST_UPDATE).is_none()
-                    && took >= HELD,
-            },
+            204 | 409 => Grant::Nothing { ask_on },
             403 => trouble(advised(
                 &format!("it does not know this runner ({})", answer.describe(&call)),
                 Some(hints::UNKNOWN_TOKEN),
@@ -250,7 +257,7 @@ mod tests {
 
     use sandbox::{CoordinatorSettings, Journal, RunnerSpec};
 
-    use super::{Grant, Queue, RunnerIdentity, SILENCE, USUAL_HOLD};
+    use super::{Grant, HELD, Queue, RunnerIdentity, SILENCE, USUAL_HOLD};
     use crate::agent::Agents;
     use crate::coordinator::Coordinator;
     use crate::http::Http;
@@ -258,31 +265,44 @@ mod tests {
     use crate::shutdown;
     use crate::trust::Trust;
 
+    const TOKEN: &str = "kvzWdEMoTESTtoken000";
+
+    /// A coordinator, and what asks it for a job.
+    fn asking(
+        settings: CoordinatorSettings,
+    ) -> (sandbox::Coordinator, impl Fn(&mut Queue) -> Grant) {
+        let gitlab = sandbox::Coordinator::start(settings).unwrap();
+        gitlab.add_runner(RunnerSpec::new(TOKEN));
+        let (stopper, stop) = shutdown::channel();
+        let coordinator = Coordinator::new(
+            Http::new(Agents::new(Arc::default(), Trust::default()), stop),
+            &gitlab.url(),
+        );
+        let runner = RunnerIdentity {
+            token: Secret::new(TOKEN),
+            system_id: "s_0123456789ab".to_owned(),
+            features: Vec::new(),
+        };
+        let ask = move |queue: &mut Queue| {
+            let _not_stopped = &stopper;
+            coordinator.request_job(&runner, queue, true)
+        };
+        (gitlab, ask)
+    }
+
     #[test]
     fn a_coordinator_that_holds_requests_is_known_by_its_answers() {
-        const TOKEN: &str = "kvzWdEMoTESTtoken000";
         for (long_poll, hold) in [
             (None, None),
             (Some(Duration::from_millis(1)), Some(USUAL_HOLD)),
         ] {
             let mut settings = CoordinatorSettings::new("gitlab", Journal::new());
             settings.long_poll = long_poll;
-            let gitlab = sandbox::Coordinator::start(settings).unwrap();
-            gitlab.add_runner(RunnerSpec::new(TOKEN));
-            let (_stopper, stop) = shutdown::channel();
-            let coordinator = Coordinator::new(
-                Http::new(Agents::new(Arc::default(), Trust::default()), stop),
-                &gitlab.url(),
-            );
-            let runner = RunnerIdentity {
-                token: Secret::new(TOKEN),
-                system_id: "s_0123456789ab".to_owned(),
-                features: Vec::new(),
-            };
+            let (_gitlab, ask) = asking(settings);
             let mut queue = Queue::default();
             for _ in 0..2 {
-                let grant = coordinator.request_job(&runner, &mut queue, true);
-                let nothing = matches!(grant, Grant::Nothing { was_held: false });
+                let grant = ask(&mut queue);
+                let nothing = matches!(grant, Grant::Nothing { .. });
                 assert!(nothing, "{grant:?}");
                 assert_eq!(queue.hold, hold);
                 assert!(queue.last_update.is_some());
@@ -291,11 +311,29 @@ mod tests {
     }
 
     #[test]
+    fn what_was_held_is_followed_at_once_and_so_are_news_where_requests_are_held_but_not_twice() {
+        let mut settings = CoordinatorSettings::new("gitlab", Journal::new());
+        settings.long_poll = Some(HELD + Duration::from_millis(50));
+        let (gitlab, ask) = asking(settings);
+        let mut queue = Queue::default();
+        let mut asks_on = || match ask(&mut queue) {
+            Grant::Nothing { ask_on } => ask_on,
+            other => panic!("{other:?}"),
+        };
+        assert!(asks_on(), "the next one can be held");
+        assert!(asks_on(), "held");
+        for (tag, is_followed) in [("one", true), ("two", false), ("three", true)] {
+            gitlab.set_runner_tags(TOKEN, [tag]);
+            assert_eq!(asks_on(), is_followed);
+        }
+    }
+
+    #[test]
     fn a_request_has_two_minutes_and_a_held_one_its_hold_before_them() {
         let seconds = Duration::from_secs;
         let queue = |hold| Queue {
-            last_update: None,
             hold,
+            ..Queue::default()
         };
         assert_eq!(queue(None).patience(true), seconds(120));
         assert_eq!(queue(Some(USUAL_HOLD)).patience(false), SILENCE);

@@ -205,10 +205,10 @@ impl Poller {
                 let job = Job::unusable(&runner.unique_name, job, &why);
                 self.take(memory, job, Weight::ZERO, reservation)
             }
-            Grant::Nothing { was_held } => {
+            Grant::Nothing { ask_on } => {
                 drop(reservation);
                 self.answered(memory);
-                let pause = if was_held {
+                let pause = if ask_on {
                     Duration::ZERO
                 } else {
                     self.pace.interval

@@ -156,7 +156,10 @@ impl Coordinator {
     /// From now on it takes jobs with some of these tags.
     pub fn set_runner_tags<const N: usize>(&self, token: &str, tags: [&str; N]) {
         let tags = tags.map(str::to_owned);
-        self.change_runner(token, |runner| runner.spec.tags = tags.into());
+        self.change_runner(token, |runner| {
+            runner.spec.tags = tags.into();
+            runner.tick();
+        });
     }
 
     /// From now on its token ends, so many seconds after 1970.
