@@ -10,7 +10,7 @@ use lexopt::ValueExt;
 use log::LevelFilter;
 
 use crate::check;
-use crate::config::{Config, SHORTEST_PAUSE, values};
+use crate::config::{Config, LONGEST_PAUSE, SHORTEST_PAUSE, values};
 use crate::dispatcher::{self, Options};
 use crate::install::completion::Command;
 use crate::install::{self, pieces};
@@ -269,11 +269,13 @@ fn failed(why: &dyn fmt::Display) -> ExitCode {
 }
 
 fn override_intervals(config: &mut Config, arguments: &Arguments) {
-    if let Some(interval) = arguments.check_interval {
+    // As in the configuration, where 0 is as if nothing were written.
+    let written = |interval: Option<Duration>| interval.filter(|interval| !interval.is_zero());
+    if let Some(interval) = written(arguments.check_interval) {
         log::warn!("--poll-interval is deprecated; set `check_interval` in the configuration");
         config.check_interval = interval.max(SHORTEST_PAUSE);
     }
-    if let Some(interval) = arguments.progress_interval {
+    if let Some(interval) = written(arguments.progress_interval) {
         log::warn!(
             "--job-progress-poll-interval is deprecated; set `job_progress_poll_interval` in the \
              configuration"
@@ -284,8 +286,10 @@ fn override_intervals(config: &mut Config, arguments: &Arguments) {
 
 fn seconds(value: &OsString) -> Result<Duration, lexopt::Error> {
     let seconds: f64 = value.parse()?;
-    Duration::try_from_secs_f64(seconds)
-        .map_err(|_| format!("{seconds} is no number of seconds").into())
+    let time = Duration::try_from_secs_f64(seconds).ok();
+    let longest = LONGEST_PAUSE.as_secs();
+    time.filter(|time| *time <= LONGEST_PAUSE)
+        .ok_or_else(|| format!("{seconds} is no number of seconds from 0 to {longest}").into())
 }
 
 #[cfg(test)]

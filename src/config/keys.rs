@@ -47,11 +47,18 @@ pub enum Kind {
     /// A text that is a secret, or says where one is.
     Secret,
     Flag,
+    /// How many there may be, of what must not be none.
     Count,
-    /// Fractions allowed.
-    Seconds,
-    /// The same, or a text as gitlab-runner writes it.
-    Duration,
+    /// The same, where 0 has a meaning of its own.
+    Limit,
+    /// Seconds between two looks or requests, fractions allowed as with all times.
+    Pause,
+    /// Seconds that there may be between two deeds, or none.
+    Spacing,
+    /// Seconds that something may take.
+    Patience,
+    /// Seconds until something is taken anew, or a text as gitlab-runner writes it.
+    Age,
     /// Above 0 and at most 1.
     Share,
     Table,
@@ -107,17 +114,6 @@ const GITLAB_RUNNERS: [(Whose, &[Foreign]); 2] = [
             ("labels", None),
             ("token_obtained_at", None),
             ("token_expires_at", None),
-            (
-                "limit",
-                Some("`concurrent` limits all runners, `quota_max_fraction` this one"),
-            ),
-            (
-                "request_concurrency",
-                Some(
-                    "a runner asks for one job at a time; `paas_repoll_same_runner_immediately` \
-                     lets it ask again at once",
-                ),
-            ),
             ("machine", Some(MACHINES)),
             ("autoscaler", Some(MACHINES)),
             ("kubernetes", Some(MACHINES)),
@@ -162,9 +158,14 @@ impl Kind {
         match self {
             Self::Text | Self::Secret => "a text in quotes",
             Self::Flag => "true or false",
-            Self::Count => "a whole number, not negative",
-            Self::Seconds => "a number of seconds, not negative",
-            Self::Duration => "a number of seconds, not negative, or a time such as \"15m0s\"",
+            Self::Count => "a whole number, at least 1",
+            Self::Limit => "a whole number, not negative",
+            Self::Pause => "a number of seconds, at most 3600; 0 is as if it were not written",
+            Self::Spacing => "a number of seconds, at most 3600; 0 is none",
+            Self::Patience => "a number of seconds above 0, at most 31536000, a year",
+            Self::Age => {
+                "a number of seconds or a time such as \"15m0s\", at most 31536000 seconds, a year"
+            }
             Self::Share => "a number above 0 and at most 1",
             Self::Table => "a table",
             Self::Tables => "an array of tables",
@@ -236,15 +237,15 @@ keys! {
         "the path of the file in which running jobs are remembered, such as /var/lib/heptapod-runner/state.json";
     CONCURRENT: Service Count Value("50") ["concurrent", "concurrency"]
         "jobs at once, over all runners";
-    CHECK_INTERVAL: Service Seconds Value("3") ["check_interval"]
+    CHECK_INTERVAL: Service Pause Value("3") ["check_interval"]
         "the pause between two requests for a job of the same runner";
     // A billing step of Clever Cloud is 10 s: a job's end is noticed within one, whatever the time of
     // day, and nothing is paid for that nobody uses.
-    JOB_PROGRESS_POLL_INTERVAL: Service Seconds Value("8") ["job_progress_poll_interval", "job_progress_interval"]
+    JOB_PROGRESS_POLL_INTERVAL: Service Pause Value("8") ["job_progress_poll_interval", "job_progress_interval"]
         "the pause between two looks whether a running job has ended";
     PAAS_MAX_CONCURRENT_PROVISIONING: Service Count Value("10") ["paas_max_concurrent_provisioning"]
         "launches under way at once: jobs that have room, and have not been seen running yet";
-    PAAS_MIN_SECONDS_BETWEEN_LAUNCHES: Service Seconds Value("0") ["paas_min_seconds_between_launches"]
+    PAAS_MIN_SECONDS_BETWEEN_LAUNCHES: Service Spacing Value("0") ["paas_min_seconds_between_launches"]
         "the least time between the starts of two launches";
     PAAS_HOLD_JOBS: Service Flag Value("true") ["paas_hold_jobs"]
         "whether a job may be taken that has to wait for room, one for each runner; else a runner asks only while the heaviest job would find room";
@@ -257,11 +258,11 @@ keys! {
     PAAS_DECOMMISSION_LAUNCH_FAILURES: Service Flag Value("true")
         ["paas_decommission_launch_failures", "pass_decommision_launched_failures"]
         "whether the machine goes when a job failed to launch, was canceled before it started or outlived its time";
-    PAAS_MAX_MACHINE_AGE: Service Seconds Value("86400") ["paas_max_machine_age"]
+    PAAS_MAX_MACHINE_AGE: Service Patience Value("86400") ["paas_max_machine_age"]
         "when the machine of a job that has no timeout of its own is taken away";
     PAAS_LOG_STATISTICS: Service Flag Value("false") ["paas_log_statistics"]
         "whether a line of statistics is logged every check_interval";
-    CONNECTION_MAX_AGE: Service Duration Value("15m0s") ["connection_max_age"]
+    CONNECTION_MAX_AGE: Service Age Value("15m0s") ["connection_max_age"]
         "after what time connections, names and certificate files are taken anew; 0 is never";
     LOG_LEVEL: Service Text Value("info") ["log_level"]
         "what is logged: debug, info, warning or error";
@@ -277,7 +278,7 @@ keys! {
     REFERENCE_FLAVOR: Quota Text Required ["reference_flavor"]
         "a flavor that this runner's Clever Cloud offers, such as M";
     REFERENCE_JOBS_COUNT: Quota Count Required ["reference_jobs_count"]
-        "how many machines of this flavor the quota is worth, at least 1";
+        "how many machines of this flavor the quota is worth";
     ALLOWED_FRACTION_PER_RUNNER: Quota Share Value("1") ["allowed_fraction_per_runner", "per_runner_quota_fraction"]
         "the share of the quota that a single runner may use";
 
@@ -291,6 +292,10 @@ keys! {
         "where its jobs run: clever-docker or local-docker";
     SECRETS_FILE: Runner Text Words("none") ["secrets_file"]
         "a flat TOML file of secrets, to which secret:KEY refers";
+    LIMIT: Shared Limit Value("0") ["limit"]
+        "jobs of this runner at once, those that wait for room included; 0 is as many as there is room for";
+    REQUEST_CONCURRENCY: Shared Limit Value("1") ["request_concurrency"]
+        "requests for a job of this runner under way at once, at most; there is never more than one, and a grant is followed by the next one";
     QUOTA_MAX_FRACTION: Runner Share Value("1") ["quota_max_fraction"]
         "the share of the quota that this runner may use";
     TLS_CA_FILE: Shared Text Words("none") ["tls-ca-file"]
@@ -310,10 +315,10 @@ keys! {
     PAAS_JOB_TRACE_WATCH: Runner Table Words("none") ["paas_job_trace_watch", "job_trace_watch"]
         "a table that says how a job that was handed over is watched until it runs";
 
-    TIMEOUT_SECONDS: TraceWatch Seconds Value("300") ["timeout_seconds", "timout_seconds"]
+    TIMEOUT_SECONDS: TraceWatch Patience Value("300") ["timeout_seconds", "timout_seconds"]
         "how long the job's log may stay empty until the launch has failed";
     // A billing step of Clever Cloud is 10 s: a cancellation is heard of within one.
-    POLL_STEP: TraceWatch Seconds Value("5") ["poll_step"]
+    POLL_STEP: TraceWatch Pause Value("5") ["poll_step"]
         "the pause between two looks";
     WATCH_TOKEN: TraceWatch Secret Words("none") ["token"]
         "a token of an administrator with the scope read_api";
@@ -352,9 +357,9 @@ keys! {
         "where the machines are";
     CC_EXTRA_ENV: CleverDocker Table Words("empty") ["cc_extra_env"]
         "a table of environment variables of every application, each a text in quotes";
-    CC_DEPLOYMENT_REPO_TIMEOUT: CleverDocker Seconds Value("20") ["cc_deployment_repo_timeout"]
+    CC_DEPLOYMENT_REPO_TIMEOUT: CleverDocker Patience Value("20") ["cc_deployment_repo_timeout"]
         "how long the git repository of a new application may take";
-    CC_DEPLOYMENT_REPO_WAIT_STEP: CleverDocker Seconds Value("2") ["cc_deployment_repo_wait_step"]
+    CC_DEPLOYMENT_REPO_WAIT_STEP: CleverDocker Pause Value("2") ["cc_deployment_repo_wait_step"]
         "the longest pause between two looks whether it is there";
     CC_API_URL: CleverDocker Text Value(API_URL) ["cc_api_url"]
         "the address of Clever Cloud's API";

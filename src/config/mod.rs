@@ -11,6 +11,7 @@ mod findings;
 mod forward;
 pub mod keys;
 mod local_docker;
+mod numbers;
 mod runner;
 mod secrets;
 pub mod ssh_key;
@@ -36,9 +37,9 @@ use findings::{Written, line_and_column};
 pub use forward::InnerConfiguration;
 use keys::{Key, Whose};
 pub use local_docker::LocalDockerSettings;
+pub use numbers::{LONGEST_PAUSE, SHORTEST_PAUSE};
 pub use runner::{ExecutorSettings, RunnerSettings, TraceWatch};
 pub use secrets::Secrets;
-pub use written::SHORTEST_PAUSE;
 use written::Section;
 
 /// The whole configuration, checked.
@@ -233,7 +234,7 @@ impl Config {
             quota,
             state_file: global.text(&keys::STATE_FILE).into(),
             max_launching: limit(global, &keys::PAAS_MAX_CONCURRENT_PROVISIONING),
-            launch_spacing: global.seconds(&keys::PAAS_MIN_SECONDS_BETWEEN_LAUNCHES),
+            launch_spacing: global.spacing(&keys::PAAS_MIN_SECONDS_BETWEEN_LAUNCHES),
             holds_jobs: global.flag(&keys::PAAS_HOLD_JOBS),
             hold_at_most: global.share(&keys::PAAS_HOLD_AT_MOST),
             repoll_immediately: global.flag(&keys::PAAS_REPOLL_SAME_RUNNER_IMMEDIATELY),
@@ -241,7 +242,7 @@ impl Config {
             decommission_launch_failures: global.flag(&keys::PAAS_DECOMMISSION_LAUNCH_FAILURES),
             log_statistics: global.flag(&keys::PAAS_LOG_STATISTICS),
             max_machine_age: global.patience(&keys::PAAS_MAX_MACHINE_AGE),
-            connection_max_age: global.duration(&keys::CONNECTION_MAX_AGE),
+            connection_max_age: global.age(&keys::CONNECTION_MAX_AGE),
             log_level: log_level(global),
             log_format: log_format(global),
             runners,
@@ -284,7 +285,7 @@ impl QuotaSettings {
         let quota = Self {
             reference_runner: section.text(&keys::REFERENCE_RUNNER),
             reference_flavor: section.text(&keys::REFERENCE_FLAVOR),
-            reference_jobs_count: section.positive_count(&keys::REFERENCE_JOBS_COUNT),
+            reference_jobs_count: section.count(&keys::REFERENCE_JOBS_COUNT),
             allowed_fraction_per_runner: section.share(&keys::ALLOWED_FRACTION_PER_RUNNER),
         };
         let runner = &quota.reference_runner;
@@ -322,5 +323,5 @@ fn log_format(global: &Section<'_>) -> Format {
 
 /// A number of jobs; one that this machine can't count to is no limit.
 fn limit(section: &Section<'_>, key: &Key) -> usize {
-    usize::try_from(section.positive_count(key)).unwrap_or(usize::MAX)
+    usize::try_from(section.count(key)).unwrap_or(usize::MAX)
 }

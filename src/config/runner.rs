@@ -23,6 +23,8 @@ pub struct RunnerSettings {
     /// The coordinator's address without a trailing slash; it may have a path.
     pub url: String,
     pub token: Secret,
+    /// Jobs at once, at most.
+    pub limit: Option<usize>,
     /// This runner's part of the quota, at most.
     pub quota_max_fraction: f64,
     /// What one group's jobs may use of the quota, at most.
@@ -172,6 +174,7 @@ fn read(
         authorities: authorities(section),
         identity: identity(section),
     };
+    let limit = limit(section);
     let forwards_token = section.flag(&keys::PAAS_FORWARD_RUNNER_TOKEN);
     let quota_max_fraction = section.share(&keys::QUOTA_MAX_FRACTION);
     let max_fraction_per_group = section.share(&keys::CC_MAX_FRACTION_PER_GROUP);
@@ -190,6 +193,7 @@ fn read(
     }
     Some(RunnerSettings {
         unique_name: RunnerName::of(&token, &url, taken),
+        limit,
         quota_max_fraction,
         max_fraction_per_group,
         trace_watch,
@@ -202,6 +206,18 @@ fn read(
         token,
         executor,
     })
+}
+
+/// gitlab-runner's own keys for how much a runner asks.
+fn limit(section: &Section<'_>) -> Option<usize> {
+    if section.limit(&keys::REQUEST_CONCURRENCY) > 1 {
+        let name = keys::REQUEST_CONCURRENCY.name();
+        let what = format!("`{name}` above 1 has no effect: a runner has one request under way");
+        let remedy = "none is needed: a grant is followed by the next request at once";
+        section.doubt_at(name, what, remedy);
+    }
+    let limit = usize::try_from(section.limit(&keys::LIMIT)).unwrap_or(usize::MAX);
+    (limit > 0).then_some(limit)
 }
 
 fn executor_of(section: &Section<'_>) -> Option<ExecutorKind> {

@@ -8,7 +8,6 @@
 use std::ops::Range;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
@@ -19,11 +18,6 @@ use super::secrets::{Secrets, Unresolved};
 use super::values::{self, address};
 use crate::fact::{Fact, Verdict};
 use crate::secret::Secret;
-
-/// Nobody means to ask without a pause at all.
-pub const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
-/// As good as for ever, and far from where moments end.
-const LONGEST: f64 = 100.0 * 365.0 * 24.0 * 3600.0;
 
 /// One table of the file, or one that could stand there and doesn't.
 pub struct Section<'a> {
@@ -67,17 +61,21 @@ impl<'a> Section<'a> {
             .is_some_and(|(_, value)| !is_right(value.get_ref()))
     }
 
-    fn read<T>(&self, key: &Key, read: impl FnOnce(&'a DeValue<'a>) -> Option<T>) -> Option<T> {
+    pub(super) fn read<T>(
+        &self,
+        key: &Key,
+        read: impl FnOnce(&'a DeValue<'a>) -> Option<T>,
+    ) -> Option<T> {
         let (name, value) = self.find(key)?;
         let result = read(value.get_ref());
         if result.is_none() {
-            let (wanted, found) = (key.kind.wanted(), value.get_ref().type_str());
-            self.problem_at(key, format!("`{name}` must be {wanted}, not this {found}"));
+            let (wanted, found) = (key.kind.wanted(), found(key, value.get_ref()));
+            self.problem_at(key, format!("`{name}` must be {wanted}, not {found}"));
         }
         result
     }
 
-    fn read_or_default<T: FromStr + Default>(
+    pub(super) fn read_or_default<T: FromStr + Default>(
         &self,
         key: &Key,
         read: impl FnOnce(&'a DeValue<'a>) -> Option<T>,
@@ -164,81 +162,6 @@ impl<'a> Section<'a> {
 
     pub fn flag(&self, key: &Key) -> bool {
         self.read_or_default(key, DeValue::as_bool)
-    }
-
-    pub fn count(&self, key: &Key) -> u64 {
-        self.read_or_default(key, |value| {
-            let integer = value.as_integer()?;
-            u64::from_str_radix(integer.as_str(), integer.radix()).ok()
-        })
-    }
-
-    /// A number of jobs, of which none would mean that nothing is ever done. A missing one without a
-    /// default is a problem, too.
-    pub fn positive_count(&self, key: &Key) -> u64 {
-        let count = self.count(key);
-        let is_missing = !self.has(key) && key.unwritten == Unwritten::Required;
-        if is_missing || (count == 0 && self.is_count(key)) {
-            let (name, title) = (key.name(), &self.title);
-            let what = format!("`{name}` in {title} must be a whole number of jobs, at least 1");
-            self.problem_at(key, what);
-        }
-        count
-    }
-
-    fn is_count(&self, key: &Key) -> bool {
-        let Some((_, value)) = self.find(key) else {
-            return false;
-        };
-        let integer = value.get_ref().as_integer();
-        integer.is_some_and(|it| u64::from_str_radix(it.as_str(), it.radix()).is_ok())
-    }
-
-    /// How long something may take; no time at all would mean that it never works.
-    pub fn patience(&self, key: &Key) -> Duration {
-        let patience = self.seconds(key);
-        let is_zero = self
-            .find(key)
-            .and_then(|(_, value)| number(value.get_ref()))
-            == Some(0.0);
-        if is_zero {
-            let name = key.name();
-            let what =
-                format!("`{name}` must be above 0: with 0 seconds it is over before it began");
-            self.problem_at(key, what);
-        }
-        patience
-    }
-
-    /// A number of seconds, fractions allowed.
-    pub fn seconds(&self, key: &Key) -> Duration {
-        let duration = |seconds: f64| Duration::try_from_secs_f64(seconds.min(LONGEST)).ok();
-        let written = self.read(key, |value| duration(number(value)?));
-        let default = || duration(key.default()?);
-        written.or_else(default).unwrap_or_default()
-    }
-
-    /// A time that is written as a number of seconds or as gitlab-runner does.
-    pub fn duration(&self, key: &Key) -> Duration {
-        let seconds = |seconds: f64| Duration::try_from_secs_f64(seconds.min(LONGEST)).ok();
-        let written = self.read(key, |value| match value.as_str() {
-            Some(text) => humantime::parse_duration(text).ok(),
-            None => seconds(number(value)?),
-        });
-        let default = || humantime::parse_duration(&key.default::<String>()?).ok();
-        written.or_else(default).unwrap_or_default()
-    }
-
-    /// A pause between two requests: a number of seconds, of which too few mean a short moment.
-    pub fn pause(&self, key: &Key) -> Duration {
-        self.seconds(key).max(SHORTEST_PAUSE)
-    }
-
-    /// A number above 0 and at most 1.
-    pub fn share(&self, key: &Key) -> f64 {
-        self.read_or_default(key, |value| {
-            number(value).filter(|share| *share > 0.0 && *share <= 1.0)
-        })
     }
 
     /// A table in this one. One that is not written has nothing in it.
@@ -381,13 +304,13 @@ impl<'a> Section<'a> {
     }
 }
 
-fn number(value: &DeValue<'_>) -> Option<f64> {
-    match value {
-        DeValue::Float(float) => float.as_str().parse().ok(),
-        DeValue::Integer(integer) => {
-            let whole = i64::from_str_radix(integer.as_str(), integer.radix()).ok()?;
-            Some(whole as f64)
-        }
+/// What is written, in words; numbers as they are, where they can't be a secret.
+fn found(key: &Key, value: &DeValue<'_>) -> String {
+    let number = match value {
+        _ if key.kind == Kind::Secret => None,
+        DeValue::Integer(integer) => Some(integer.to_string()),
+        DeValue::Float(float) => Some(float.to_string()),
         _ => None,
-    }
+    };
+    number.unwrap_or_else(|| format!("this {}", value.type_str()))
 }

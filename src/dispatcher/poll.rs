@@ -343,6 +343,9 @@ impl Poller {
                 limits.launching
             ),
             Full::Jobs => format!("{} jobs are all that `concurrent` allows", limits.jobs),
+            Full::Limit(jobs) => {
+                format!("{jobs} jobs of this runner are all that its `limit` allows")
+            }
             Full::Weight => format!(
                 "a job needs room for a weight of {needed}, and {in_use} of the quota of {limit} \
                  are in use or kept for jobs that wait"

@@ -32,9 +32,15 @@ impl LookPace {
         }
     }
 
-    /// Waits until it is time for the next look.
-    pub(super) fn wait(&mut self, context: &JobContext<'_>) -> Result<(), Stopped> {
-        let (began, longest) = (Instant::now(), mem::replace(&mut self.next, self.usual));
+    /// Waits until it is time for the next look, which is before `latest`.
+    pub(super) fn wait(
+        &mut self,
+        latest: Instant,
+        context: &JobContext<'_>,
+    ) -> Result<(), Stopped> {
+        let began = Instant::now();
+        let longest = mem::replace(&mut self.next, self.usual);
+        let longest = longest.min(latest.saturating_duration_since(began));
         loop {
             let awaited_among = context.admission.awaited_among();
             let soon = |jobs: usize| SOON * u32::try_from(1 + jobs / FEW).unwrap_or(u32::MAX);

@@ -120,10 +120,14 @@ pub(super) fn await_start(
         if has_grown == Some(false) && since.elapsed() >= watch.timeout {
             return Err(not_started(watch.timeout).into());
         }
-        if since.elapsed() >= watch.timeout {
+        let rest = watch.timeout.saturating_sub(since.elapsed());
+        if rest.is_zero() {
             context.report.slow();
+        } else {
+            pause = pause.min(rest);
         }
-        context.stop.wait(pause)?;
+        let latest = job.expires.saturating_duration_since(Instant::now());
+        context.stop.wait(pause.min(latest))?;
     }
 }
 
@@ -169,7 +173,7 @@ pub(super) fn await_end(job: &Job, context: &JobContext<'_>) -> Result<Infallibl
             Standing::Active | Standing::Canceling => {
                 trouble.succeeded();
                 machine.check()?;
-                pace.wait(context)?;
+                pace.wait(job.expires, context)?;
                 continue;
             }
             Standing::Over(why) => return Err(Halt::Over(why)),

@@ -150,6 +150,13 @@ impl Books {
         if self.usage(counted).jobs >= self.limits.jobs {
             return Err(Full::Jobs);
         }
+        let own = self
+            .usage(|entry| counted(entry) && entry.share == share)
+            .jobs;
+        let most = self.runners.get(&share).map(|runner| runner.part.jobs);
+        if let Some(most) = most.filter(|most| own >= *most) {
+            return Err(Full::Limit(most));
+        }
         if !self.limits.holds && self.usage(starting).jobs >= self.limits.launching {
             return Err(Full::Launching);
         }

@@ -70,6 +70,8 @@ pub enum Full {
     Launching,
     /// `concurrent`
     Jobs,
+    /// The runner's own `limit`, which is this.
+    Limit(usize),
     /// The quota, or what is left of it for those who came later.
     Weight,
     /// The runner's own part of the quota.
@@ -81,6 +83,8 @@ pub enum Full {
 /// What a runner may have of the quota.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Part {
+    /// Jobs at once.
+    pub jobs: usize,
     /// Above 0 and at most 1.
     pub fraction: f64,
     /// What one group's jobs may have of it; above 0 and at most 1.

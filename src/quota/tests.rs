@@ -12,6 +12,7 @@ const LIMITS: Limits = Limits {
     holds: true,
 };
 const WHOLE: Part = Part {
+    jobs: usize::MAX,
     fraction: 1.0,
     fraction_per_group: 1.0,
 };
@@ -150,6 +151,27 @@ fn what_is_only_asked_for_keeps_nobody_from_anything_but_a_place() {
 }
 
 #[test]
+fn a_runners_limit_counts_its_jobs_held_ones_too_and_not_those_of_others() {
+    let quota = quota(10, LIMITS);
+    let (few, many) = (quota.share(Part { jobs: 2, ..WHOLE }), quota.share(WHOLE));
+    let running = granted(&few, 8);
+    let held = granted(&few, 5);
+    assert!(is_held(&held));
+    drop(running);
+    assert!(!is_held(&held));
+    let other = granted(&few, 1);
+    assert_eq!(ask(&few).err(), Some(Full::Limit(2)));
+    let theirs = [(); 3].map(|()| granted(&many, 1));
+    assert_eq!(ask(&few).err(), Some(Full::Limit(2)));
+    drop(theirs);
+    drop(other);
+    assert_eq!(few.room().try_recv(), Ok(()), "told that there is room");
+    assert!(ask(&few).is_ok());
+    let _taken_over = few.take_over(Weight::ZERO, None);
+    assert_eq!(ask(&few).err(), Some(Full::Limit(2)), "from the state file");
+}
+
+#[test]
 fn launches_have_turns_in_the_order_of_arrival() {
     let limits = Limits {
         launching: 1,
@@ -209,16 +231,17 @@ proptest! {
         steps in prop::collection::vec((0_usize..4, 0_usize..3, 1_u64..=10, 0_usize..9), 0..80),
     ) {
         let quota = quota(20, Limits { holds, ..LIMITS });
-        let shares = [1.0, 0.5, 0.6].map(|fraction| quota.share(part(fraction)));
-        let mut here: Vec<Reservation> = Vec::new();
+        let parts = [(1.0, usize::MAX), (0.5, 4), (0.6, 2)];
+        let shares = parts.map(|(fraction, jobs)| quota.share(Part { jobs, ..part(fraction) }));
+        let mut here: Vec<(usize, Reservation)> = Vec::new();
         for (step, runner, weight, which) in steps {
             match (step, here.len()) {
                 (0 | 1, _) => here.extend(ask(&shares[runner]).map(|mut reservation| {
                     reservation.granted(Weight::ONE * weight, None);
-                    reservation
+                    (runner, reservation)
                 })),
-                (2, 1..) if !is_held(&here[which % here.len()]) => {
-                    here[which % here.len()].launched();
+                (2, 1..) if !is_held(&here[which % here.len()].1) => {
+                    here[which % here.len()].1.launched();
                 }
                 (3, 1..) => drop(here.swap_remove(which % here.len())),
                 _ => {}
@@ -227,7 +250,11 @@ proptest! {
             prop_assert!(quota.weight() <= snapshot.limit);
             prop_assert_eq!(quota.weight(), snapshot.reserved.weight);
             prop_assert_eq!(snapshot.reserved.jobs, here.len());
-            let waiting = here.iter().filter(|job| is_held(job));
+            for (runner, (_, most)) in parts.iter().enumerate() {
+                let own = here.iter().filter(|(whose, _)| *whose == runner);
+                prop_assert!(own.count() <= *most);
+            }
+            let waiting = here.iter().filter(|(_, job)| is_held(job));
             let idle = snapshot.in_use.weight == Weight::ZERO;
             prop_assert!(!idle || waiting.count() == 0, "all is free, and a job waits");
         }

@@ -45,6 +45,7 @@ pub fn all(
 ) -> Vec<Arc<Runner>> {
     let runner = |settings: RunnerSettings| {
         let share = quota.share(Part {
+            jobs: settings.limit.unwrap_or(usize::MAX),
             fraction: settings.quota_max_fraction.min(allowed_fraction),
             fraction_per_group: settings.max_fraction_per_group,
         });

@@ -50,7 +50,7 @@ fn all_problems_are_told_at_once_with_their_lines() {
     for expected in [
         "FILE:1: `concurrent` must be a whole number",
         "FILE:2: `check_interval` must be a number of seconds",
-        "FILE:3: `connection_max_age` must be a number of seconds, not negative, or a time such as \"15m0s\"",
+        "FILE:3: `connection_max_age` must be a number of seconds or a time such as \"15m0s\"",
         "FILE:7: `reference_jobs_count`",
         "FILE:5: there is no runner named \"c1\"; the runners are \"ci\"",
         "FILE:11: `url` must be an address",
@@ -143,16 +143,20 @@ fn what_the_program_prints_works_as_it_is() {
 }
 
 fn load(text: &str) -> Config {
+    try_load(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+fn try_load(text: &str) -> Result<Config, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("paas-runner.toml");
     fs::write(&path, text).unwrap();
-    Config::load(&path).unwrap_or_else(|error| panic!("{error}\n{text}"))
+    Config::load(&path).map_err(|error| error.to_string())
 }
 
 /// A line for every key of these that has a default, which is what it says.
 fn defaults_of(whose: &[Whose]) -> String {
     let line = |key: &&Key| match (key.unwritten, key.kind) {
-        (Unwritten::Value(text), Kind::Text | Kind::Secret | Kind::Duration) => {
+        (Unwritten::Value(text), Kind::Text | Kind::Secret | Kind::Age) => {
             Some(format!("{} = {text:?}\n", key.name()))
         }
         (Unwritten::Value(value), _) => Some(format!("{} = {value}\n", key.name())),
@@ -185,6 +189,132 @@ fn a_default_that_is_written_down_changes_nothing() {
     assert_eq!(written.limit_interval, written.progress_interval);
     written.limit_interval = plain.limit_interval;
     assert_eq!(format!("{plain:#?}"), format!("{written:#?}"));
+}
+
+/// No duration of a configuration is longer, and no pause shorter.
+const LONGEST: f64 = 366.0 * 24.0 * 3600.0;
+
+#[test]
+fn every_number_has_a_meaning_or_an_error_with_its_line() {
+    let is_number = |key: &&&Key| {
+        use Kind::{Age, Count, Limit, Patience, Pause, Share, Spacing};
+        matches!(
+            key.kind,
+            Count | Limit | Pause | Spacing | Patience | Age | Share
+        )
+    };
+    let numbers: Vec<_> = KEYS.iter().filter(is_number).collect();
+    assert!(numbers.len() > 15, "{}", numbers.len());
+    for key in numbers {
+        for value in [
+            "0",
+            "0.0",
+            "-0.0",
+            "-1",
+            "-0.5",
+            "1",
+            "0.5",
+            "1e-9",
+            "5e-324",
+            "3600",
+            "3601",
+            "31536000",
+            "31536001",
+            "1e18",
+            "1e308",
+            "9223372036854775807",
+            "-9223372036854775808",
+            "0xffff",
+            "nan",
+            "-nan",
+            "inf",
+            "-inf",
+            "true",
+            "\"\"",
+            "\"5\"",
+            "\"-5s\"",
+            "\"99999999999999999999y\"",
+            "[]",
+            "{}",
+        ] {
+            let (text, line) = with(key, value);
+            match try_load(&text) {
+                Ok(config) => assert_bounded(&config, key.name(), value),
+                Err(why) => {
+                    let place = format!("paas-runner.toml:{line}: ");
+                    let is_told = why.lines().any(|told| {
+                        told.contains(&place) && told.contains(&format!("`{}`", key.name()))
+                    });
+                    assert!(is_told, "{} = {value}: {why}", key.name());
+                    assert_eq!(why.lines().count(), 1, "one fault, told once: {why}");
+                }
+            }
+        }
+    }
+}
+
+/// A configuration with this key, and its line.
+fn with(key: &Key, value: &str) -> (String, usize) {
+    let mut lines = Vec::new();
+    let mut line = 0;
+    let mut put = |whose: &[Whose], usual: &str| {
+        let is_here = whose.contains(&key.whose);
+        lines.extend(
+            usual
+                .lines()
+                .filter(|usual| !is_here || !usual.starts_with(&format!("{} ", key.name())))
+                .map(str::to_owned),
+        );
+        if is_here {
+            lines.push(format!("{} = {value}", key.name()));
+            line = lines.len();
+        }
+    };
+    put(&[Whose::Service], "state_file = \"/s\"");
+    put(
+        &[Whose::Quota],
+        "[quota_computation]\nreference_runner = \"r\"\nreference_flavor = \"M\"\n\
+         reference_jobs_count = 1",
+    );
+    put(
+        &[Whose::Shared, Whose::Runner, Whose::CleverDocker],
+        "[[runners]]\nname = \"r\"\nurl = \"https://x\"\ntoken = \"t\"\n\
+         executor = \"clever-docker\"\ncc_orga_id = \"o\"\ncc_token = \"t\"",
+    );
+    put(&[Whose::TraceWatch], "[runners.paas_job_trace_watch]");
+    (lines.join("\n"), line)
+}
+
+fn assert_bounded(config: &Config, key: &str, value: &str) {
+    // As it prints itself, so that no time is forgotten here: `1.5s`, `3600s`, `50ms`.
+    let printed = format!("{config:#?}");
+    let times = printed
+        .split([' ', ',', '(', ')', '\n'])
+        .filter_map(|word| {
+            let milliseconds = word.strip_suffix("ms").and_then(|n| n.parse::<f64>().ok());
+            let seconds = word.strip_suffix('s').and_then(|n| n.parse::<f64>().ok());
+            milliseconds.map(|n| n / 1e3).or(seconds)
+        });
+    let times: Vec<f64> = times.collect();
+    assert!(times.len() > 7, "{times:?} in {printed}");
+    for time in &times {
+        assert!(*time <= LONGEST, "{key} = {value}: {time} s");
+    }
+    let pauses = [
+        config.check_interval,
+        config.progress_interval,
+        config.limit_interval,
+        config.runners[0].trace_watch.step,
+    ];
+    for pause in pauses {
+        let seconds = pause.as_secs_f64();
+        assert!(
+            (0.05..=3600.0).contains(&seconds),
+            "{key} = {value}: {pause:?}"
+        );
+    }
+    assert!(config.concurrent > 0 && config.max_launching > 0);
+    assert!(config.quota.reference_jobs_count > 0);
 }
 
 #[test]

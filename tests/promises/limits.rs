@@ -50,6 +50,49 @@ fn no_more_jobs_than_concurrent_says() {
 }
 
 #[test]
+fn no_more_jobs_of_a_runner_than_its_limit_over_kill_9_while_others_have_theirs() {
+    let mut scene = Scene::new();
+    let other = Scene::new();
+    scene.more = other.runner_elsewhere("other");
+    scene.runner = "limit = 2".to_owned();
+    let lasting = scene.lasting_script();
+    let jobs: Vec<_> = (0..4)
+        .map(|n| scene.submit(&format!("limited {n}"), &lasting))
+        .collect();
+    let service = scene.start();
+    service.await_log("2 jobs of this runner are all that its `limit` allows");
+    for job in &jobs[..2] {
+        scene.await_phase(*job, AppPhase::Running);
+    }
+    service.kill();
+    let service = scene.start();
+    service.await_log("2 jobs of this runner are all that its `limit` allows");
+    let theirs: Vec<_> = (0..3)
+        .map(|n| other.submit(&format!("free {n}"), "true"))
+        .collect();
+    for job in theirs {
+        assert_eq!(other.await_end(job).status, JobStatus::Success);
+    }
+    scene.let_end();
+    for job in jobs {
+        assert_eq!(scene.await_end(job).status, JobStatus::Success);
+    }
+    scene.await_no_machines();
+    assert_eq!(most_at_once(&scene), 2);
+    scene.assert_no_complaints_but_of_kills();
+}
+
+#[test]
+fn a_check_interval_of_0_is_the_default_and_no_flood() {
+    let scene = Scene::new();
+    let began = Instant::now();
+    let _service = scene.start_changed(&[("check_interval = 0.1", "check_interval = 0")]);
+    // Two requests are three seconds apart.
+    scene.await_that("it has asked twice", || scene.count_job_requests() == 2);
+    assert!(began.elapsed() >= Duration::from_secs(2));
+}
+
+#[test]
 fn by_the_old_rule_the_quota_counts_the_heaviest_job_that_could_come() {
     let mut scene = Scene::new();
     scene.quota_jobs = 1;

@@ -80,7 +80,9 @@ fn keys_of(whose: &[Whose]) -> impl Iterator<Item = &'static Key> {
 fn beginning_of(key: &Key) -> String {
     match (key.unwritten, key.kind) {
         (Unwritten::Required, _) => "Required".to_owned(),
-        (Unwritten::Value(value), Kind::Seconds) => format!("Default: {value} seconds"),
+        (Unwritten::Value(value), Kind::Pause | Kind::Spacing | Kind::Patience) => {
+            format!("Default: {value} seconds")
+        }
         (Unwritten::Value(text) | Unwritten::Words(text), _) => format!("Default: {text}"),
     }
 }

@@ -63,7 +63,7 @@ impl CleverDocker {
                 );
                 return Err(words::unusable(&machine.name, &why).into());
             }
-            patience.wait(step)?;
+            patience.wait(step.min(until.saturating_duration_since(Instant::now())))?;
             step = (step * 2).min(self.settings.repository_step);
         }
     }
