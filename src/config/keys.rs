@@ -79,55 +79,6 @@ pub enum Unwritten {
 /// Whatever begins so in a runner's section is ours, known or not, and no business of the machine.
 const OUR_PREFIXES: [&str; 2] = ["cc_", "paas_"];
 
-/// Keys of gitlab-runner that mean nothing here, but often stand there, or look like one of ours; and
-/// what does here what they do there. Those without a word on that are written by programs.
-const GITLAB_RUNNERS: [(Whose, &[Foreign]); 2] = [
-    (
-        Whose::Service,
-        &[
-            (
-                "listen_address",
-                Some("no metrics are served; `paas_log_statistics` logs the counters"),
-            ),
-            (
-                "sentry_dsn",
-                Some("errors are in the log, from which a shipper may take them"),
-            ),
-            (
-                "session_server",
-                Some("the terminals of jobs can't be reached on their machines"),
-            ),
-            (
-                "shutdown_timeout",
-                Some(
-                    "a stop waits for no job: their machines go on, and so does the next start; \
-                     take it out",
-                ),
-            ),
-            ("user", Some("`User=` in the unit says as whom it runs")),
-        ],
-    ),
-    (
-        Whose::Shared,
-        &[
-            ("id", None),
-            ("labels", None),
-            ("token_obtained_at", None),
-            ("token_expires_at", None),
-            ("machine", Some(MACHINES)),
-            ("autoscaler", Some(MACHINES)),
-            ("kubernetes", Some(MACHINES)),
-            ("ssh", Some(MACHINES)),
-            ("virtualbox", Some(MACHINES)),
-            ("parallels", Some(MACHINES)),
-            ("custom", Some(MACHINES)),
-        ],
-    ),
-];
-type Foreign = (&'static str, Option<&'static str>);
-const MACHINES: &str = "every job has a machine of its own here, on which the executor is docker: \
-                        [runners.docker] is what counts";
-
 impl Key {
     /// As we write it.
     #[must_use]
@@ -208,16 +159,6 @@ pub fn travels(name: &str, executor: ExecutorKind) -> bool {
     !has_our_prefix(name) && names_of(&whose).all(|ours| ours != name)
 }
 
-/// What does here what a key of gitlab-runner does there; none, when it is no such key.
-#[must_use]
-pub fn instead_of(name: &str, whose: &[Whose]) -> Option<Option<&'static str>> {
-    let tables = GITLAB_RUNNERS.iter();
-    let tables = tables.filter(|(table, _)| whose.contains(table));
-    let mut all = tables.flat_map(|(_, keys)| *keys);
-    all.find(|(key, _)| *key == name)
-        .map(|(_, instead)| *instead)
-}
-
 macro_rules! keys {
     ($($id:ident: $whose:ident $kind:ident $unwritten:ident $(($value:expr))? [$($name:literal),+] $help:literal;)+) => {
         $(pub static $id: Key = Key {
@@ -268,7 +209,8 @@ keys! {
         "what is logged: debug, info, warning or error";
     LOG_FORMAT: Service Text Value("text") ["log_format"]
         "how a line of the log is written: text or json";
-    QUOTA_COMPUTATION: Service Table Required ["quota_computation"]
+    QUOTA_COMPUTATION: Service Table Words("as many machines as concurrent says, of the default flavor of the first runner")
+        ["quota_computation"]
         "how much may run at once, over all runners";
     RUNNERS: Service Tables Required ["runners"]
         "a section for each runner";

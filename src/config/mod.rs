@@ -40,7 +40,7 @@ pub use local_docker::LocalDockerSettings;
 pub use numbers::{LONGEST_PAUSE, SHORTEST_PAUSE};
 pub use runner::{ExecutorSettings, RunnerSettings, TraceWatch};
 pub use secrets::Secrets;
-use written::Section;
+use written::{Section, as_lines};
 
 /// The whole configuration, checked.
 #[derive(Debug)]
@@ -187,7 +187,7 @@ impl Config {
             path: path.to_owned(),
             error,
         })?;
-        Self::parse(path, &text)
+        Self::parse(path, &as_lines(&text))
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
@@ -225,9 +225,14 @@ impl Config {
 
     fn read(global: &Section<'_>, verbatim: &toml::Table) -> Self {
         let (runners, names) = runner::read_all(global, verbatim);
-        let quota = QuotaSettings::read(global, &names);
+        let concurrent = limit(global, &keys::CONCURRENT);
+        let quota = if global.has(&keys::QUOTA_COMPUTATION) {
+            QuotaSettings::read(global, &names)
+        } else {
+            QuotaSettings::usual(global, &runners, concurrent)
+        };
         let mut config = Self {
-            concurrent: limit(global, &keys::CONCURRENT),
+            concurrent,
             check_interval: global.pause(&keys::CHECK_INTERVAL),
             progress_interval: global.pause(&keys::JOB_PROGRESS_POLL_INTERVAL),
             limit_interval: LIMIT_INTERVAL,
@@ -270,16 +275,32 @@ impl Config {
 }
 
 impl QuotaSettings {
+    /// Where nothing is said, nothing but the number of jobs limits what most jobs are.
+    fn usual(global: &Section<'_>, runners: &[RunnerSettings], concurrent: usize) -> Self {
+        let Some(first) = runners.first() else {
+            return Self::default();
+        };
+        let (name, flavor) = (
+            keys::QUOTA_COMPUTATION.name(),
+            first.executor.default_flavor(),
+        );
+        let what = format!(
+            "[{name}] is missing: the quota is {concurrent} machines of the flavor {flavor}, as many as \
+             `concurrent` allows"
+        );
+        let remedy = "write it, to say how much may run at once: reference_runner, reference_flavor and \
+                      reference_jobs_count";
+        global.doubt_at(name, what, remedy);
+        Self {
+            reference_runner: first.name.clone(),
+            reference_flavor: flavor.to_owned(),
+            reference_jobs_count: concurrent as u64,
+            allowed_fraction_per_runner: keys::ALLOWED_FRACTION_PER_RUNNER.default().unwrap_or(1.0),
+        }
+    }
+
     /// `names` are those of all runners, as far as they are known.
     fn read(global: &Section<'_>, names: &[String]) -> Self {
-        if !global.has(&keys::QUOTA_COMPUTATION) {
-            global.problem(
-                "[quota_computation] is missing: it says how much may run at once, as \
-                 `reference_runner` (a runner's name), `reference_flavor` (such as \"M\") and \
-                 `reference_jobs_count`",
-            );
-            return Self::default();
-        }
         let section = global.table(&keys::QUOTA_COMPUTATION);
         unknown::in_our_section(&section, Whose::Quota);
         let quota = Self {

@@ -10,7 +10,7 @@ use super::keys;
 use super::local_docker::LocalDockerSettings;
 use super::secrets::Secrets;
 use super::unknown;
-use super::values::ExecutorKind;
+use super::values::{ExecutorKind, LOCAL_DOCKER_FLAVOR};
 use super::written::Section;
 use crate::names::{RunnerName, short_token};
 use crate::secret::Secret;
@@ -49,6 +49,15 @@ pub enum ExecutorSettings {
 }
 
 impl ExecutorSettings {
+    /// Of jobs that name none.
+    #[must_use]
+    pub fn default_flavor(&self) -> &str {
+        match self {
+            Self::CleverDocker(clever) => &clever.default_flavor,
+            Self::LocalDocker(_) => LOCAL_DOCKER_FLAVOR,
+        }
+    }
+
     #[must_use]
     pub const fn kind(&self) -> ExecutorKind {
         match self {

@@ -8,6 +8,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::written::as_lines;
 use crate::secret::Secret;
 
 /// A runner's `secrets_file`: a flat TOML table.
@@ -55,7 +56,7 @@ impl Secrets {
         let name = path.display();
         let text =
             fs::read_to_string(path).map_err(|error| format!("cannot read {name}: {error}"))?;
-        let table = text.parse().map_err(|error: toml::de::Error| {
+        let table = as_lines(&text).parse().map_err(|error: toml::de::Error| {
             let message = error.message();
             format!("{name} is not a flat TOML file of secrets: {message}")
         })?;
@@ -68,7 +69,7 @@ impl Secrets {
         written.strip_prefix("file:").map(place_of)
     }
 
-    /// The secret that `written` is, or refers to.
+    /// The secret that `written` is, or refers to, without the line break that files end with.
     ///
     /// # Errors
     /// [`Unresolved`]
@@ -82,10 +83,19 @@ impl Secrets {
         } else {
             written.to_owned()
         };
-        if found.is_empty() {
+        let secret = found.trim_end_matches(['\n', '\r']);
+        if secret.is_empty() {
             return Err("it is empty".to_owned().into());
         }
-        Ok(Secret::new(found))
+        if let Some(at) = secret.chars().position(|c| !is_sendable(c)) {
+            let number = at + 1;
+            return Err(format!(
+                "its character number {number} is one that no secret has (a control character, or \
+                 one that is not ASCII): copy it again"
+            )
+            .into());
+        }
+        Ok(Secret::new(secret))
     }
 
     fn look_up(&self, key: &str) -> Result<String, Unresolved> {
@@ -122,7 +132,12 @@ fn read_credential(written: &str) -> Result<String, String> {
         };
         format!("cannot read {}: {error}{hint}", path.display())
     })?;
-    Ok(text.trim_end_matches(['\n', '\r']).to_owned())
+    Ok(text)
+}
+
+/// Secrets are sent in the headers of requests.
+const fn is_sendable(c: char) -> bool {
+    c.is_ascii_graphic() || c == ' '
 }
 
 #[cfg(test)]
@@ -130,6 +145,34 @@ mod tests {
     use std::fs;
 
     use super::{Secrets, Unresolved};
+
+    #[test]
+    fn a_secret_has_no_line_break_at_its_end_and_is_sendable() {
+        let folder = tempfile::tempdir().unwrap();
+        let resolved = |text: &str| {
+            let path = folder.path().join("secret");
+            fs::write(&path, text).unwrap();
+            let secret = Secrets::none().resolve(&format!("file:{}", path.display()));
+            secret
+                .map(|secret| secret.reveal().to_owned())
+                .map_err(String::from)
+        };
+        for text in ["abc", "abc\n", "abc\r\n", "abc\n\n"] {
+            assert_eq!(resolved(text).as_deref(), Ok("abc"), "{text:?}");
+        }
+        assert_eq!(resolved("a b\n").as_deref(), Ok("a b"));
+        for (text, told) in [
+            ("ab\nc", "number 3"),
+            ("ab\tc", "number 3"),
+            ("\u{feff}abc", "number 1"),
+            ("abc\u{a0}", "number 4"),
+            ("ab\u{7f}", "number 3"),
+            ("\n", "empty"),
+        ] {
+            let why = resolved(text).unwrap_err();
+            assert!(why.contains(told) && !why.contains("ab"), "{text:?}: {why}");
+        }
+    }
 
     #[test]
     fn a_secret_is_found_where_its_reference_points() {

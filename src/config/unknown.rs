@@ -8,6 +8,72 @@ use super::keys::{self, Whose};
 use super::values::ExecutorKind;
 use super::written::Section;
 
+/// Keys of gitlab-runner that have no effect here, in the tables in which it has them, and what to use
+/// instead. Those without a word on that are written by programs. What the inner runner obeys is not
+/// among them.
+const GITLAB_RUNNERS: [(Whose, &[Foreign]); 2] = [
+    (
+        Whose::Service,
+        &[
+            ("experimental", Some("take it out")),
+            ("labels", Some("take it out")),
+            ("listen_address", Some(NO_METRICS)),
+            ("metrics_server", Some(NO_METRICS)),
+            (
+                "sentry_dsn",
+                Some("errors are in the log, from which a shipper may take them"),
+            ),
+            (
+                "session_server",
+                Some("the terminals of jobs can't be reached on their machines"),
+            ),
+            (
+                "shutdown_timeout",
+                Some(
+                    "a stop waits for no job: their machines go on, and so does the next start; \
+                     take it out",
+                ),
+            ),
+            ("user", Some("`User=` in the unit says as whom it runs")),
+        ],
+    ),
+    (
+        Whose::Shared,
+        &[
+            ("id", None),
+            ("labels", None),
+            ("token_obtained_at", None),
+            ("token_expires_at", None),
+            (
+                "strict_check_interval",
+                Some(
+                    "`paas_repoll_same_runner_immediately`, a global key, says whether a runner asks \
+                     again at once after a grant",
+                ),
+            ),
+            ("unhealthy_requests_limit", Some(BACKOFF)),
+            ("unhealthy_interval", Some(BACKOFF)),
+            ("monitoring", Some(NO_METRICS)),
+            ("referees", Some(NO_METRICS)),
+            ("machine", Some(MACHINES)),
+            ("autoscaler", Some(MACHINES)),
+            ("autoscaling", Some(MACHINES)),
+            ("instance", Some(MACHINES)),
+            ("kubernetes", Some(MACHINES)),
+            ("ssh", Some(MACHINES)),
+            ("virtualbox", Some(MACHINES)),
+            ("parallels", Some(MACHINES)),
+            ("custom", Some(MACHINES)),
+        ],
+    ),
+];
+type Foreign = (&'static str, Option<&'static str>);
+const NO_METRICS: &str = "no metrics are served; `paas_log_statistics` logs the counters";
+const BACKOFF: &str =
+    "a coordinator in trouble is asked less and less often by itself, every 30 s at least";
+const MACHINES: &str = "every job has a machine of its own here, on which the executor is docker: \
+                        [runners.docker] is what counts";
+
 /// Notes the keys of a section that is ours alone.
 pub(super) fn in_our_section(section: &Section<'_>, whose: Whose) {
     note(section, &[whose], |_, _| true);
@@ -25,12 +91,12 @@ fn note(section: &Section<'_>, whose: &[Whose], is_suspicious: fn(&str, Option<&
     let known: Vec<_> = keys::names_of(whose).collect();
     let title = section.title();
     for key in section.written_keys().filter(|key| !known.contains(key)) {
-        match keys::instead_of(key, whose) {
-            Some(Some(instead)) => {
+        match gitlab_runners(key, whose) {
+            Some((_, Some(instead))) => {
                 let what = format!("`{key}` in {title} has no effect here");
-                section.doubt_at(key, what, instead);
+                section.doubt_at(key, what, *instead);
             }
-            Some(None) => {}
+            Some((_, None)) => {}
             None => {
                 let meant = suggestion(key, &known);
                 if is_suspicious(key, meant) {
@@ -44,6 +110,14 @@ fn note(section: &Section<'_>, whose: &[Whose], is_suspicious: fn(&str, Option<&
             }
         }
     }
+}
+
+/// The key of gitlab-runner that this is, if it is one in these tables.
+fn gitlab_runners(name: &str, whose: &[Whose]) -> Option<&'static Foreign> {
+    let tables = GITLAB_RUNNERS.iter();
+    let tables = tables.filter(|(table, _)| whose.contains(table));
+    let mut all = tables.flat_map(|(_, keys)| *keys);
+    all.find(|(key, _)| *key == name)
 }
 
 /// The known key that is nearest, when it is near.

@@ -29,11 +29,7 @@ pub const LOCAL_DOCKER_FLAVOR: &str = "M";
 pub const HEPTAPOD_VARIANT: &str = "70d676a0-a775-4dc9-a43d-3121036e8515";
 
 /// What the sample configuration has where only the operator knows better.
-const PLACEHOLDERS: [&str; 3] = [
-    "REPLACE-ME",
-    "orga_00000000-0000-0000-0000-000000000000",
-    "://heptapod.example.com",
-];
+const PLACEHOLDERS: [&str; 2] = ["REPLACE-ME", "orga_00000000-0000-0000-0000-000000000000"];
 
 /// Whether a value stands in the sample only to be replaced.
 #[must_use]

@@ -87,11 +87,64 @@ fn the_age_of_connections_is_written_in_two_ways() {
 }
 
 #[test]
-fn a_missing_quota_is_a_bad_configuration() {
+fn a_configuration_without_runners_is_a_bad_one() {
     let (exit, log) = refused("state_file = \"s\"\n");
     assert_eq!(exit, Some(2));
-    assert!(log.contains("[quota_computation] is missing"), "{log}");
     assert!(log.contains("there is no [[runners]] section"), "{log}");
+    assert_eq!(log.lines().count(), 1, "{log}");
+}
+
+#[test]
+fn a_missing_quota_is_as_many_machines_as_there_may_be_jobs() {
+    let quota = "[quota_computation]\nreference_runner = \"ci\"\nreference_flavor = \"3XL\"\n\
+                 reference_jobs_count = 8\n";
+    let mut scene = Scene::new();
+    for (runner, told, weight) in [
+        (
+            "",
+            "the quota is 3 machines of the flavor M",
+            "the quota is 40.36",
+        ),
+        (
+            "cc_default_flavor = \"XS\"",
+            "the quota is 3 machines of the flavor XS",
+            "the quota is 7.14",
+        ),
+    ] {
+        scene.global = "concurrent = 3".to_owned();
+        scene.runner = runner.to_owned();
+        let service = scene.start_changed(&[(quota, "")]);
+        service.await_log(told);
+        service.await_log(weight);
+    }
+}
+
+/// As editors on Windows write it.
+#[test]
+fn a_file_with_carriage_returns_and_a_mark_is_the_same_and_so_are_its_texts() {
+    let mut scene = Scene::new();
+    scene.runner = "pre_build_script = \"\"\"\necho a\necho b\n\"\"\"\n".to_owned();
+    let plain = scene.configuration();
+    let marked = format!("\u{feff}{}", plain.replace('\n', "\r\n"));
+    let (plain, marked) = (load(&plain), load(&marked));
+    assert_eq!(format!("{plain:?}"), format!("{marked:?}"));
+    let inner = |config: &Config| config.runners[0].inner_configuration.render();
+    assert_eq!(inner(&plain), inner(&marked));
+    let inner = inner(&marked);
+    assert!(inner.contains("echo a"), "{inner}");
+    assert!(!inner.contains("\\r") && !inner.contains('\r'), "{inner}");
+}
+
+#[test]
+fn an_error_has_the_line_that_an_editor_shows_whatever_ends_the_lines() {
+    let wrong = "concurrent = \"many\"";
+    for text in [
+        format!("\n\n{wrong}\n"),
+        format!("\u{feff}\r\n\r\n{wrong}\r\n"),
+    ] {
+        let (_, log) = refused(&text);
+        assert!(log.contains("FILE:3: `concurrent`"), "{log}");
+    }
 }
 
 #[test]
@@ -140,6 +193,92 @@ fn what_the_program_prints_works_as_it_is() {
     assert!(print("--print-unit").contains("KillMode=mixed"));
     assert!(print("--help").contains("--logging-level"));
     assert!(print("--version").starts_with("heptapod-paas-runner "));
+}
+
+/// Such configurations are in the manuals of the program's predecessor and of GitLab.
+#[test]
+fn what_users_have_in_their_files_works_as_it_is() {
+    const WELL_KNOWN: &str = r#"
+state_file = "/srv/heptapod-runner/paas-runner-state.json"
+[quota_computation]
+  reference_runner = "clever-cloud"
+  reference_flavor = "3XL"
+  reference_jobs_count = 8
+[[runners]]
+  name = "clever-cloud"
+  url = "https://heptapod.example.com"
+  token = "D3adNQYu8OCjkYDbwDaG"
+  executor = "clever-docker"
+  ACCOUNT
+  [runners.cc_extra_env]
+    CC_ENABLE_HEPTAPOD_RUNNER = "true"
+  [runners.custom_build_dir]
+  [runners.cache]
+    [runners.cache.s3]
+    [runners.cache.gcs]
+  [runners.docker]
+    helper_image = "registry.heptapod.net/heptapod/heptapod-runner/helper:x86_64-latest"
+    tls_verify = false
+    image = "debian:bullseye"
+    privileged = false
+    volumes = ["/cache"]
+    shm_size = 0
+"#;
+    const ONE: &str = "cc_orga_id = \"orga_07cf2ef0-c9ad-4f04-b492-94c164f95c76\"\n  \
+                       cc_token = \"bb52e490-d47e-47a4-b190-73e23eb17111\"";
+    const MANY: &str = "cc_multi_tenant = true\n  \
+                        cc_gitlab_namespace_attributes_token = \"D7aY5I5SygxA5oyZ11vB\"";
+    for account in [ONE, MANY] {
+        let config = load(&WELL_KNOWN.replace("ACCOUNT", account));
+        assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    }
+    let config = load(&format!(
+        r#"
+state_file = "/srv/state.json"
+concurrent = 20
+check_interval = 1
+metrics_server = ":9252"
+sentry_dsn = "https://sentry.example"
+[[runners]]
+  name = "docker-auto-scale"
+  request_concurrency = 4
+  url = "https://gitlab.com/"
+  token = "SHARED_RUNNER_TOKEN"
+  pre_clone_script = "eval \"$CI_PRE_CLONE_SCRIPT\""
+  executor = "clever-docker"
+  {ONE}
+  environment = ["DOCKER_DRIVER=overlay2", "DOCKER_TLS_CERTDIR="]
+  limit = 10
+  [runners.docker]
+    image = "ruby:3.1"
+    privileged = true
+  [runners.machine]
+    IdleCount = 50
+    [[runners.machine.autoscaling]]
+      Periods = ["* * * * * sat,sun *"]
+      Timezone = "UTC"
+      IdleCount = 70
+  [runners.cache]
+    Type = "gcs"
+    Shared = true
+    [runners.cache.gcs]
+      CredentialsFile = "/path/to/file"
+"#
+    ));
+    let told: Vec<_> = config.warnings.iter().map(ToString::to_string).collect();
+    for without_effect in [
+        "metrics_server",
+        "sentry_dsn",
+        "request_concurrency",
+        "`machine`",
+        "[quota_computation]",
+    ] {
+        let lines = told.iter().filter(|told| told.contains(without_effect));
+        assert_eq!(lines.count(), 1, "{without_effect}: {told:#?}");
+    }
+    assert_eq!(told.len(), 5, "{told:#?}");
+    assert_eq!(config.quota.reference_jobs_count, 20);
+    assert_eq!(config.runners[0].limit, Some(10));
 }
 
 fn load(text: &str) -> Config {
