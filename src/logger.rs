@@ -7,15 +7,20 @@
 //! There are foreign names and texts in nearly every line. Each is cut where it comes in; here all
 //! of a line is made one line, since a break in it would begin one that has no time and no priority.
 
+mod sink;
+
 use std::cell::RefCell;
 use std::env;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use env_logger::Target;
 use env_logger::fmt::Formatter;
 use log::{Level, LevelFilter, Record};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use self::sink::Sink;
 use crate::foreign::{Keep, one_line};
 
 /// `log_format`
@@ -67,20 +72,46 @@ fn meanwhile(job: Option<u64>, runner: &str, tell: impl FnOnce()) {
     about(before);
 }
 
+/// How a line looks.
+#[derive(Clone, Copy)]
+enum Look {
+    Text,
+    /// Without a time, but with a priority.
+    Journal,
+    Json,
+}
+
 /// Starts logging to standard error. A second call changes nothing.
 pub fn start(level: LevelFilter, format: Format) {
-    // systemd says so when standard error goes to its journal.
-    let to_journal = env::var_os("JOURNAL_STREAM").is_some();
+    let stderr = io::stderr();
+    let journal = env::var("JOURNAL_STREAM");
+    let to_journal = journal.is_ok_and(|stream| sink::is_journal(&stream, stderr.as_fd()));
+    let look = match format {
+        Format::Json => Look::Json,
+        Format::Text if to_journal => Look::Journal,
+        Format::Text => Look::Text,
+    };
+    let dropped = move |count: u64| {
+        let mut line = Vec::new();
+        let text = format_args!("{count} lines were dropped before this one: nobody read the log");
+        // A vector takes all.
+        let _ = write_line(
+            &mut line,
+            look,
+            Level::Warn,
+            &text.to_string(),
+            &Subject::default(),
+        );
+        line
+    };
     let _ = env_logger::Builder::new()
         // What libraries below us say is about connections, not about jobs.
         .filter_level(level.min(LevelFilter::Warn))
         .filter_module("heptapod_paas_runner", level)
-        .format(move |out, record| {
-            SUBJECT.with_borrow(|subject| match format {
-                Format::Json => write_json(out, record, subject),
-                Format::Text if to_journal => write_journal(out, record, subject),
-                Format::Text => write_text(out, record, subject),
-            })
+        .target(Target::Pipe(Box::new(Sink::new(stderr, dropped))))
+        .format(move |out: &mut Formatter, record: &Record<'_>| {
+            let text = record.args().to_string();
+            SUBJECT.with_borrow(|subject| write_line(out, look, record.level(), &text, subject))
         })
         .try_init();
     std::panic::set_hook(Box::new(|panic| log::error!("panic: {panic}")));
@@ -91,31 +122,37 @@ fn now() -> SystemTime {
     SystemTime::now().max(UNIX_EPOCH)
 }
 
-fn write_text(out: &mut Formatter, record: &Record<'_>, subject: &Subject) -> io::Result<()> {
-    let time = humantime::format_rfc3339_seconds(now());
-    writeln!(
-        out,
-        "{time} {:<5} {}",
-        record.level(),
-        text(record, subject)
-    )
+fn write_line(
+    out: &mut dyn Write,
+    look: Look,
+    level: Level,
+    text: &str,
+    subject: &Subject,
+) -> io::Result<()> {
+    match look {
+        Look::Text => {
+            let time = humantime::format_rfc3339_seconds(now());
+            writeln!(out, "{time} {level:<5} {}", with_subject(text, subject))
+        }
+        Look::Journal => writeln!(out, "<{}>{}", priority(level), with_subject(text, subject)),
+        Look::Json => writeln!(out, "{}", json_line(level, text, subject)),
+    }
 }
 
-/// sd-daemon(3): the number in front is the priority.
-fn write_journal(out: &mut Formatter, record: &Record<'_>, subject: &Subject) -> io::Result<()> {
-    let priority = match record.level() {
+/// As sd-daemon(3) counts them.
+const fn priority(level: Level) -> u8 {
+    match level {
         Level::Error => 3,
         Level::Warn => 4,
         Level::Info => 6,
         Level::Debug | Level::Trace => 7,
-    };
-    writeln!(out, "<{priority}>{}", text(record, subject))
+    }
 }
 
-fn write_json(out: &mut Formatter, record: &Record<'_>, subject: &Subject) -> io::Result<()> {
+fn json_line(level: Level, text: &str, subject: &Subject) -> Value {
     let mut line = json!({
         "time": humantime::format_rfc3339_millis(now()).to_string(),
-        "level": record.level().as_str().to_ascii_lowercase(),
+        "level": level.as_str().to_ascii_lowercase(),
     });
     if let Some(job) = subject.job {
         line["job"] = job.into();
@@ -123,15 +160,15 @@ fn write_json(out: &mut Formatter, record: &Record<'_>, subject: &Subject) -> io
     if let Some(runner) = &subject.runner {
         line["runner"] = runner.as_str().into();
     }
-    line["message"] = one_line(&record.args().to_string(), Keep::All).into();
-    writeln!(out, "{line}")
+    line["message"] = one_line(text, Keep::All).into();
+    line
 }
 
-fn text(record: &Record<'_>, subject: &Subject) -> String {
+fn with_subject(text: &str, subject: &Subject) -> String {
     let job = subject.job.map(|job| format!("job={job}"));
     let runner = (subject.runner.as_ref()).map(|runner| format!("runner={runner}"));
     let about: Vec<_> = job.into_iter().chain(runner).collect();
     let about = about.join(" ");
     let colon = if about.is_empty() { "" } else { ": " };
-    one_line(&format!("{about}{colon}{}", record.args()), Keep::All)
+    one_line(&format!("{about}{colon}{text}"), Keep::All)
 }

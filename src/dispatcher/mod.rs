@@ -43,6 +43,8 @@ use crate::weight::Weight;
 /// What is under way is waited for at a stop; service managers wait two minutes. A request for a
 /// job has less time, see [`poll::Turn`].
 const STOP_PATIENCE: Duration = Duration::from_secs(110);
+/// A second signal is a wish of its own only so long after the first.
+const COUNTS_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How soon a state file that could not be written, or a thread that could not be started, is tried
 /// again.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
@@ -182,11 +184,9 @@ impl Dispatcher {
                     }
                     Next::GoOn
                 }
-                Ok(Request::Stop) if deadline.is_some() => {
-                    log::warn!("told to stop again: leaving at once");
-                    Next::Leave
+                Ok(Request::Stop) | Err(_) => {
+                    deadline.map_or(Next::Stop, |deadline| self.stop_again(deadline))
                 }
-                Ok(Request::Stop) | Err(_) => Next::Stop,
             }),
             recv(wakers.cycle) -> _ => {
                 if deadline.is_none() {
@@ -201,6 +201,23 @@ impl Dispatcher {
                 Next::GoOn
             }),
         }
+    }
+
+    /// Some send the same signal twice, to the service and to all of its processes.
+    fn stop_again(&self, deadline: Instant) -> Next {
+        let rest = deadline.saturating_duration_since(Instant::now());
+        if STOP_PATIENCE.saturating_sub(rest) < COUNTS_AGAIN_AFTER {
+            log::debug!("told to stop again at once, which is the same wish");
+            return Next::GoOn;
+        }
+        let asking = self.turns.iter().filter_map(Turn::give_up_or_when).count();
+        let cost = if asking == 0 {
+            "nothing is lost by that"
+        } else {
+            "a job that is being granted just now is lost, until its coordinator fails it"
+        };
+        log::warn!("told to stop again: leaving at once; {cost}");
+        Next::Leave
     }
 
     fn all_tracked(&self) -> impl Iterator<Item = &Tracked> + Clone {

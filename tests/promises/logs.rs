@@ -1,12 +1,18 @@
 //! The log is for people, for the journal, and for machines.
 
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::process::Signal;
+use rustix::pipe::fcntl_setpipe_size;
+use rustix::process::{Pid, Signal, kill_process};
+use sandbox::JobStatus;
 use serde_json::Value;
 
 use crate::scene::{ORGANIZATION, PATIENCE, RUNNER_TOKEN, Scene};
+use crate::service::{Service, program};
 
 /// The log of one job, from start to stop.
 fn log_of_a_job(scene: &Scene, options: &[&str]) -> (u64, String) {
@@ -90,14 +96,56 @@ fn machines_read_json() {
 
 #[test]
 fn the_journal_gets_priorities_and_no_second_time_stamp() {
+    let scene = Scene::new();
+    scene.write_configuration();
+    // As systemd.exec(5) says: the device and the inode of what the journal reads.
+    let script = "export JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2); exec \"$0\" \"$@\"";
+    let arguments = ["-c", script, &program().display().to_string()].map(str::to_owned);
+    let configuration = scene.config_path().display().to_string();
+    let arguments: Vec<_> = arguments.into_iter().chain([configuration]).collect();
+    let service = Service::start_program(Path::new("/bin/sh"), &arguments, &scene.environment);
+    let job = scene.submit("seen by the journal", "true");
+    service.await_log(&format!("<6>job={job} runner=ci: granted"));
+}
+
+#[test]
+fn what_is_not_the_journal_is_none_though_the_environment_says_that_there_is_one() {
     let mut scene = Scene::new();
     scene.environment = vec![("JOURNAL_STREAM".to_owned(), "8:1".to_owned())];
     let (job, log) = log_of_a_job(&scene, &[]);
-    assert!(
-        log.lines()
-            .any(|line| line.starts_with(&format!("<6>job={job} runner=ci: granted"))),
-        "{log}"
-    );
+    let granted = format!("Z INFO  job={job} runner=ci: granted");
+    assert!(log.contains(&granted), "{log}");
+    assert!(!log.contains("<6>"), "{log}");
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_nothing_and_says_what_it_lacks() {
+    let scene = Scene::new();
+    scene.write_configuration();
+    let (reader, writer) = io::pipe().unwrap();
+    fcntl_setpipe_size(&writer, 4096).unwrap();
+    let mut service = Command::new(program())
+        .args(["--logging-level", "DEBUG", "--debug-signal"])
+        .arg(scene.config_path())
+        .envs(scene.environment.iter().cloned())
+        .stderr(writer)
+        .spawn()
+        .unwrap();
+    let pid = Pid::from_child(&service);
+    for number in 0..3 {
+        let job = scene.submit(&format!("unheard {number}"), "true");
+        assert_eq!(scene.await_end(job).status, JobStatus::Success);
+    }
+    scene.await_no_machines();
+    let mut lines = BufReader::new(reader).lines().map_while(Result::ok);
+    kill_process(pid, Signal::USR1).unwrap();
+    let told = lines.find(|line| line.contains("lines were dropped before this one"));
+    assert!(told.is_some());
+    // It stalls again, and the service is told to stop.
+    let job = scene.submit("unheard, too", "true");
+    assert_eq!(scene.await_end(job).status, JobStatus::Success);
+    kill_process(pid, Signal::TERM).unwrap();
+    assert!(service.wait().unwrap().success());
 }
 
 #[test]

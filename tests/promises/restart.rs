@@ -1,6 +1,7 @@
 //! Stopped, the next start goes on with every job where it was.
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use sandbox::MachineBehaviour;
@@ -76,6 +77,51 @@ fn a_job_request_that_was_just_sent_is_waited_for() {
     );
     let _service = scene.start();
     assert_eq!(scene.await_end(job).status, JobStatus::Success);
+}
+
+/// As from a service manager that signals a service and each of its processes.
+#[test]
+fn a_second_signal_at_once_loses_no_grant_and_one_a_second_later_ends_it() {
+    for signals in [[Signal::TERM, Signal::TERM], [Signal::INT, Signal::TERM]] {
+        let scene = Scene::new();
+        let gate = scene.hold_job_request(Fault::HoldAfter);
+        let job = scene.submit("under way", "true");
+        let mut service = scene.start_with(&["--logging-level", "DEBUG"]);
+        assert!(gate.wait_reached(PATIENCE));
+        service.signal(signals[0]);
+        thread::sleep(Duration::from_millis(5));
+        service.signal(signals[1]);
+        service.await_log("stopping");
+        service.await_log("told to stop again at once");
+        gate.open();
+        let (exit, log) = service.wait();
+        assert!(exit.success(), "{log}");
+        let state = scene.state();
+        assert_eq!(state["pending"].as_array().unwrap().len(), 1, "{log}");
+        let _service = scene.start();
+        assert_eq!(scene.await_end(job).status, JobStatus::Success);
+    }
+    let scene = Scene::new();
+    let gate = scene.hold_job_request(Fault::HoldBefore);
+    let mut service = scene.start();
+    assert!(gate.wait_reached(PATIENCE));
+    service.signal(Signal::TERM);
+    service.await_log("stopping");
+    // The log is the clock: the first signal that counts again is not heard before a second is over.
+    let began = Instant::now();
+    while service
+        .find_log("told to stop again", Duration::from_millis(100))
+        .is_none()
+    {
+        service.signal(Signal::TERM);
+    }
+    assert!(began.elapsed() >= Duration::from_millis(900));
+    let (exit, log) = service.wait();
+    assert!(exit.success(), "{log}");
+    assert!(
+        log.contains("a job that is being granted just now is lost"),
+        "{log}"
+    );
 }
 
 #[test]
