@@ -41,6 +41,8 @@ const SHOWN: usize = 200;
 /// So many exchanges with one service go on at once; the others wait. It bounds connections and
 /// memory, and a service that is slow for hundreds of jobs is not helped by hundreds of requests.
 const EXCHANGES_AT_ONCE: usize = 32;
+/// Of one kind, with one host: where creations hang, deletions go on.
+const EXCHANGES_OF_A_KIND: usize = 24;
 /// For the depth of a TLS handshake.
 const STACK: usize = 256 << 10;
 
@@ -183,6 +185,12 @@ impl<'a> Call<'a> {
     }
 }
 
+/// The host in an address, with its port.
+#[must_use]
+pub fn authority(url: &str) -> &str {
+    url.split('/').nth(2).unwrap_or_default()
+}
+
 impl Http {
     /// For services that the system knows, as the environment says, with connections that are used for
     /// `max_age`.
@@ -202,7 +210,7 @@ impl Http {
     pub fn new(agents: Agents, stop: Stop) -> Self {
         Self {
             agents: Arc::new(agents),
-            exchanges: Semaphore::new(EXCHANGES_AT_ONCE),
+            exchanges: Semaphore::new(EXCHANGES_AT_ONCE, EXCHANGES_OF_A_KIND),
             stop,
         }
     }
@@ -217,7 +225,7 @@ impl Http {
     #[must_use]
     pub fn for_another_service(&self) -> Self {
         Self {
-            exchanges: Semaphore::new(EXCHANGES_AT_ONCE),
+            exchanges: Semaphore::new(EXCHANGES_AT_ONCE, EXCHANGES_OF_A_KIND),
             ..self.clone()
         }
     }
@@ -252,17 +260,21 @@ impl Http {
     /// running job costs 29 KiB in the static build instead of 50 KiB, and 50 instead of 65 with glibc
     /// (the bench with `--jobs 200`, two to five runs each, within 4 KiB).
     fn exchange_on_own_thread(&self, call: &Call<'_>) -> Result<Answer, NoAnswer> {
-        let not_sent = |why: String| NoAnswer {
-            why,
+        let stopping = |_| NoAnswer {
+            why: "not asked, because the service stops".to_owned(),
             may_have_been_done: false,
         };
-        let stopping = |_| not_sent("not asked, because the service stops".to_owned());
-        let _permit = self.exchanges.acquire(&self.stop).map_err(stopping)?;
+        let kind = format!("{} {}", call.method, authority(call.url));
+        let permit = self
+            .exchanges
+            .acquire(&kind, |turn| self.stop.wait_for(turn));
+        let _permit = permit.map_err(stopping)?;
         thread::scope(|scope| {
             let thread = thread::Builder::new().stack_size(STACK);
-            let exchange = thread
-                .spawn_scoped(scope, || self.exchange_once(call))
-                .map_err(|error| not_sent(format!("no thread for it: {error}")))?;
+            let Ok(exchange) = thread.spawn_scoped(scope, || self.exchange_once(call)) else {
+                // Where no more threads can be had, what is asked for may be what makes room for some.
+                return self.exchange_once(call);
+            };
             exchange.join().unwrap_or_else(|_| {
                 Err(NoAnswer {
                     why: "a panic, which is a bug; its message is above".to_owned(),

@@ -1,45 +1,98 @@
 //! Spaces launches: many machines asked for at the same moment overload a provisioning system.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use crate::shutdown::{Stop, Stopped};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
-/// Lets launches begin at least `spacing` apart, counted from one planned start to the next.
+use crate::thread::lock;
+
+/// Lets launches begin at least `spacing` apart, in the order in which they queue up.
 pub struct LaunchSpacing {
     spacing: Duration,
-    next: Mutex<Option<Instant>>,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    last: Option<Instant>,
+    waiting: VecDeque<(u64, Sender<()>)>,
+    next_number: u64,
+}
+
+/// A place in the queue. Dropped, it is left to those behind it.
+pub struct Place<'a> {
+    spacing: &'a LaunchSpacing,
+    number: u64,
+    moved: Receiver<()>,
 }
 
 impl LaunchSpacing {
     #[must_use]
-    pub const fn new(spacing: Duration) -> Self {
+    pub fn new(spacing: Duration) -> Self {
         Self {
             spacing,
-            next: Mutex::new(None),
+            queue: Mutex::default(),
         }
     }
 
-    /// Waits until the next launch may begin; true when there was something to wait for.
-    ///
-    /// # Errors
-    /// [`Stopped`] when the service stops before.
-    pub fn wait(&self, stop: &Stop) -> Result<bool, Stopped> {
-        let delay = self.plan(Instant::now());
-        if delay.is_zero() {
-            return Ok(false);
+    #[must_use]
+    pub fn queue_up(&self) -> Place<'_> {
+        let mut queue = lock(&self.queue);
+        queue.next_number += 1;
+        let number = queue.next_number;
+        let (wake, moved) = bounded(1);
+        queue.waiting.push_back((number, wake));
+        Place {
+            spacing: self,
+            number,
+            moved,
         }
-        log::info!("launching in {delay:.1?}, after those before it");
-        stop.wait(delay)?;
-        Ok(true)
+    }
+}
+
+impl Place<'_> {
+    /// How long it is until the launch may begin, as it looks at `now`; none, when it begins now.
+    #[must_use]
+    pub fn rest(&self, now: Instant) -> Option<Duration> {
+        let mut queue = lock(&self.spacing.queue);
+        let place = queue.waiting.iter().position(|one| one.0 == self.number)?;
+        let spacing = self.spacing.spacing;
+        let first = queue.last.map_or(now, |last| (last + spacing).max(now));
+        let ahead = u32::try_from(place).unwrap_or(u32::MAX);
+        let rest = first.saturating_duration_since(now) + spacing.saturating_mul(ahead);
+        if place > 0 || !rest.is_zero() {
+            // None at all are apart by nothing, whoever is first.
+            return (!spacing.is_zero()).then_some(rest);
+        }
+        queue.last = Some(now);
+        queue.leave(self.number);
+        None
     }
 
-    /// How long after `now` the next launch begins.
-    fn plan(&self, now: Instant) -> Duration {
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let start = next.map_or(now, |next| next.max(now));
-        *next = Some(start + self.spacing);
-        start - now
+    /// Something arrives here when the time may have become shorter.
+    #[must_use]
+    pub const fn moved(&self) -> &Receiver<()> {
+        &self.moved
+    }
+}
+
+impl Queue {
+    fn leave(&mut self, number: u64) {
+        let before = self.waiting.len();
+        self.waiting.retain(|one| one.0 != number);
+        if self.waiting.len() < before {
+            for (_, wake) in &self.waiting {
+                let _ = wake.try_send(());
+            }
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        lock(&self.spacing.queue).leave(self.number);
     }
 }
 
@@ -49,14 +102,44 @@ mod tests {
 
     use super::LaunchSpacing;
 
+    const fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
     #[test]
-    fn launches_are_spaced_by_planned_start() {
-        let seconds = Duration::from_secs;
+    fn launches_are_apart_in_the_order_in_which_they_queue_up() {
         let spacing = LaunchSpacing::new(seconds(5));
         let now = Instant::now();
-        assert_eq!(spacing.plan(now), seconds(0));
-        assert_eq!(spacing.plan(now), seconds(5));
-        assert_eq!(spacing.plan(now + seconds(1)), seconds(9));
-        assert_eq!(spacing.plan(now + seconds(60)), seconds(0));
+        let [first, second, third] = [(); 3].map(|()| spacing.queue_up());
+        assert_eq!(second.rest(now), Some(seconds(5)));
+        assert_eq!(first.rest(now), None);
+        assert!(second.moved().try_recv().is_ok());
+        assert_eq!(second.rest(now + seconds(1)), Some(seconds(4)));
+        assert_eq!(third.rest(now + seconds(1)), Some(seconds(9)));
+        assert_eq!(second.rest(now + seconds(6)), None);
+        assert_eq!(third.rest(now + seconds(6)), Some(seconds(5)));
+        assert_eq!(third.rest(now + seconds(60)), None);
+    }
+
+    #[test]
+    fn a_place_that_is_given_up_is_nobodys_delay() {
+        let spacing = LaunchSpacing::new(seconds(5));
+        let now = Instant::now();
+        let [first, canceled, last] = [(); 3].map(|()| spacing.queue_up());
+        assert_eq!(first.rest(now), None);
+        assert_eq!(last.rest(now), Some(seconds(10)));
+        let _ = last.moved().try_recv();
+        drop(canceled);
+        assert!(last.moved().try_recv().is_ok(), "woken");
+        assert_eq!(last.rest(now), Some(seconds(5)));
+    }
+
+    #[test]
+    fn without_spacing_nobody_waits() {
+        let spacing = LaunchSpacing::new(Duration::ZERO);
+        let now = Instant::now();
+        let [first, second] = [(); 2].map(|()| spacing.queue_up());
+        assert_eq!(second.rest(now), None);
+        assert_eq!(first.rest(now), None);
     }
 }

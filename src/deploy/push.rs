@@ -14,6 +14,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crossbeam_channel::Receiver;
+
 use super::BuildContext;
 use super::git::{self, GIT};
 use super::pkt_line::{FLUSH, Packet, Reader, packet};
@@ -28,13 +30,14 @@ use crate::http::Http;
 use crate::process::{Conversation, Task, ToolError};
 use crate::secret::Secret;
 use crate::semaphore::{Permit, Semaphore};
-use crate::shutdown::{Stop, Stopped};
 
 /// A push of three small files takes seconds; pushes that hang for minutes have been reported
 /// (Clever page, 4.2), and the next try learns what became of one.
 const PUSH_TIMEOUT: Duration = Duration::from_secs(90);
 /// Each is several processes: hundreds at once would only hold up each other.
 const PUSHES_AT_ONCE: usize = 16;
+/// Into the repositories of one organization on one host, which may all hang.
+const PUSHES_TO_ONE: usize = 8;
 /// Twice the largest job.
 const PACK_LIMIT: usize = 128 << 20;
 /// There is one branch.
@@ -85,7 +88,7 @@ impl Pusher {
             known_hosts,
             git: Presence::of(&presence::GIT),
             ssh: Presence::of(&presence::SSH),
-            pushes: Semaphore::new(PUSHES_AT_ONCE),
+            pushes: Semaphore::new(PUSHES_AT_ONCE, PUSHES_TO_ONE),
         }
     }
 
@@ -101,12 +104,16 @@ impl Pusher {
         &self.ssh
     }
 
-    /// Waits until one more push may run.
+    /// Waits, by `wait`, until one more push may run into what is `whose`.
     ///
     /// # Errors
-    /// [`Stopped`] when the service stops before.
-    pub fn await_push(&self, stop: &Stop) -> Result<Permit, Stopped> {
-        self.pushes.acquire(stop)
+    /// Those of `wait`.
+    pub fn await_push<E>(
+        &self,
+        whose: &str,
+        wait: impl FnOnce(&Receiver<()>) -> Result<(), E>,
+    ) -> Result<Permit, E> {
+        self.pushes.acquire(whose, wait)
     }
 
     /// Pushes `context` as the only commit of the destination's branch. `name` must be unique among

@@ -60,13 +60,32 @@ impl Scratch {
     /// When it can't be created; the text says where.
     pub fn folder(&self, name: &str) -> io::Result<Folder> {
         let path = self.own.join(name);
-        match private_dir(&path) {
+        let made = private_dir(&path).or_else(|error| {
+            // Somebody has cleaned up.
+            let is_gone = error.kind() == io::ErrorKind::NotFound;
+            if is_gone {
+                self.make_anew(&path)
+            } else {
+                Err(error)
+            }
+        });
+        match made {
             Ok(()) => Ok(Folder(path)),
             Err(error) => Err(io::Error::new(
                 error.kind(),
                 format!("cannot create {}: {error}", path.display()),
             )),
         }
+    }
+
+    fn make_anew(&self, path: &Path) -> io::Result<()> {
+        for folder in [&self.folder, &self.own] {
+            match private_dir(folder) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+        }
+        private_dir(path)
     }
 
     /// Writes the context's files into a folder of their own, for a program that wants files.

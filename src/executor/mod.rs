@@ -13,13 +13,15 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crossbeam_channel::Receiver;
+
 pub use self::expiry::Expiry;
 pub use self::machine::{History, Machine, Resource};
 use crate::fact::Fact;
 use crate::names::{JobId, RunnerName};
 use crate::payload::{FailureReason, Payload};
 use crate::secret::Secret;
-use crate::shutdown::{Stop, Stopped};
+use crate::shutdown::Stopped;
 use crate::weight::Weight;
 
 /// A machine that is there, whether its job is tracked or not.
@@ -75,7 +77,11 @@ pub trait Patience {
     /// more.
     fn wait(&self, duration: Duration) -> Result<(), Halt>;
 
-    fn stop(&self) -> &Stop;
+    /// Waits until something arrives, however long that takes.
+    ///
+    /// # Errors
+    /// As with [`Patience::wait`].
+    fn wait_for(&self, arrival: &Receiver<()>) -> Result<(), Halt>;
 }
 
 /// What could be found of a runner's machines.

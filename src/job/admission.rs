@@ -3,7 +3,7 @@
 //! A job that is held costs nothing and is nobody else's: the coordinator is told again and again
 //! that we have it, and may take it back. Whom it waits for is not known here.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::context::JobContext;
 use super::watch::WhileWanted;
@@ -111,6 +111,20 @@ pub(super) fn await_turn(job: &Job, context: &JobContext<'_>) -> Result<bool, Ha
             log::info!("waiting until fewer machines are being launched");
         }
         while_wanted.wait_or(admission.changed(), A_WHILE)?;
+    }
+    Ok(has_waited)
+}
+
+/// Waits until launches are far enough apart; true when there was something to wait for.
+pub(super) fn await_spacing(job: &Job, context: &JobContext<'_>) -> Result<bool, Halt> {
+    let while_wanted = WhileWanted::new(&job.credentials, context);
+    let place = context.spacing.queue_up();
+    let mut has_waited = false;
+    while let Some(rest) = place.rest(Instant::now()) {
+        if !std::mem::replace(&mut has_waited, true) {
+            log::info!("launching in {rest:.1?}, after those before it");
+        }
+        while_wanted.wait_or(place.moved(), rest)?;
     }
     Ok(has_waited)
 }

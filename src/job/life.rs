@@ -13,7 +13,7 @@ use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use super::admission::{await_room, await_turn, choose_machine};
+use super::admission::{await_room, await_spacing, await_turn, choose_machine};
 use super::context::JobContext;
 use super::watch::{WhileWanted, await_end, await_start, greet};
 use super::{Job, Phase, Untold};
@@ -92,7 +92,7 @@ fn serve(job: &mut Job, context: &JobContext<'_>) -> Result<Infallible, Halt> {
         greet(&job.credentials, context)?;
         choose_machine(job, &payload, context)?;
         await_room(job, &payload, context)?;
-        if await_turn(job, context)? | context.spacing.wait(context.stop)? {
+        if await_turn(job, context)? | await_spacing(job, context)? {
             greet(&job.credentials, context)?;
         }
         let while_wanted = WhileWanted::new(&job.credentials, context);

@@ -16,10 +16,11 @@ use crate::coordinator::{Ask, Heard, LogProbe, Standing};
 use crate::executor::{Failure, Halt, Patience};
 use crate::names::ProjectId;
 use crate::payload::{FailureReason, JobCredentials};
-use crate::shutdown::Stop;
 
 /// While a machine is awaited, the coordinator is asked so often whether that is still of use.
 const WANTED_EVERY: Duration = Duration::from_secs(5);
+/// However long something is waited for, it is in such pieces.
+const A_WHILE: Duration = Duration::from_secs(60);
 /// Getting a machine takes a few seconds where all is well. A longer wait is trouble, which is no
 /// reason for other jobs to wait, too.
 const SLOW_AFTER: Duration = Duration::from_secs(60);
@@ -60,8 +61,8 @@ impl<'a> WhileWanted<'a> {
 }
 
 impl WhileWanted<'_> {
-    /// As [`Patience::wait`], but something that arrives at `wake` ends the wait, too.
-    pub(super) fn wait_or(&self, wake: &Receiver<()>, duration: Duration) -> Result<(), Halt> {
+    /// As [`Patience::wait`], but something that arrives at `wake` ends the wait, too; true, if that did.
+    pub(super) fn wait_or(&self, wake: &Receiver<()>, duration: Duration) -> Result<bool, Halt> {
         let until = Instant::now() + duration;
         loop {
             if self.asked.get().elapsed() >= WANTED_EVERY {
@@ -76,7 +77,7 @@ impl WhileWanted<'_> {
             let due = WANTED_EVERY.saturating_sub(self.asked.get().elapsed());
             let is_woken = self.context.stop.wait_or(wake, rest.min(due))?.is_some();
             if is_woken || rest <= due {
-                return Ok(());
+                return Ok(is_woken);
             }
         }
     }
@@ -84,11 +85,12 @@ impl WhileWanted<'_> {
 
 impl Patience for WhileWanted<'_> {
     fn wait(&self, duration: Duration) -> Result<(), Halt> {
-        self.wait_or(&never(), duration)
+        self.wait_or(&never(), duration).map(drop)
     }
 
-    fn stop(&self) -> &Stop {
-        self.context.stop
+    fn wait_for(&self, arrival: &Receiver<()>) -> Result<(), Halt> {
+        while !self.wait_or(arrival, A_WHILE)? {}
+        Ok(())
     }
 }
 

@@ -71,6 +71,10 @@ pub enum Stage {
 /// Longer than any coordinator holds a request that it means to answer.
 const LENT_AFTER: Duration = Duration::from_secs(60);
 
+/// Turns for those who launch nothing yet, where there are so many in all.
+const KEPT_BACK: usize = 2;
+const KEPT_BACK_OF: usize = 4;
+
 /// More sums than this are never found where it matters; whoever asks then has to wait.
 const MOST_SUMS: usize = 5000;
 
@@ -178,14 +182,28 @@ impl Books {
                 ahead.push(id);
             }
         }
-        let launching = self.usage(|_| true).launching;
-        let free = self.limits.launching.saturating_sub(launching);
         let queued = self.entries.iter();
         let queued = queued.filter(|(_, entry)| entry.stage == Stage::Queued);
-        let next: Vec<_> = queued.map(|(id, _)| *id).take(free).collect();
-        for id in next {
-            self.advance(id, Stage::Launching);
+        let queued: Vec<_> = queued.map(|(id, _)| *id).collect();
+        for id in queued {
+            if self.may_launch(&self.entries[&id]) {
+                self.advance(id, Stage::Launching);
+            }
         }
+    }
+
+    /// Whether one more may be launched now. The last turns are for those who have none, where there may be
+    /// such: whose launches all hang keeps nobody else from theirs.
+    fn may_launch(&self, entry: &Entry) -> bool {
+        let of = |other: &Entry| other.share == entry.share && other.group == entry.group;
+        let (all, own) = (self.usage(|_| true).launching, self.usage(of).launching);
+        let (limit, others) = (self.limits.launching, self.runners.len() > 1);
+        let kept_back = if limit >= KEPT_BACK_OF && (others || entry.group.is_some()) {
+            KEPT_BACK
+        } else {
+            0
+        };
+        all < if own > 0 { limit - kept_back } else { limit }
     }
 
     fn advance(&mut self, id: u64, stage: Stage) {

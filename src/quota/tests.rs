@@ -191,6 +191,31 @@ fn launches_have_turns_in_the_order_of_arrival() {
 }
 
 #[test]
+fn the_last_turns_are_for_those_who_launch_nothing_yet_where_there_are_others() {
+    let limits = Limits {
+        launching: 4,
+        ..LIMITS
+    };
+    let quota = quota(100, limits);
+    let share = quota.share(WHOLE);
+    let is_launched = |job: &Reservation| job.admission() == Admission::Admitted;
+    let alone = [(); 5].map(|()| granted(&share, 1));
+    assert_eq!(alone.iter().filter(|job| is_launched(job)).count(), 4);
+    drop(alone);
+    let other = quota.share(WHOLE);
+    let hanging = [(); 5].map(|()| granted(&share, 1));
+    assert_eq!(hanging.iter().filter(|job| is_launched(job)).count(), 2);
+    let (first, second) = (granted(&other, 1), granted(&other, 1));
+    assert!(is_launched(&first) && !is_launched(&second));
+    drop(first);
+    assert!(is_launched(&second));
+    drop((hanging, second, other));
+    let acme = [(); 3].map(|()| granted_to(&share, 1, Some("acme")));
+    assert_eq!(acme.iter().filter(|job| is_launched(job)).count(), 2);
+    assert!(is_launched(&granted_to(&share, 1, Some("other"))));
+}
+
+#[test]
 fn by_the_old_rule_the_heaviest_is_reserved_and_nothing_is_held() {
     let limits = Limits {
         launching: 2,

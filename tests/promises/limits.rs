@@ -169,6 +169,32 @@ fn launches_are_spaced() {
 }
 
 #[test]
+fn a_job_that_is_canceled_while_it_waits_to_be_launched_is_nobodys_delay() {
+    let mut scene = Scene::new();
+    scene.global = "paas_min_seconds_between_launches = 7".to_owned();
+    let service = scene.start();
+    let [first, canceled, last] = ["first", "canceled", "last"].map(|name| {
+        let job = scene.submit(name, "true");
+        service.await_log(&format!("job={job} runner=ci: granted"));
+        job
+    });
+    assert_eq!(scene.await_end(first).status, JobStatus::Success);
+    let began = Instant::now();
+    scene.coordinator.cancel(canceled);
+    assert_eq!(scene.await_end(last).status, JobStatus::Success);
+    let waited = began.elapsed();
+    assert!(waited < Duration::from_secs(12), "{waited:?}");
+    let name = scene.machine_name(canceled);
+    assert!(
+        scene
+            .clever
+            .ever_created()
+            .iter()
+            .all(|app| app.name != name)
+    );
+}
+
+#[test]
 fn two_runners_take_turns_when_there_is_room_for_one_job() {
     let mut scene = Scene::new();
     let other = Scene::new();

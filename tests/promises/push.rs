@@ -397,3 +397,57 @@ fn a_login_that_the_git_remote_refuses_is_looked_up_once_more_where_it_may_have_
     assert_eq!(look_ups(), before + 1, "{}", scene.journal);
     scene.await_no_machines();
 }
+
+#[test]
+fn whose_git_host_hangs_keeps_nobody_else_waiting_and_their_canceled_jobs_go() {
+    let (mut scene, hanging) = (Scene::new(), Scene::new());
+    scene.more = hanging.runner_elsewhere("hanging");
+    let hang = Rule::on("POST", PACK).always().with(Fault::Hang);
+    hanging.clever.git_faults().inject(hang);
+    let stuck: Vec<_> = (0..20)
+        .map(|number| hanging.submit(&format!("stuck {number}"), "true"))
+        .collect();
+    let service = scene.start();
+    // As many as there may be into one organization's repositories.
+    hanging.await_that("eight pushes hang", || {
+        let begun = |path: &str| path.ends_with("/info/refs");
+        hanging.journal.count_requests("GET", begun) >= 8
+    });
+    let began = Instant::now();
+    let jobs: Vec<_> = (0..3)
+        .map(|number| scene.submit(&format!("free {number}"), "true"))
+        .collect();
+    for job in jobs {
+        assert_eq!(scene.await_end(job).status, JobStatus::Success);
+    }
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    for job in &stuck {
+        hanging.coordinator.cancel(*job);
+    }
+    hanging.await_no_machines();
+    for job in stuck {
+        service.await_log(&format!("job={job} runner=hanging: finished"));
+    }
+}
+
+#[test]
+fn a_folder_for_pushes_that_somebody_removed_is_made_anew() {
+    let scene = Scene::new();
+    let service = scene.start();
+    let pushes = scene.folder.path().join("state.json.pushes");
+    let run = |name: &str| {
+        let job = scene.submit(name, "true");
+        assert_eq!(scene.await_end(job).status, JobStatus::Success);
+    };
+    run("first");
+    let own = fs::read_dir(&pushes).unwrap().next().unwrap();
+    fs::remove_dir_all(own.unwrap().path()).unwrap();
+    run("without its own");
+    fs::remove_dir_all(&pushes).unwrap();
+    run("without any");
+    scene.await_no_machines();
+    let (_, log) = service.stop();
+    assert!(!log.contains("WARN"), "{log}");
+    assert!(!pushes.exists());
+}

@@ -12,6 +12,7 @@ use crate::deploy::remote::{PushError, Remote};
 use crate::deploy::{BuildContext, trusted};
 use crate::executor::{Halt, Machine, Patience};
 use crate::foreign::{Keep, bare_address, one_line};
+use crate::http::authority;
 use crate::payload::Payload;
 use crate::secret::Secret;
 
@@ -112,11 +113,16 @@ impl CleverDocker {
         patience: &dyn Patience,
     ) -> Result<(), Halt> {
         let (name, tenant) = (&machine.name, machine.tenant.as_deref());
+        // Whose remote hangs keeps nobody else from theirs.
+        let account = self.tenants.last_account(tenant);
+        let organization = account.map_or_else(|_| String::new(), |account| account.organization);
+        let whose = format!("{} {organization}", authority(url));
         let until = Instant::now() + PUSH_PATIENCE;
         let mut backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(10));
         let mut is_looked_up_again = false;
         loop {
-            let permit = self.pusher.await_push(patience.stop())?;
+            let await_push = |turn: &_| patience.wait_for(turn);
+            let permit = self.pusher.await_push(&whose, await_push)?;
             patience.wait(Duration::ZERO)?;
             let pushed = self.push_once(machine, url, payload, patience);
             drop(permit);

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use crossbeam_channel::Receiver;
 use fuzz::secrecy::{TOKEN, assert_untold, watch_log};
 use fuzz::service::{Service, answer};
 use heptapod_paas_runner::agent::Agents;
@@ -33,7 +34,7 @@ use heptapod_paas_runner::http::Http;
 use heptapod_paas_runner::names::{JobId, MachineName, ProjectId, RunnerName};
 use heptapod_paas_runner::payload::{FailureReason, JobCredentials, Payload};
 use heptapod_paas_runner::secret::Secret;
-use heptapod_paas_runner::shutdown::{self, Stop};
+use heptapod_paas_runner::shutdown;
 use heptapod_paas_runner::trust::Trust;
 use libfuzzer_sys::fuzz_target;
 use serde_json::value::RawValue;
@@ -185,24 +186,22 @@ fn ask_clever(call: &str) -> Option<String> {
 }
 
 /// Of a service that stops.
-struct NoPatience(Stop);
+struct NoPatience;
 
 impl Patience for NoPatience {
     fn wait(&self, _: Duration) -> Result<(), Halt> {
         Err(Halt::Stopped)
     }
 
-    fn stop(&self) -> &Stop {
-        &self.0
+    fn wait_for(&self, _: &Receiver<()>) -> Result<(), Halt> {
+        Err(Halt::Stopped)
     }
 }
 
 /// An application's repository is said to be somewhere: the token must not follow everywhere.
 fn check_destination(body: &[u8]) {
-    let (stopper, stop) = shutdown::channel();
-    drop(stopper);
     let payload = Payload::parse(br#"{"id": 4711, "token": "t"}"#).expect("a payload");
-    let launched = clever().launch(&mut machine(), &payload, &NoPatience(stop));
+    let launched = clever().launch(&mut machine(), &payload, &NoPatience);
     match launched.expect_err("nothing can be pushed") {
         // On the way to the push.
         Halt::Stopped => {
