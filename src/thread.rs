@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::bounded;
+use crossbeam_channel::{Sender, bounded};
 
 use crate::shutdown::Stop;
 
@@ -13,32 +13,60 @@ use crate::shutdown::Stop;
 pub const STACK: usize = 256 << 10;
 const AFTER_PANIC: Duration = Duration::from_secs(10);
 
+/// A thread that waits for its task. Dropped without one, it ends.
+pub struct Spare<T>(Sender<T>);
+
+impl<T: Send + 'static> Spare<T> {
+    /// # Errors
+    /// A text for the operator, when there is no room for a thread.
+    pub fn new(name: &str, work: impl FnOnce(T) + Send + 'static) -> Result<Self, String> {
+        let builder = thread::Builder::new()
+            .name(name.to_owned())
+            .stack_size(STACK);
+        let (hand_over, given) = bounded(1);
+        let spawned = builder.spawn(move || {
+            if let Ok(task) = given.recv() {
+                work(task);
+            }
+        });
+        spawned.map_err(|error| {
+            format!(
+                "cannot start thread {name}: {error}; is a limit on threads or on memory too low \
+                 (ulimit -u, TasksMax=)?"
+            )
+        })?;
+        Ok(Self(hand_over))
+    }
+
+    pub fn begin(self, task: T) {
+        // It waits for that.
+        let _ = self.0.send(task);
+    }
+}
+
+/// Whether so many more threads of this name could be had now.
+///
+/// # Errors
+/// A text for the operator, when there is no room for them.
+pub fn check_room_for(name: &str, threads: usize) -> Result<(), String> {
+    // They end when this is left.
+    let spare = |_| Spare::new(name, drop::<()>);
+    (0..threads)
+        .map(spare)
+        .collect::<Result<Vec<_>, _>>()
+        .map(drop)
+}
+
 /// Starts a thread that does `work` with `task`.
 ///
 /// # Errors
-/// The task, when there is no room for a thread. That is in the log.
+/// A text for the operator, when there is no room for a thread.
 pub fn spawn<T: Send + 'static>(
     name: &str,
     task: T,
     work: impl FnOnce(T) + Send + 'static,
-) -> Result<(), T> {
-    let builder = thread::Builder::new()
-        .name(name.to_owned())
-        .stack_size(STACK);
-    let (hand_over, given) = bounded(1);
-    let spawned = builder.spawn(move || {
-        if let Ok(task) = given.recv() {
-            work(task);
-        }
-    });
-    match spawned {
-        // It waits for that.
-        Ok(_) => hand_over.send(task).map_err(|refused| refused.0),
-        Err(error) => {
-            log::error!("cannot start thread {name}: {error}");
-            Err(task)
-        }
-    }
+) -> Result<(), String> {
+    Spare::new(name, work).map(|spare| spare.begin(task))
 }
 
 /// Does `work`, and begins again after a panic: that is a bug, which must not end what the service

@@ -5,15 +5,16 @@
 //! time; then another one takes its place, and what is under way ends on the old one. What is said
 //! over the connections is not known here.
 
+mod resolver;
 mod tls;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ureq::http::Uri;
-use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector, TcpConnector};
 
+use self::resolver::Names;
 pub use self::tls::NoConnection;
 use self::tls::TlsConnector;
 use crate::buffers::{GrowingBuffers, HEAD};
@@ -137,5 +138,5 @@ fn build(read: &Read) -> ureq::Agent {
         .chain(TcpConnector::default())
         .chain(TlsConnector::new(read.clone()))
         .chain(GrowingBuffers);
-    ureq::Agent::with_parts(config, connector, DefaultResolver::default())
+    ureq::Agent::with_parts(config, connector, Names)
 }

@@ -12,7 +12,6 @@
 //!   page.
 //! - A 404 is never final: a new repository may not be everywhere yet (Clever page, 4.2).
 
-use std::thread;
 use std::time::Duration;
 
 use base64::Engine;
@@ -26,6 +25,7 @@ use crate::http::{Answer, Call, Http};
 use crate::logger;
 use crate::secret::Secret;
 use crate::stranger;
+use crate::thread::Spare;
 
 /// A list of branches is short, and made at once.
 const REFS_TIMEOUT: Duration = Duration::from_secs(30);
@@ -34,8 +34,6 @@ const REFS_TIMEOUT: Duration = Duration::from_secs(30);
 const PUSH_TIMEOUT: Duration = Duration::from_secs(45);
 /// There are few branches, and hooks say little.
 const ANSWER_LIMIT: u64 = 1 << 20;
-/// A thread that waits for another one.
-const STACK: usize = 64 << 10;
 
 const SERVICE: &str = "git-receive-pack";
 
@@ -174,8 +172,11 @@ impl Remote {
             let answer = http.send(&call).map_err(|error| error.to_string());
             let _ = done.send(answer.map(|answer| (stranger::describe(&answer, &call), answer)));
         };
-        let thread = thread::Builder::new().stack_size(STACK).spawn(send);
-        thread.map_err(|error| trouble(&format!("no thread for it: {error}")))?;
+        match Spare::new("push", |send: Box<dyn FnOnce() + Send>| send()) {
+            Ok(spare) => spare.begin(Box::new(send)),
+            // Then it can't be left behind.
+            Err(_) => send(),
+        }
         match deadline.await_next(&answered) {
             Ok(Some(Ok((said, answer)))) => judge(&what, wanted, &said, answer),
             Ok(Some(Err(why))) => Err(trouble(&why)),

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use crossbeam_channel::Sender;
 
+use super::worker::Worker;
 use crate::executor::Found;
 use crate::job::Job;
 use crate::names::JobKey;
@@ -22,6 +23,8 @@ pub enum Event {
         runner: Arc<Runner>,
         job: Box<Job>,
         reservation: Reservation,
+        /// For it, if it should be new.
+        worker: Option<Worker>,
     },
     /// How a job stands. `saved` is dropped when that is on disk, or can't be written.
     Job {

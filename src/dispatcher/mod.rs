@@ -99,6 +99,8 @@ struct Dispatcher {
     to_start: Vec<Task>,
     to_release: Vec<Sender<Infallible>>,
     unsaved: bool,
+    /// It was told that jobs wait for threads.
+    lacks_threads: bool,
 }
 
 /// What wakes the main loop.
@@ -252,7 +254,8 @@ impl Dispatcher {
                 runner,
                 job,
                 reservation,
-            } => self.granted(&runner, *job, reservation),
+                worker,
+            } => self.granted(&runner, *job, reservation, worker),
             Event::Job {
                 key,
                 job,

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Sender;
 
 use super::event::Event;
+use super::worker::{self, Worker};
 use crate::backoff::Backoff;
 use crate::coordinator::{Grant, Queue};
 use crate::job::Job;
@@ -125,6 +126,8 @@ struct Memory {
     granted: VecDeque<JobCredentials>,
     backoff: Backoff,
     full: Option<Full>,
+    /// For the next job.
+    worker: Option<Worker>,
     /// The trouble that was told last, as long as it lasts.
     told: Option<String>,
     /// Whether it was said what this runner does.
@@ -155,6 +158,7 @@ impl Poller {
             granted: VecDeque::with_capacity(REMEMBERED_GRANTS),
             backoff: Backoff::new(self.pace.interval.min(LONGEST_BACKOFF), LONGEST_BACKOFF),
             full: None,
+            worker: None,
             told: None,
             has_begun: false,
         };
@@ -179,6 +183,12 @@ impl Poller {
             Ok(weights) => weights,
             Err(why) => return self.trouble(memory, &why, None),
         };
+        if memory.worker.is_none() {
+            match worker::ready() {
+                Ok(worker) => memory.worker = Some(worker),
+                Err(why) => return self.trouble(memory, &why, None),
+            }
+        }
         let reservation = match share.ask(&weights) {
             Ok(reservation) => reservation,
             Err(full) => return self.await_room(memory, full, &weights),
@@ -270,6 +280,7 @@ impl Poller {
             runner: self.runner.clone(),
             job: Box::new(job),
             reservation,
+            worker: memory.worker.take(),
         });
         let pause = if self.pace.repoll_immediately {
             Duration::ZERO

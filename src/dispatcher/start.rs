@@ -101,6 +101,7 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
         to_start: Vec::new(),
         to_release: Vec::new(),
         unsaved: true,
+        lacks_threads: false,
     };
     dispatcher.restore(state.tracked);
     dispatcher.save();
@@ -136,7 +137,7 @@ fn search_orphans(search: Search, events: Sender<Event>) -> Result<(), ServiceEr
             let _ = search.run(&MainLoop(&events));
         });
     })
-    .map_err(no_thread)
+    .map_err(ServiceError)
 }
 
 /// As the search for orphans sees it.
@@ -168,7 +169,7 @@ fn watch_for_expiries(watch: Watch) -> Result<(), ServiceError> {
     spawn("expiries", watch, |watch| {
         let _ = watch.run();
     })
-    .map_err(no_thread)
+    .map_err(ServiceError)
 }
 
 impl Dispatcher {
@@ -245,7 +246,7 @@ impl Dispatcher {
                 let _ = limit.map(|limit| events.send(Event::QuotaLimit(limit)));
             });
         })
-        .map_err(no_thread)
+        .map_err(ServiceError)
     }
 
     pub(super) fn start_pollers(&mut self) -> Result<(), ServiceError> {
@@ -274,15 +275,9 @@ impl Dispatcher {
                 keep_at(&poller.stop, || poller.run());
                 let _ = poller.events.send(Event::PollerDone);
             })
-            .map_err(no_thread)?;
+            .map_err(ServiceError)?;
             self.polling += 1;
         }
         Ok(())
     }
-}
-
-fn no_thread<T>(_: T) -> ServiceError {
-    ServiceError(
-        "cannot go on without that thread; is a limit on threads or memory too low?".to_owned(),
-    )
 }

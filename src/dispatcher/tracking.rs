@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
-use super::worker::{Task, work};
+use super::worker::{self, Task, Worker};
 use super::{Dispatcher, Served};
 use crate::executor::Found;
 use crate::job::{Job, Phase};
@@ -17,14 +17,20 @@ use crate::orphans;
 use crate::quota::Reservation;
 use crate::runner::Runner;
 use crate::state::{Content, Tracked};
-use crate::thread::{lock, spawn};
+use crate::thread::lock;
 use crate::weight::Weight;
 
 /// How long a job is left alone whose thread has panicked: that may happen again.
 const AFTER_PANIC: Duration = Duration::from_secs(10);
 
 impl Dispatcher {
-    pub(super) fn granted(&mut self, runner: &Arc<Runner>, job: Job, reservation: Reservation) {
+    pub(super) fn granted(
+        &mut self,
+        runner: &Arc<Runner>,
+        job: Job,
+        reservation: Reservation,
+        worker: Option<Worker>,
+    ) {
         let key = runner.key(&job.credentials);
         let is_here = self.served.contains_key(&key);
         let has_number_of = |other: &JobKey| key.has_number_of(other);
@@ -45,7 +51,7 @@ impl Dispatcher {
         if is_here {
             return;
         }
-        self.take_on(runner, key, job, reservation);
+        self.take_on(runner, key, job, reservation, worker);
     }
 
     /// Those of these machines whose job is not tracked, and that may go when it is over.
@@ -84,18 +90,25 @@ impl Dispatcher {
         reservation.launched();
         let job = orphans::as_job(found);
         let key = runner.key(&job.credentials);
-        self.take_on(runner, key, job, reservation);
+        self.take_on(runner, key, job, reservation, None);
     }
 
     /// Tracks a job that is new to us. Its thread starts when that is on disk.
-    fn take_on(&mut self, runner: &Arc<Runner>, key: JobKey, job: Job, reservation: Reservation) {
+    fn take_on(
+        &mut self,
+        runner: &Arc<Runner>,
+        key: JobKey,
+        job: Job,
+        reservation: Reservation,
+        worker: Option<Worker>,
+    ) {
         let tracked = Tracked {
             runner: key.runner,
             section: Some(runner.name.clone()),
             weight: reservation.weight(),
             job,
         };
-        self.serve_tracked(runner, tracked, reservation, Duration::ZERO);
+        self.serve_tracked(runner, tracked, reservation, worker, Duration::ZERO);
         self.unsaved = true;
     }
 
@@ -112,7 +125,7 @@ impl Dispatcher {
         if job.payload().is_none() {
             reservation.launched();
         }
-        self.serve_tracked(runner, tracked, reservation, pause);
+        self.serve_tracked(runner, tracked, reservation, None, pause);
     }
 
     fn serve_tracked(
@@ -120,6 +133,7 @@ impl Dispatcher {
         runner: &Arc<Runner>,
         tracked: Tracked,
         reservation: Reservation,
+        worker: Option<Worker>,
         pause: Duration,
     ) {
         self.note_tenant(runner, &tracked.job);
@@ -129,6 +143,7 @@ impl Dispatcher {
             job: tracked.job.clone(),
             runner: runner.clone(),
             reservation,
+            worker,
             pause,
         });
         let runner = runner.clone();
@@ -230,15 +245,23 @@ impl Dispatcher {
             return;
         };
         let mut tasks = VecDeque::from(std::mem::take(&mut self.to_start));
-        while let Some(task) = tasks.pop_front() {
+        while let Some(mut task) = tasks.pop_front() {
             if self.namesake_is_served(&task.key, &tasks) {
                 self.to_start.push(task);
                 continue;
             }
-            let workers = workers.clone();
-            let name = format!("job-{}", task.key.id);
-            let spawned = spawn(&name, task, move |task| work(task, workers));
-            self.to_start.extend(spawned.err());
+            let worker = task.worker.take().map_or_else(worker::new, Ok);
+            let lacks_one = worker.is_err();
+            match worker {
+                Ok(worker) => worker.begin((task, workers.clone())),
+                Err(why) => {
+                    if !self.lacks_threads {
+                        log::error!("a job that is here waits for its thread: {why}");
+                    }
+                    self.to_start.push(task);
+                }
+            }
+            self.lacks_threads = lacks_one;
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::quota::Reservation;
 use crate::runner::Runner;
 use crate::shutdown::Stop;
 use crate::spacing::LaunchSpacing;
+use crate::thread::{Spare, check_room_for};
 
 /// What all workers share.
 #[derive(Clone)]
@@ -38,12 +39,39 @@ pub struct Task {
     pub job: Job,
     pub runner: Arc<Runner>,
     pub reservation: Reservation,
+    /// Where one was made ready.
+    pub worker: Option<Worker>,
     /// After a panic it is left alone for so long.
     pub pause: Duration,
 }
 
+/// A thread that is there for the next job.
+pub type Worker = Spare<(Task, WorkerContext)>;
+
+const NAME: &str = "job";
+/// What a push and its git may need beside the job's own thread: without that no job gets anywhere.
+const THREADS_OF_A_LAUNCH: usize = 8;
+
+/// A thread for a job that may come, while others can still be had, too.
+///
+/// # Errors
+/// A text for the operator, when none can be had.
+pub fn ready() -> Result<Worker, String> {
+    check_room_for(NAME, THREADS_OF_A_LAUNCH)
+        .and_then(|()| new())
+        .map_err(|why| format!("there is no room for another job's threads: {why}"))
+}
+
+/// A thread for a job that is here already.
+///
+/// # Errors
+/// A text for the operator, when none can be had.
+pub fn new() -> Result<Worker, String> {
+    Spare::new(NAME, work)
+}
+
 /// Runs the life of a job to its end, or until the service stops.
-pub fn work(task: Task, workers: WorkerContext) {
+fn work((task, workers): (Task, WorkerContext)) {
     let mut hang_up = HangUp {
         key: task.key.clone(),
         workers,
@@ -56,6 +84,7 @@ pub fn work(task: Task, workers: WorkerContext) {
         runner,
         reservation,
         pause,
+        worker: _,
     } = task;
     logger::about(Subject {
         job: Some(key.id.0),

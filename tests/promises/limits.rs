@@ -1,5 +1,8 @@
 //! No more runs at once than the operator allows, and nobody starves.
 
+use std::fs;
+use std::os::unix::fs::chown;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -7,6 +10,7 @@ use sandbox::MachineBehaviour;
 use sandbox::{AppPhase, Fault, Gate, JobStatus, Kind, Rule};
 
 use crate::scene::{PATIENCE, Scene};
+use crate::service::{Service, program};
 
 /// The most machines that ever were there at the same time.
 fn most_at_once(scene: &Scene) -> usize {
@@ -192,6 +196,44 @@ fn a_job_that_is_canceled_while_it_waits_to_be_launched_is_nobodys_delay() {
             .iter()
             .all(|app| app.name != name)
     );
+}
+
+/// With a limit on what a user's threads and processes may be, all together, which does not count for root.
+#[test]
+fn no_more_jobs_are_taken_than_there_can_be_threads_and_all_end() {
+    const UID: u32 = 61_234;
+    let scene = Scene::new();
+    scene.write_configuration();
+    let folder = scene.folder.path();
+    let own = folder.join("program");
+    fs::copy(program(), &own).unwrap();
+    if chown(folder, Some(UID), Some(UID)).is_err() {
+        println!("skipped: only root can become a user with a limit");
+        return;
+    }
+    let limited = [
+        "-c",
+        "exec setpriv --reuid=61234 --regid=61234 --clear-groups prlimit --nproc=30 \"$0\" \"$@\"",
+    ];
+    let arguments: Vec<_> = limited
+        .iter()
+        .map(|word| (*word).to_owned())
+        .chain([&own, &scene.config_path()].map(|path| path.display().to_string()))
+        .collect();
+    chown(scene.config_path(), Some(UID), Some(UID)).unwrap();
+    let jobs: Vec<_> = (0..30)
+        .map(|number| scene.submit(&format!("job {number}"), "true"))
+        .collect();
+    let service = Service::start_program(Path::new("/bin/sh"), &arguments, &scene.environment);
+    service.await_log("there is no room for another job's threads");
+    for job in jobs {
+        assert_eq!(scene.await_end(job).status, JobStatus::Success);
+    }
+    scene.await_no_machines();
+    let (exit, log) = service.stop();
+    assert!(exit.success() && !log.contains("panic"), "{log}");
+    let complaints = log.lines().filter(|line| !line.contains("INFO"));
+    assert!(complaints.count() < 100, "{log}");
 }
 
 #[test]
