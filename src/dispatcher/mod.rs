@@ -15,6 +15,7 @@ mod signals;
 mod start;
 mod tenants;
 mod tracking;
+mod turn;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -26,10 +27,11 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, select};
 
 use self::event::Event;
-use self::poll::{Pace, Turn};
+use self::poll::Pace;
 use self::signals::Request;
 pub use self::start::run;
 use self::tenants::Tenants;
+use self::turn::Turn;
 use self::worker::{Task, WorkerContext};
 use crate::names::JobKey;
 use crate::quota::Quota;
@@ -41,7 +43,7 @@ use crate::status::{self, Snapshot};
 use crate::weight::Weight;
 
 /// What is under way is waited for at a stop; service managers wait two minutes. A request for a
-/// job has less time, see [`poll::Turn`].
+/// job has less time, see [`turn::Turn`].
 const STOP_PATIENCE: Duration = Duration::from_secs(110);
 /// A second signal is a wish of its own only so long after the first.
 const COUNTS_AGAIN_AFTER: Duration = Duration::from_secs(1);

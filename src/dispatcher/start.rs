@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Sender, bounded, never, tick, unbounded};
 
 use super::event::Event;
-use super::poll::{Pace, Poller, Turn};
+use super::poll::{Pace, Poller};
 use super::tenants::Tenants;
+use super::turn::Turn;
 use super::worker::WorkerContext;
 use super::{Dispatcher, Options, ServiceError, Wakers, quota_limit, signals};
 use crate::config::{Config, QuotaSettings};
