@@ -8,6 +8,7 @@ use ureq::http::Method;
 
 use super::credential::Credential;
 use super::error::ApiError;
+use crate::clock::Timestamp;
 use crate::http::{Answer, Call, Http, segment};
 use crate::json::{self, Fields};
 
@@ -39,6 +40,8 @@ pub struct Application {
     /// And over ssh.
     pub ssh_url: Option<String>,
     created_ms: u64,
+    /// As Clever Cloud calls it.
+    pub flavor: Option<String>,
     /// Its environment, where the answer has it (lists may not).
     environment: Option<Vec<Variable>>,
 }
@@ -80,7 +83,13 @@ impl Application {
             ssh_url: deployment.text("url").filter(|url| !url.is_empty()),
             environment: fields.get("env"),
             created_ms: fields.get("creationDate").unwrap_or_default(),
+            flavor: fields.object("instance").object("minFlavor").text("name"),
         })
+    }
+
+    /// None, where that is not told.
+    pub fn created(&self) -> Option<Timestamp> {
+        (self.created_ms > 0).then(|| Timestamp::of_milliseconds(self.created_ms))
     }
 
     /// Deleted applications linger in answers and lists (3.6).

@@ -17,6 +17,7 @@ use crossbeam_channel::Receiver;
 
 pub use self::expiry::Expiry;
 pub use self::machine::{History, Machine, Resource};
+use crate::clock::Timestamp;
 use crate::fact::Fact;
 use crate::names::{JobId, RunnerName};
 use crate::payload::{FailureReason, Payload};
@@ -33,6 +34,16 @@ pub struct Found {
     pub is_ours: bool,
     /// The job's own, where the machine has it.
     pub job_token: Option<Secret>,
+    pub details: Details,
+}
+
+/// What a machine is at who has it, for the operator.
+#[derive(Clone, Debug, Default)]
+pub struct Details {
+    pub id: String,
+    pub organization: String,
+    pub flavor: Option<String>,
+    pub created: Option<Timestamp>,
 }
 
 /// Something went wrong for good; told twice, because two people need it.
@@ -90,6 +101,8 @@ pub struct Inventory {
     pub machines: Vec<Found>,
     /// Where they could not be looked for, and why; for the operator.
     pub not_searched: Vec<String>,
+    /// Where nobody looks, and who else may.
+    pub left_out: Option<&'static str>,
     /// The top-level groups that have none.
     pub empty: BTreeSet<String>,
 }

@@ -143,13 +143,75 @@ fn orphans_are_listed_and_removed_on_request() {
         list.contains(&format!("{other}, runner ci, made by somebody else")),
         "{list}"
     );
-    assert_eq!(scene.clever.running_machines(), 1);
+    let of_mine = list.split(&other).next().unwrap();
+    for told in [
+        "app_",
+        ORGANIZATION,
+        "heptapod-runner-XS, ",
+        "s ago; its job runs",
+    ] {
+        assert!(of_mine.contains(told), "{told:?} in {list}");
+    }
+    let of_other = list.split(&other).nth(1).unwrap();
+    for told in ["heptapod-runner-M, ", "whether its job runs is not known"] {
+        assert!(of_other.contains(told), "{told:?} in {list}");
+    }
+    assert!(
+        list.lines().all(|line| line.chars().count() <= 100),
+        "{list}"
+    );
+    scene.coordinator.cancel(job);
+    scene.await_status(job, |status| status == JobStatus::Canceled);
+    let list = list_orphans(&scene, &[]);
+    assert!(list.contains("its job is over: "), "{list}");
     let removed = list_orphans(&scene, &["--delete"]);
     assert!(removed.contains("is left alone"), "{removed}");
     assert!(is_deleted(&scene, &mine) && !is_deleted(&scene, &other));
     let removed = list_orphans(&scene, &["--delete", "--of-others"]);
     assert_eq!(removed.matches("is gone").count(), 1, "{removed}");
     scene.await_no_machines();
+}
+
+#[test]
+fn what_could_not_be_searched_is_told_by_runner_and_organization_and_what_to_do() {
+    let (mut scene, other) = (Scene::new(), Scene::new());
+    scene.more = other.runner_elsewhere("other")
+        + "[[runners]]\nname = \"here\"\nurl = \"https://x.test\"\ntoken = \"t\"\n\
+           executor = \"local-docker\"\n";
+    scene.write_configuration();
+    for one in [&scene, &other] {
+        let refused = Rule::on("GET", "*").always().with(Fault::status(503));
+        one.clever.faults().inject(refused);
+    }
+    let run = || {
+        let output = Command::new(program())
+            .arg("--orphans")
+            .arg(scene.config_path())
+            .output()
+            .unwrap();
+        let text = [output.stdout, output.stderr].map(String::from_utf8);
+        let [told, complaints] = text.map(Result::unwrap);
+        (output.status.code(), told, complaints)
+    };
+    let (code, _, told) = run();
+    assert_eq!(code, Some(1), "{told}");
+    for (runner, one) in [("ci", &scene), ("other", &other)] {
+        let begin = format!(
+            "not searched for runner {runner}: {ORGANIZATION} at {}: ",
+            one.clever.api_url()
+        );
+        assert!(told.contains(&begin), "{begin} in {told}");
+    }
+    for one in [&scene, &other] {
+        one.clever.faults().clear();
+    }
+    let (code, told, _) = run();
+    assert_eq!(code, Some(0), "{told}");
+    assert_eq!(
+        told,
+        "not searched for runner here: its containers are on this computer: `docker ps` tells of \
+         them\nno machine without a job elsewhere\n"
+    );
 }
 
 fn is_deleted(scene: &Scene, name: &str) -> bool {
@@ -242,7 +304,10 @@ fn two_services_with_one_token_leave_each_other_alone_when_one_of_them_dies_too(
     scene.await_phase(other_job, AppPhase::Deleted);
     let list = list_with(&config, &[]);
     let told = format!("{its_machine}, runner ci, made by somebody else");
-    assert!(list.contains(&told) && list.lines().count() == 2, "{list}");
+    assert!(
+        list.contains(&told) && list.matches("hpd-job").count() == 1,
+        "{list}"
+    );
 
     let _first_again = scene.start();
     scene.await_phase(its_job, AppPhase::Deleted);

@@ -26,7 +26,9 @@ use self::ownership::Maker;
 use self::remembered::Remembered;
 use self::tenants::Tenants;
 use self::trouble::Trouble;
-use super::{Executor, Expiry, Failure, Found, Halt, Inventory, Machine, NoWeight, Patience};
+use super::{
+    Details, Executor, Expiry, Failure, Found, Halt, Inventory, Machine, NoWeight, Patience,
+};
 use crate::clever::{Account, Api, Catalogue, Deletion, MachineType};
 use crate::config::values::AuthKind;
 use crate::config::{CleverSettings, StandIn, Tenancy, kind_of};
@@ -123,10 +125,31 @@ impl CleverDocker {
                     job,
                     is_ours: origin.maker == Maker::ThisInstallation,
                     job_token: origin.job_token,
+                    details: Details {
+                        organization: account.organization.clone(),
+                        created: application.created(),
+                        flavor: application.flavor,
+                        id: application.id,
+                    },
                 }))
             });
             machines.collect()
         })
+    }
+
+    fn not_searched(&self, tenant: Option<&str>, error: &Trouble) -> String {
+        let account = self.tenants.last_account(tenant);
+        let whose = match (tenant, account) {
+            (Some(group), Ok(account)) => format!("{} of group {group}", account.organization),
+            (Some(group), Err(_)) => format!("the organization of group {group}"),
+            (None, account) => account.map_or_else(|_| String::new(), |it| it.organization),
+        };
+        let remedy = if error.is_refused_credentials() {
+            "; it needs a credential that may read and delete applications there"
+        } else {
+            ""
+        };
+        format!("{whose} at {}: {error}{remedy}", self.settings.api_url)
     }
 
     /// Whom to speak as about an application that exists, given today's account of its group.
@@ -309,7 +332,7 @@ impl Executor for CleverDocker {
                 }
                 Err(error) => inventory
                     .not_searched
-                    .push(format!("{}: {error}", self.settings.api_url)),
+                    .push(self.not_searched(tenant.as_deref(), &error)),
             }
         }
         inventory

@@ -189,7 +189,10 @@ impl Executor for LocalDocker {
 
     /// This engine is a developer's own, who sees its containers.
     fn machines(&self, _: &RunnerName, _: &BTreeSet<String>) -> Inventory {
-        Inventory::default()
+        Inventory {
+            left_out: Some("its containers are on this computer: `docker ps` tells of them"),
+            ..Inventory::default()
+        }
     }
 
     fn decommission(&self, machine: &Machine) -> Result<(), String> {
