@@ -16,10 +16,11 @@ use crate::weight::Weight;
 
 const KEPT_FOR: Duration = Duration::from_secs(3600);
 /// After a failure the service is left in peace for a moment.
-const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(5);
+const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// The list of machine types repeats every flavor for every type.
 const LIMIT: u64 = 16 << 20;
-const TIMEOUT: Duration = Duration::from_secs(15);
+/// Without a list no job is taken: one that hangs is better asked for again.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A machine size.
 #[derive(Clone, Debug, PartialEq, Eq)]

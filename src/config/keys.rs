@@ -201,6 +201,8 @@ keys! {
         "whether the machine goes when a job failed to launch, was canceled before it started or outlived its time";
     PAAS_MAX_MACHINE_AGE: Service Patience Value("86400") ["paas_max_machine_age"]
         "when the machine of a job that has no timeout of its own is taken away";
+    PAAS_MAX_JOB_DURATION: Service Patience Words("none") ["paas_max_job_duration"]
+        "how long any job may run, whatever its own timeout allows";
     PAAS_LOG_STATISTICS: Service Flag Value("false") ["paas_log_statistics"]
         "whether a line of statistics is logged every check_interval";
     CONNECTION_MAX_AGE: Service Age Value("15m0s") ["connection_max_age"]

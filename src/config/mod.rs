@@ -70,6 +70,8 @@ pub struct Config {
     pub log_statistics: bool,
     /// For jobs without a timeout of their own.
     pub max_machine_age: Duration,
+    /// For all jobs, whatever their own timeouts allow.
+    pub longest_job: Option<Duration>,
     /// How long connections, and what was read for them, are used.
     pub connection_max_age: Duration,
     pub log_level: LevelFilter,
@@ -247,6 +249,8 @@ impl Config {
             decommission_launch_failures: global.flag(&keys::PAAS_DECOMMISSION_LAUNCH_FAILURES),
             log_statistics: global.flag(&keys::PAAS_LOG_STATISTICS),
             max_machine_age: global.patience(&keys::PAAS_MAX_MACHINE_AGE),
+            longest_job: Some(global.patience(&keys::PAAS_MAX_JOB_DURATION))
+                .filter(|longest| !longest.is_zero()),
             connection_max_age: global.age(&keys::CONNECTION_MAX_AGE),
             log_level: log_level(global),
             log_format: log_format(global),

@@ -12,6 +12,8 @@
 //!
 //! And one that says that the job goes on is believed. It knows nothing of what follows.
 
+use std::time::Duration;
+
 use serde_json::json;
 use ureq::http::Method;
 
@@ -59,7 +61,7 @@ pub struct Heard {
 }
 
 /// A look is one of many: one that hangs must not make us blind when the coordinator is back.
-pub(super) const LOOK_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+pub(super) const LOOK_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Coordinator {
     /// Asks in this way, and in the others as long as nothing is said.
@@ -114,6 +116,15 @@ impl Coordinator {
         let answer = answer.map_err(|why| why.to_string())?;
         let body = Fields::read(&answer.body).unwrap_or_default();
         body.get("tag_list").ok_or_else(|| answer.describe(&call))
+    }
+
+    /// How long the job has been running, by the coordinator's clock; none, when it does not say.
+    #[must_use]
+    pub fn running_for(&self, job: &JobCredentials) -> Option<Duration> {
+        let url = self.own_job_url();
+        let answer = self.ask(&look(&url, job), Yes::Job(job.id)).ok()?;
+        let seconds = Fields::read(&answer.body).ok()?.get("duration")?;
+        Duration::try_from_secs_f64(seconds).ok()
     }
 
     fn own_job_url(&self) -> String {

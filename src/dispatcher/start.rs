@@ -81,6 +81,7 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
             policy: Policy {
                 progress_interval: config.progress_interval,
                 hold_at_most: config.hold_at_most,
+                longest_job: config.longest_job,
                 keep_finished: config.keep_finished,
                 decommission_launch_failures: config.decommission_launch_failures,
             },

@@ -208,6 +208,7 @@ mod tests {
                 policy: Policy {
                     progress_interval: Duration::ZERO,
                     hold_at_most: 0.5,
+                    longest_job: None,
                     keep_finished: false,
                     decommission_launch_failures: true,
                 },

@@ -30,6 +30,8 @@ pub struct Policy {
     pub progress_interval: Duration,
     /// For how much of its timeout a job may wait for room.
     pub hold_at_most: f64,
+    /// From its launch, whatever its own timeout allows.
+    pub longest_job: Option<Duration>,
     pub keep_finished: bool,
     pub decommission_launch_failures: bool,
 }

@@ -95,6 +95,9 @@ fn serve(job: &mut Job, context: &JobContext<'_>) -> Result<Infallible, Halt> {
         if await_turn(job, context)? | await_spacing(job, context)? {
             greet(&job.credentials, context)?;
         }
+        if let Some(longest) = context.policy.longest_job {
+            job.age.cap(longest);
+        }
         let while_wanted = WhileWanted::new(&job.credentials, context);
         let executor = context.executor;
         executor.provision(&mut job.machine, &payload, &while_wanted)?;

@@ -4,6 +4,7 @@
 //! worker sent.
 
 mod admission;
+mod age;
 pub mod context;
 pub mod hearing;
 pub mod life;
@@ -13,8 +14,9 @@ mod summary;
 mod watch;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+pub use self::age::Age;
 pub use self::summary::{Summary, Told};
 use crate::executor::Machine;
 use crate::names::{MachineName, RunnerName};
@@ -25,8 +27,8 @@ use crate::payload::{FailureReason, JobCredentials, Payload};
 pub struct Job {
     pub credentials: JobCredentials,
     pub phase: Phase,
-    /// When its machine goes, whatever the job says.
-    pub expires: Instant,
+    /// After which its machine goes, whatever the job says.
+    pub age: Age,
     /// How many bytes stood in its log before its machine could write to it.
     pub log_bytes: u64,
     pub machine: Machine,
@@ -68,7 +70,7 @@ impl Job {
     pub fn granted(runner: &RunnerName, payload: Payload, max_age: Duration) -> Self {
         let name = MachineName::of(runner, payload.credentials.id);
         Self {
-            expires: Instant::now() + payload.timeout().map_or(max_age, |own| own + MARGIN),
+            age: Age::at_most(payload.timeout().map_or(max_age, |own| own + MARGIN)),
             credentials: payload.credentials.clone(),
             log_bytes: 0,
             machine: Machine::new(name, payload.tenant().map(str::to_owned)),
@@ -104,7 +106,7 @@ impl Job {
              again may help; if it doesn't, please tell the runner's administrator."
         );
         Self {
-            expires: Instant::now() + MARGIN,
+            age: Age::at_most(MARGIN),
             log_bytes: 0,
             machine: Machine::new(MachineName::of(runner, credentials.id), None),
             credentials,

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, never};
 
-use super::Job;
 use super::context::JobContext;
 use super::hearing::SETTLES_WITHIN;
 use super::look_pace::LookPace;
 use super::machine_watch::MachineWatch;
+use super::{Age, Job};
 use crate::backoff::Backoff;
 use crate::coordinator::{Ask, Heard, LogProbe, Standing};
 use crate::executor::{Failure, Halt, Patience};
@@ -102,9 +102,10 @@ pub(super) fn await_start(
 ) -> Result<(), Halt> {
     let watch = context.trace_watch;
     let since = Instant::now();
+    let mut age = job.age;
     let mut machine = MachineWatch::new(&job.machine, context);
     loop {
-        check_age(job)?;
+        check_age(&mut age, job, context)?;
         let (has_grown, heard) = look_for_start(job, project, context);
         let mut pause = watch.step;
         match (context.hearing).hear("looking whether the job runs", heard) {
@@ -128,7 +129,10 @@ pub(super) fn await_start(
         } else {
             pause = pause.min(rest);
         }
-        let latest = job.expires.saturating_duration_since(Instant::now());
+        let latest = job
+            .age
+            .next_check()
+            .saturating_duration_since(Instant::now());
         context.stop.wait(pause.min(latest))?;
     }
 }
@@ -166,16 +170,17 @@ pub(super) fn await_end(job: &Job, context: &JobContext<'_>) -> Result<Infallibl
         interval.min(Duration::from_secs(5)),
         Duration::from_secs(15),
     );
+    let mut age = job.age;
     let mut machine = MachineWatch::new(&job.machine, context);
     let mut pace = LookPace::new(job, interval);
     loop {
-        check_age(job)?;
+        check_age(&mut age, job, context)?;
         let heard = context.coordinator.standing(&job.credentials, Ask::Look);
         let pause = match (context.hearing).hear("looking whether the job has ended", heard) {
             Standing::Active | Standing::Canceling => {
                 trouble.succeeded();
                 machine.check()?;
-                pace.wait(job.expires, context)?;
+                pace.wait(age.next_check(), context)?;
                 continue;
             }
             Standing::Over(why) => return Err(Halt::Over(why)),
@@ -187,15 +192,33 @@ pub(super) fn await_end(job: &Job, context: &JobContext<'_>) -> Result<Infallibl
 }
 
 /// Nothing may run for ever, whatever the coordinator says or doesn't say.
-fn check_age(job: &Job) -> Result<(), Halt> {
-    if Instant::now() < job.expires {
+fn check_age(age: &mut Age, job: &Job, context: &JobContext<'_>) -> Result<(), Halt> {
+    let is_reached = age.is_reached(|| {
+        let running = context.coordinator.running_for(&job.credentials);
+        let how_long = running.map_or_else(
+            || "does not say how long it has been running".to_owned(),
+            |running| format!("has had it running for {running:.0?}"),
+        );
+        log::warn!(
+            "its time is over by the clock of this computer, which may be wrong; the coordinator {how_long}"
+        );
+        running
+    });
+    if !is_reached {
         return Ok(());
     }
+    let longest = context
+        .policy
+        .longest_job
+        .map_or_else(String::new, |longest| {
+            let longest = humantime::format_duration(longest);
+            format!(", which on this runner is {longest} at most")
+        });
     Err(Failure {
         reason: FailureReason::JobExecutionTimeout,
-        user: "The job did not end in its time, and its machine was taken away.".to_owned(),
-        admin: "the machine has reached its maximum age (the job's timeout and a margin, or \
-                paas_max_machine_age)"
+        user: format!("The job did not end in its time{longest}, and its machine was taken away."),
+        admin: "the machine has reached its maximum age (the job's timeout and a margin, \
+                paas_max_machine_age, or paas_max_job_duration)"
             .to_owned(),
     }
     .into())

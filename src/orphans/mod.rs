@@ -11,10 +11,10 @@ pub mod command;
 pub mod search;
 mod suspects;
 
-use std::time::Instant;
+use std::time::Duration;
 
 use crate::executor::Found;
-use crate::job::{Job, Phase, Summary};
+use crate::job::{Age, Job, Phase, Summary};
 use crate::names::RunnerName;
 use crate::payload::JobCredentials;
 use crate::secret::Secret;
@@ -38,7 +38,7 @@ pub fn as_job(found: Found) -> Job {
             token: Secret::new(""),
         },
         phase: Phase::Ended { untold: None },
-        expires: Instant::now(),
+        age: Age::at_most(Duration::ZERO),
         log_bytes: 0,
         machine: found.machine,
         summary: Summary::default(),

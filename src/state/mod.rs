@@ -9,7 +9,7 @@ pub mod file;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 
 use crate::clock::Timestamp;
 use crate::executor::{History, Machine, Resource};
-use crate::job::{Job, Phase, Summary, Untold};
+use crate::job::{Age, Job, Phase, Summary, Untold};
 use crate::names::{JobId, JobKey, MachineName, RunnerName};
 use crate::payload::{FailureReason, JobCredentials, Payload};
 use crate::secret::Secret;
@@ -93,6 +93,8 @@ pub struct Content<'a, T> {
 
 /// For jobs without a word on how long they may take.
 const UNKNOWN_AGE: Duration = Duration::from_secs(24 * 3600);
+/// Longer than any that is granted; another one is no age.
+const LONGEST_AGE: Duration = Duration::from_secs(400 * 24 * 3600);
 const OUR_KEY: &str = "heptapod_paas_runner";
 
 #[derive(Deserialize, Serialize)]
@@ -127,6 +129,9 @@ struct Supplement {
     tenant: Option<String>,
     #[serde(default)]
     expires: Option<Timestamp>,
+    /// How long it may be there in all.
+    #[serde(default)]
+    age_seconds: Option<u64>,
     #[serde(default)]
     flavor: Option<String>,
     #[serde(default)]
@@ -259,7 +264,7 @@ impl Handle {
                 },
                 phase,
                 // Until the supplement says otherwise: the Python runner knows no such limit.
-                expires: Instant::now() + UNKNOWN_AGE,
+                age: Age::at_most(UNKNOWN_AGE),
                 log_bytes: self.trace_offset,
                 machine,
                 summary: Summary::default(),
@@ -283,7 +288,8 @@ impl Supplement {
             token: job.credentials.token.reveal().to_owned(),
             expected_weight: tracked.weight.as_f64(),
             tenant: job.machine.tenant.clone(),
-            expires: Some(Timestamp::of(job.expires)),
+            expires: Some(job.age.end_by_clock()),
+            age_seconds: Some(job.age.most().as_secs()),
             flavor: job.machine.flavor.clone(),
             machine: job.machine.history,
             summary: job.summary.clone(),
@@ -319,7 +325,8 @@ impl Supplement {
         known.section = self.section;
         let job = &mut known.job;
         if let Some(expires) = self.expires {
-            job.expires = expires.moment();
+            let most = self.age_seconds.map_or(UNKNOWN_AGE, Duration::from_secs);
+            job.age = Age::restored(most.min(LONGEST_AGE), expires);
         }
         if let Phase::Ended { untold } = &mut job.phase {
             // Older files have no reason: all were called so then.

@@ -263,6 +263,49 @@ fn no_machine_outlives_its_maximum_age() {
 }
 
 #[test]
+fn a_job_that_may_take_long_by_its_own_timeout_is_capped_and_its_log_says_so() {
+    let mut scene = Scene::new();
+    scene.global = "paas_max_job_duration = 3".to_owned();
+    let service = scene.start();
+    let job = scene.submit("long", "sleep 600");
+    let ended = scene.await_end(job);
+    assert_told(
+        &ended,
+        "job_execution_timeout",
+        "on this runner is 3s at most",
+    );
+    scene.await_no_machines();
+    service.await_log("paas_max_job_duration");
+    let quick = scene.submit("quick", "true");
+    assert_eq!(scene.await_end(quick).status, JobStatus::Success);
+}
+
+#[test]
+fn no_wrong_clock_takes_the_machine_of_a_job_that_the_coordinator_calls_young() {
+    for (what, expires) in [("long ago", 1_u64), ("far away", 9_999_999_999)] {
+        let scene = Scene::new();
+        let service = scene.start();
+        let job = scene.submit_lasting(what);
+        scene.await_phase(job, AppPhase::Running);
+        service.await_log("running, seen");
+        service.kill();
+        let mut state = scene.state();
+        state["heptapod_paas_runner"]["jobs"][0]["expires"] = expires.into();
+        std::fs::write(scene.state_path(), state.to_string()).unwrap();
+        let service = scene.start();
+        if expires == 1 {
+            service.await_log("the coordinator has had it running for");
+        } else {
+            service.await_log("going on with");
+        }
+        scene.let_end();
+        assert_eq!(scene.await_end(job).status, JobStatus::Success, "{what}");
+        scene.await_no_machines();
+        scene.assert_started_once(job);
+    }
+}
+
+#[test]
 fn a_machine_reaches_its_maximum_age_while_nobody_can_say_whether_its_job_runs() {
     let mut scene = Scene::new();
     scene.global = "paas_max_machine_age = 8".to_owned();

@@ -109,6 +109,7 @@ impl BareProgram {
             policy: Policy {
                 progress_interval: config.progress_interval,
                 hold_at_most: config.hold_at_most,
+                longest_job: config.longest_job,
                 keep_finished: config.keep_finished,
                 decommission_launch_failures: config.decommission_launch_failures,
             },

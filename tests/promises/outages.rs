@@ -1,6 +1,6 @@
 //! What is down is waited for, by itself; nothing else notices.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sandbox::{Fault, JobStatus, Rule};
 
@@ -283,4 +283,20 @@ fn a_creation_and_a_push_that_never_answer_are_settled_all_the_same() {
         scene.await_no_machines();
         scene.assert_started_once(*job);
     }
+}
+
+#[test]
+fn a_first_list_of_flavors_that_hangs_delays_the_jobs_for_seconds() {
+    let scene = Scene::new();
+    let lists = Rule::on("GET", "*/products/*").times(1);
+    scene.clever.faults().inject(lists.with(Fault::Hang));
+    let job = scene.submit("early", "true");
+    let began = Instant::now();
+    let _service = scene.start();
+    assert_eq!(scene.await_end(job).status, JobStatus::Success);
+    let took = began.elapsed();
+    assert!(
+        (Duration::from_secs(4)..Duration::from_secs(15)).contains(&took),
+        "{took:?}"
+    );
 }
