@@ -34,6 +34,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod coordinator;
+mod counted;
 pub mod deadline;
 pub mod deploy;
 pub mod digest;

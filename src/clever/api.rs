@@ -63,6 +63,14 @@ pub struct Wanted<'a> {
     pub environment: &'a [(String, String)],
 }
 
+/// Of a deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeploymentEnd {
+    Done,
+    /// It never came to run, or what ran did not end well.
+    Failed,
+}
+
 /// What became of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deletion {
@@ -196,8 +204,12 @@ impl Api {
         Ok(instances.len())
     }
 
-    /// Whether the latest deployment has come to an end, of whatever kind (3.8).
-    pub fn deployment_is_over(&self, account: &Account, id: &str) -> Result<bool, ApiError> {
+    /// How the latest deployment has come to an end, if it has (3.8).
+    pub fn deployment_end(
+        &self,
+        account: &Account,
+        id: &str,
+    ) -> Result<Option<DeploymentEnd>, ApiError> {
         let url = self.one(account, id) + "/deployments";
         let answer = self.exchange(account, usual(Method::GET, &url).within(LOOK_TIMEOUT))?;
         let deployments = json::objects(&answer.body).map_err(|_| ApiError::Garbled)?;
@@ -206,10 +218,11 @@ impl Api {
             .iter()
             .max_by_key(|deployment| number(deployment));
         let state = latest.and_then(|deployment| deployment.text("state"));
-        Ok(matches!(
-            state.as_deref(),
-            Some("OK" | "FAIL" | "CANCELLED")
-        ))
+        Ok(match state.as_deref() {
+            Some("OK" | "CANCELLED") => Some(DeploymentEnd::Done),
+            Some("FAIL") => Some(DeploymentEnd::Failed),
+            _ => None,
+        })
     }
 
     /// Some variables of an application's environment.

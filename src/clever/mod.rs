@@ -11,7 +11,9 @@ mod error;
 mod expiry;
 mod prices;
 
-pub(crate) use api::{Account, Api, Application, Deletion, Wanted, is_application_id, is_plain};
+pub(crate) use api::{
+    Account, Api, Application, Deletion, DeploymentEnd, Wanted, is_application_id, is_plain,
+};
 pub use catalogue::{Catalogue, Flavor, MachineType};
 pub use credential::{Credential, Pair};
 pub(crate) use error::ApiError;

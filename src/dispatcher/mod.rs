@@ -33,6 +33,7 @@ pub use self::start::run;
 use self::tenants::Tenants;
 use self::turn::Turn;
 use self::worker::{Task, WorkerContext};
+use crate::counted::counted;
 use crate::names::JobKey;
 use crate::quota::Quota;
 use crate::runner::Runner;
@@ -149,7 +150,8 @@ impl Dispatcher {
             }
         }
         let left = self.all_tracked().count();
-        log::info!("stopped; {left} jobs are in the state file");
+        let left = counted(left, "job");
+        log::info!("stopped; the next start goes on with {left} from the state file");
         result
     }
 
@@ -248,7 +250,6 @@ impl Dispatcher {
     fn handle(&mut self, event: Event) -> Result<(), ServiceError> {
         match event {
             Event::QuotaLimit(quota) => {
-                log::info!("the quota is {quota}");
                 self.quota.set_limit(quota);
                 self.start_pollers()?;
             }

@@ -19,6 +19,7 @@ use super::turn::Turn;
 use super::worker::{self, Worker};
 use crate::backoff::Backoff;
 use crate::coordinator::{Grant, Queue};
+use crate::counted::counted;
 use crate::job::Job;
 use crate::payload::JobCredentials;
 use crate::quota::{Full, Reservation};
@@ -182,7 +183,8 @@ impl Poller {
         );
         let (quota, most) = (self.runner.share.snapshot().limit, self.runner.share.most());
         log::info!(
-            "asking {coordinator} for jobs: {machines}; up to {most} of the quota of {quota} at once"
+            "asking {coordinator} for jobs: {machines}; up to a weight of {most} at once, of the \
+             quota of {quota}"
         );
     }
 
@@ -291,13 +293,16 @@ impl Poller {
         Some(match full {
             Full::Held => return None,
             Full::Launching => format!(
-                "{} jobs are being launched, which is all that paas_max_concurrent_provisioning \
-                 allows",
-                limits.launching
+                "{} being launched, which is all that paas_max_concurrent_provisioning allows",
+                counted(limits.launching, "job")
             ),
-            Full::Jobs => format!("{} jobs are all that `concurrent` allows", limits.jobs),
+            Full::Jobs => {
+                let jobs = counted(limits.jobs, "job");
+                format!("{jobs} at once, which is all that `concurrent` allows")
+            }
             Full::Limit(jobs) => {
-                format!("{jobs} jobs of this runner are all that its `limit` allows")
+                let jobs = counted(jobs, "job");
+                format!("{jobs} of this runner at once, which is all that its `limit` allows")
             }
             Full::Weight => format!(
                 "a job needs room for a weight of {needed}, and {in_use} of the quota of {limit} \

@@ -28,7 +28,10 @@ pub fn weigh(
                 if told.is_some() {
                     log::info!("the weight of {flavor} is known now: jobs are taken");
                 }
-                return Ok(weight * reference.reference_jobs_count);
+                let count = reference.reference_jobs_count;
+                let quota = weight * count;
+                log::info!("the quota is {quota}, the weight of {count} times the flavor {flavor}");
+                return Ok(quota);
             }
             Err(trouble) => trouble,
         };

@@ -13,6 +13,7 @@ use super::turn::Turn;
 use super::worker::WorkerContext;
 use super::{Dispatcher, Options, ServiceError, Wakers, quota_limit, signals};
 use crate::config::{Config, QuotaSettings};
+use crate::counted::counted;
 use crate::deploy::scratch::Scratch;
 use crate::executor::Found;
 use crate::http::Http;
@@ -205,7 +206,8 @@ impl Dispatcher {
             }
         }
         if total > 0 {
-            log::info!("going on with {total} jobs from the state file");
+            let total = counted(total, "job");
+            log::info!("going on with {total} from the state file");
         }
     }
 

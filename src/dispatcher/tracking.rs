@@ -10,6 +10,7 @@ use crossbeam_channel::Sender;
 use super::worker::{self, Task, Worker};
 use super::{Dispatcher, Served};
 use crate::executor::Found;
+use crate::foreign::{Keep, one_line};
 use crate::job::{Job, Phase};
 use crate::logger;
 use crate::names::JobKey;
@@ -40,7 +41,7 @@ impl Dispatcher {
                 log::error!("granted again while we have it; ignored");
                 return;
             }
-            log::info!("granted, with a weight of {}", reservation.weight());
+            log::info!("granted: {}", described(&job, reservation.weight()));
             if waits {
                 log::warn!(
                     "another job of this number is here, as after the coordinator was restored from a \
@@ -264,4 +265,15 @@ impl Dispatcher {
             self.lacks_threads = lacks_one;
         }
     }
+}
+
+/// What came, for the operator.
+fn described(job: &Job, weight: Weight) -> String {
+    let project = job.summary.project.as_deref().unwrap_or("a project");
+    let said = job.payload().and_then(|payload| payload.flavor());
+    let flavor = said.map_or_else(
+        || "no flavor of its own".to_owned(),
+        |said| format!("flavor {}", one_line(said, Keep::Start(40))),
+    );
+    format!("{project}, {flavor}, weight {weight}")
 }

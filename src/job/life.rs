@@ -298,6 +298,12 @@ fn deliver_failure(job: &mut Job, context: &JobContext<'_>) -> Result<(), Stoppe
         };
         tell_failure(job, context, require_log)?;
     }
+    if matches!(job.phase, Phase::Ended { untold: Some(_) }) {
+        log::error!(
+            "the coordinator could not be told in {VERDICT_PATIENCE:.0?} that the job failed; not trying \
+             any more: by now it has failed the job by itself"
+        );
+    }
     Ok(())
 }
 

@@ -58,14 +58,15 @@ impl fmt::Display for Told<'_> {
         let seconds = |duration: Duration| humantime::format_duration(duration).to_string();
         let between =
             |from: Option<Timestamp>, to: Option<Timestamp>| Some(seconds(to?.since(from?)));
-        let running = machine.history.seen_running;
+        let (handed_over, running) = (machine.history.handed_over, machine.history.seen_running);
         let parts = [
             summary.project.clone(),
             machine.flavor.clone(),
             summary
                 .queued
                 .map(|queued| format!("waited {}", seconds(Duration::from_secs(queued)))),
-            between(summary.granted, running).map(|time| format!("booted {time}")),
+            between(summary.granted, handed_over).map(|time| format!("provisioned {time}")),
+            between(handed_over, running).map(|time| format!("booted {time}")),
             between(running, summary.ended).map(|time| format!("ran {time}")),
             running.is_none().then(|| "not seen running".to_owned()),
         ];

@@ -60,7 +60,9 @@ impl Search {
                 let tenants = lock(&self.tenants).clone();
                 let inventory = runner.executor.machines(&runner.unique_name, &tenants);
                 for why in inventory.not_searched {
-                    log::warn!("looking for machines without a job: {why}");
+                    logger::about_runner(&runner.name, || {
+                        log::warn!("looking for machines without a job: {why}");
+                    });
                     pause = AGAIN;
                 }
                 if runner.executor.is_paid_by_groups() {

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::Snapshot;
+use crate::counted::counted;
 use crate::logger;
 use crate::quota;
 
@@ -50,8 +51,8 @@ pub fn log_tracked(snapshot: &Snapshot) {
     }
     let (usage, limit) = (snapshot.quota.in_use, snapshot.quota.limit);
     log::warn!(
-        "tracked: {} jobs, {} of them held and {} being launched, weight {} of {limit}",
-        usage.jobs,
+        "tracked: {}, {} of them held and {} being launched, weight {} of {limit}",
+        counted(usage.jobs, "job"),
         snapshot.quota.held,
         usage.launching,
         usage.weight,

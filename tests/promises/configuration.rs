@@ -103,12 +103,12 @@ fn a_missing_quota_is_as_many_machines_as_there_may_be_jobs() {
         (
             "",
             "the quota is 3 machines of the flavor M",
-            "the quota is 40.36",
+            "the quota is 40.36, the weight of 3 times the flavor M",
         ),
         (
             "cc_default_flavor = \"XS\"",
             "the quota is 3 machines of the flavor XS",
-            "the quota is 7.14",
+            "the quota is 7.14, the weight of 3 times the flavor XS",
         ),
     ] {
         scene.global = "concurrent = 3".to_owned();

@@ -44,8 +44,25 @@ fn await_log(scene: &Scene, job: JobId, words: &str) {
     assert!(scene.journal.wait_until(PATIENCE, written), "no {words}");
 }
 
+/// In the words for the job's author, and for the administrator.
+type Told = [&'static str; 2];
+
+const STOPPED: Told = [
+    "\x1b[31mThe job's machine stopped without a result. It may have been out of memory: a larger \
+     CI_CLEVER_CLOUD_FLAVOR may help.",
+    "its machine has ended and the coordinator has no result",
+];
+const NOT_STARTED: &str =
+    "\x1b[31mClever Cloud could not start the job's machine. Please retry the job later";
+
 /// What everybody is told of a machine that ended without a result.
-fn assert_told_of_death(scene: &Scene, service: &Service, job: JobId, how: &str) {
+fn assert_told_of_death(
+    scene: &Scene,
+    service: &Service,
+    job: JobId,
+    how: &str,
+    [words, told]: Told,
+) {
     let ended = scene.await_end_within(LOOKS_PATIENCE, job);
     let died = moment_of(scene, job, AppPhase::Exited);
     let noticed = ended.finished.unwrap().duration_since(died);
@@ -54,10 +71,10 @@ fn assert_told_of_death(scene: &Scene, service: &Service, job: JobId, how: &str)
     assert_eq!(ended.exit_code, Some(103), "{how}");
     assert_eq!(ended.verdicts().len(), 1, "{how}: {:?}", ended.calls);
     let log = ended.log();
-    let words = "\x1b[31mThe job's machine stopped without a result.";
     assert_eq!(log.matches(words).count(), 1, "{how}: {log}");
-    assert!(log.contains("a larger CI_CLEVER_CLOUD_FLAVOR may help"));
-    let line = service.await_log("its machine has ended and the coordinator has no result");
+    let reason = ended.failure_reason.as_deref();
+    assert_eq!(reason, Some("runner_system_failure"), "{how}");
+    let line = service.await_log(told);
     assert!(line.contains(&format!("job={job} ")), "{how}: {line}");
     scene.await_no_machines();
     scene.assert_started_once(job);
@@ -68,30 +85,48 @@ fn assert_told_of_death(scene: &Scene, service: &Service, job: JobId, how: &str)
 #[test]
 fn a_machine_that_dies_fails_its_job_within_a_minute_and_everybody_is_told() {
     thread::scope(|scope| {
-        for (behaviour, how) in [
-            (MachineBehaviour::BuildFails, "its image can't be built"),
-            (MachineBehaviour::CrashesAtStart, "its container crashes"),
-            (MachineBehaviour::ExitsWithoutReporting, "it never reports"),
+        for (behaviour, how, told) in [
+            (
+                MachineBehaviour::BuildFails,
+                "its image can't be built",
+                [
+                    NOT_STARTED,
+                    "before the job began: the deployment ended as FAIL: no credit is left",
+                ],
+            ),
+            (
+                MachineBehaviour::CrashesAtStart,
+                "its container crashes",
+                [
+                    NOT_STARTED,
+                    "before the job began: its container ended at once",
+                ],
+            ),
+            (
+                MachineBehaviour::ExitsWithoutReporting,
+                "it never reports",
+                STOPPED,
+            ),
         ] {
-            scope.spawn(move || dies_by_itself(behaviour, how));
+            scope.spawn(move || dies_by_itself(behaviour, how, told));
         }
         scope.spawn(dies_in_its_job);
         scope.spawn(dies_while_the_service_is_down);
     });
 }
 
-fn dies_by_itself(behaviour: MachineBehaviour, how: &str) {
+fn dies_by_itself(behaviour: MachineBehaviour, how: &str, told: Told) {
     let scene = Scene::new();
     scene.clever.set_machine_behaviour(behaviour);
     let service = start_patiently(&scene);
     let job = scene.submit("dies", "true");
-    assert_told_of_death(&scene, &service, job, how);
+    assert_told_of_death(&scene, &service, job, how, told);
 }
 
 fn dies_in_its_job() {
     let (scene, service, job, gate) = mortal();
     gate.open();
-    assert_told_of_death(&scene, &service, job, "in its job");
+    assert_told_of_death(&scene, &service, job, "in its job", STOPPED);
     let log = scene.coordinator.job(job).log();
     assert!(log.contains("\nbegun"), "what it wrote is kept: {log}");
 }
@@ -103,7 +138,7 @@ fn dies_while_the_service_is_down() {
     gate.open();
     scene.await_phase(job, AppPhase::Exited);
     let service = start_patiently(&scene);
-    assert_told_of_death(&scene, &service, job, "while nobody watched");
+    assert_told_of_death(&scene, &service, job, "while nobody watched", STOPPED);
 }
 
 /// A job that was seen running, on a machine that dies when the gate opens.

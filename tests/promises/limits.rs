@@ -64,13 +64,13 @@ fn no_more_jobs_of_a_runner_than_its_limit_over_kill_9_while_others_have_theirs(
         .map(|n| scene.submit(&format!("limited {n}"), &lasting))
         .collect();
     let service = scene.start();
-    service.await_log("2 jobs of this runner are all that its `limit` allows");
+    service.await_log("2 jobs of this runner at once, which is all that its `limit` allows");
     for job in &jobs[..2] {
         scene.await_phase(*job, AppPhase::Running);
     }
     service.kill();
     let service = scene.start();
-    service.await_log("2 jobs of this runner are all that its `limit` allows");
+    service.await_log("2 jobs of this runner at once, which is all that its `limit` allows");
     let theirs: Vec<_> = (0..3)
         .map(|n| other.submit(&format!("free {n}"), "true"))
         .collect();

@@ -28,7 +28,10 @@ fn a_stop_takes_seconds_and_the_next_start_goes_on() {
     let (exit, log) = service.stop();
     assert!(exit.success(), "{log}");
     assert!(asked.elapsed().as_secs() < 10, "{:?}", asked.elapsed());
-    assert!(log.contains("3 jobs are in the state file"), "{log}");
+    assert!(
+        log.contains("goes on with 3 jobs from the state file"),
+        "{log}"
+    );
     let service = scene.start();
     service.await_log("going on with 3 jobs");
     gate.open();
@@ -185,7 +188,7 @@ fn a_twin_from_before_a_restart_is_deleted_after_it() {
     let (exit, log) = service.stop();
     assert!(exit.success(), "{log}");
     let service = scene.start();
-    service.await_log("going on with 1 jobs");
+    service.await_log("going on with 1 job ");
     scene.let_end();
     assert_eq!(scene.await_end(job).status, JobStatus::Success);
     scene.await_no_machines();
@@ -205,7 +208,7 @@ fn a_job_is_watched_to_its_end_when_its_runners_token_was_changed() {
     scene.coordinator.add_runner(RunnerSpec::new(renewed));
     scene.coordinator.revoke_runner(RUNNER_TOKEN);
     let service = scene.start_changed(&[(RUNNER_TOKEN, renewed)]);
-    service.await_log("going on with 1 jobs");
+    service.await_log("going on with 1 job ");
     scene.let_end();
     assert_eq!(scene.await_end(job).status, JobStatus::Success);
     scene.await_no_machines();

@@ -162,10 +162,11 @@ impl CleverDocker {
     /// machines that can't be found is an empty one; what exists is told by the application itself.
     fn loss_of(
         &self,
-        name: &MachineName,
+        machine: &Machine,
         owner: &Account,
         id: &str,
     ) -> Result<Option<Failure>, Trouble> {
+        let name = &machine.name;
         let machines = self.api.instances(owner, id);
         if matches!(machines, Ok(1..)) {
             return Ok(None);
@@ -176,8 +177,15 @@ impl CleverDocker {
             Err(error) => Err(error.into()),
             Ok(_) => match machines {
                 Ok(_) => {
-                    let has_ended = self.api.deployment_is_over(owner, id)?;
-                    Ok(has_ended.then(|| words::ended_too_early(name)))
+                    let has_run = machine.history.seen_running.is_some();
+                    let end = self.api.deployment_end(owner, id)?;
+                    Ok(end.map(|end| {
+                        if has_run {
+                            words::ended_too_early(name)
+                        } else {
+                            words::never_started(name, end)
+                        }
+                    }))
                 }
                 Err(error) if error.is_not_there() => Ok(None),
                 Err(error) => Err(error.into()),
@@ -309,7 +317,7 @@ impl Executor for CleverDocker {
         let tenant = machine.tenant.as_deref();
         let lost = self.tenants.with_last_account(tenant, |account| {
             let owner = self.owner_of(&application, account);
-            self.loss_of(&machine.name, &owner, &application.id)
+            self.loss_of(machine, &owner, &application.id)
         });
         lost.map_err(|error| format!("{}: {error}", self.settings.api_url))
     }

@@ -2,7 +2,7 @@
 
 use super::Trouble;
 
-use crate::clever::MachineType;
+use crate::clever::{DeploymentEnd, MachineType};
 use crate::config::values::AuthKind;
 use crate::deploy::remote::PushError;
 use crate::executor::Failure;
@@ -158,6 +158,29 @@ pub fn no_flavor_for_tag(wanted: &str, offered: &str) -> Failure {
              {offered}."
         ),
         admin: format!("cc_flavor_by_tag names {wanted:?}, but on offer are {offered}"),
+    }
+}
+
+/// Nobody has seen the job run, and its deployment has come to an end.
+pub fn never_started(name: &MachineName, end: DeploymentEnd) -> Failure {
+    let why = match end {
+        DeploymentEnd::Failed => {
+            "the deployment ended as FAIL: no credit is left, an image can't be pulled \
+             (heptapod_runner_main_image), or the build failed"
+        }
+        DeploymentEnd::Done => {
+            "its container ended at once: the inner runner (heptapod_runner_main_image) may not start"
+        }
+    };
+    Failure {
+        reason: FailureReason::RunnerSystemFailure,
+        user:
+            "Clever Cloud could not start the job's machine. Please retry the job later, and tell \
+               the runner's administrator if that does not help."
+                .to_owned(),
+        admin: format!(
+            "the machine {name} has ended before the job began: {why}; its own log, in the console, says more"
+        ),
     }
 }
 

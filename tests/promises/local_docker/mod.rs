@@ -84,7 +84,7 @@ fn a_job_that_runs_is_found_again_after_a_kill() {
         .find_map(|handle| handle["paas_resource"].as_str());
     assert_eq!(resource, Some(docker.name(job).as_str()), "{state}");
     let service = docker.start();
-    service.await_log("going on with 1 jobs");
+    service.await_log("going on with 1 job ");
     assert_eq!(docker.container(job), before);
     docker.scene.coordinator.cancel(job);
     docker.await_nothing_left(job);
