@@ -82,6 +82,36 @@ fn a_job_request_that_was_just_sent_is_waited_for() {
     assert_eq!(scene.await_end(job).status, JobStatus::Success);
 }
 
+/// As a laptop or a virtual machine is, with jobs in every phase: time goes on without it.
+#[test]
+fn a_service_that_was_suspended_goes_on_with_all_jobs() {
+    let mut scene = Scene::new();
+    scene.quota_jobs = 1;
+    // In the time of the suspension each of these is over.
+    scene.global = "paas_max_concurrent_provisioning = 2".to_owned();
+    let service = scene.start_changed(&[("timeout_seconds = 30", "timeout_seconds = 3")]);
+    let runs = scene.submit_for("runs", &scene.lasting_script(), "XL");
+    service.await_log(&format!("job={runs} runner=ci: running, seen"));
+    let gate = scene.hold_push();
+    let pushes = scene.submit("pushes", "true");
+    assert!(gate.wait_reached(PATIENCE));
+    let held = scene.submit_for("held", "true", "3XL");
+    service.await_log(&format!("job={held} runner=ci: held"));
+    let waits = scene.submit("waits", "true");
+    service.signal(Signal::STOP);
+    gate.open();
+    scene.let_end();
+    assert_eq!(scene.await_end(runs).status, JobStatus::Success);
+    // The suspension itself.
+    thread::sleep(Duration::from_secs(4));
+    service.signal(Signal::CONT);
+    for job in [pushes, held, waits] {
+        assert_eq!(scene.await_end(job).status, JobStatus::Success);
+        scene.assert_started_once(job);
+    }
+    scene.await_no_machines();
+}
+
 /// As from a service manager that signals a service and each of its processes.
 #[test]
 fn a_second_signal_at_once_loses_no_grant_and_one_a_second_later_ends_it() {

@@ -336,3 +336,31 @@ fn nobody_is_told_that_there_are_no_orphans_where_nobody_could_look() {
     let line = service.await_log("cc_gitlab_namespace_attributes_token");
     assert!(line.contains("WARN") || line.contains("ERROR"), "{line}");
 }
+
+#[test]
+fn a_tenants_machine_goes_when_its_token_or_its_organization_was_changed_over_a_restart() {
+    for (what, organization) in [
+        ("another token", "orga_acme"),
+        ("another organization", "orga_new"),
+    ] {
+        let scene = two_tenants();
+        let service = start(&scene);
+        let spec = JobSpec::new(what, [scene.lasting_script()]).flavor("XS");
+        let job = scene.coordinator.submit(spec.project("acme/x"));
+        service.await_log("running, seen");
+        service.kill();
+        for reached in ["orga_acme", organization] {
+            scene
+                .clever
+                .add_organization(reached, "token-new", Role::Manager);
+        }
+        scene.clever.revoke_token("token-acme");
+        let attributes = [("cc_orga_id", organization), ("cc_orga_token", "token-new")];
+        scene.coordinator.set_group("acme", attributes);
+        let _service = start(&scene);
+        scene.let_end();
+        assert_eq!(scene.await_end(job).status, JobStatus::Success, "{what}");
+        scene.await_no_machines();
+        scene.await_nothing_tracked(what);
+    }
+}
