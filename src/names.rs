@@ -7,11 +7,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::digest::sha256_hex;
 use crate::secret::Secret;
 
 /// A job's number at its coordinator. Two coordinators may use the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct JobId(pub u64);
 
 impl fmt::Display for JobId {
@@ -31,7 +33,7 @@ impl fmt::Display for ProjectId {
 }
 
 /// A job, among all of this program.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct JobKey {
     pub runner: RunnerName,
     pub id: JobId,
@@ -122,7 +124,7 @@ const SHORT_TOKEN: usize = 9;
 const SHORT_NAME: usize = 8;
 
 /// How a runner is told from all others, in names of machines and in the state file.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RunnerName {
     pub unique: String,
     /// By the Python runner's rule, the first 8 characters of the token: with tokens that begin

@@ -18,7 +18,7 @@ mod tracking;
 mod turn;
 mod worker;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
@@ -46,6 +46,11 @@ use crate::weight::Weight;
 /// What is under way is waited for at a stop; service managers wait two minutes. A request for a
 /// job has less time, see [`turn::Turn`].
 const STOP_PATIENCE: Duration = Duration::from_secs(110);
+/// Without a change for so long, what was written as changes is written whole.
+const QUIET: Duration = Duration::from_secs(60);
+/// The same with so few jobs that it costs next to nothing.
+const QUIET_WITH_FEW: Duration = Duration::from_secs(2);
+const FEW: usize = 20;
 /// A second signal is a wish of its own only so long after the first.
 const COUNTS_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How soon a state file that could not be written, or a thread that could not be started, is tried
@@ -68,6 +73,21 @@ pub struct ServiceError(String);
 impl fmt::Display for ServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// What is not on disk yet.
+#[derive(Default)]
+struct Unsaved {
+    /// As they are now, or gone.
+    jobs: BTreeSet<JobKey>,
+    /// What only the whole file has room for.
+    rest: bool,
+}
+
+impl Unsaved {
+    fn is_any(&self) -> bool {
+        self.rest || !self.jobs.is_empty()
     }
 }
 
@@ -101,7 +121,7 @@ struct Dispatcher {
     /// What waits for the state file to be written.
     to_start: Vec<Task>,
     to_release: Vec<Sender<Infallible>>,
-    unsaved: bool,
+    unsaved: Unsaved,
     /// It was told that jobs wait for threads.
     lacks_threads: bool,
 }
@@ -149,6 +169,9 @@ impl Dispatcher {
                 }
             }
         }
+        // As the Python runner reads it.
+        self.unsaved.rest |= self.file.has_journal();
+        self.save();
         let left = self.all_tracked().count();
         let left = counted(left, "job");
         log::info!("stopped; the next start goes on with {left} from the state file");
@@ -167,7 +190,9 @@ impl Dispatcher {
                 let next = requests.chain([deadline]).min().unwrap_or(deadline);
                 next.saturating_duration_since(Instant::now())
             }
-            None if self.unsaved || !self.to_start.is_empty() => TRY_AGAIN,
+            None if self.unsaved.is_any() || !self.to_start.is_empty() => TRY_AGAIN,
+            None if self.file.has_journal() && self.served.len() <= FEW => QUIET_WITH_FEW,
+            None if self.file.has_journal() => QUIET,
             None => Duration::from_secs(3600),
         };
         select! {
@@ -204,6 +229,8 @@ impl Dispatcher {
                 log::warn!("not everything came to an end in time; the next start goes on with it");
                 Next::Leave
             } else {
+                // In quiet times the file itself is up to date.
+                self.unsaved.rest |= self.file.has_journal();
                 Next::GoOn
             }),
         }

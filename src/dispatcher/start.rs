@@ -11,7 +11,7 @@ use super::poll::{Pace, Poller};
 use super::tenants::Tenants;
 use super::turn::Turn;
 use super::worker::WorkerContext;
-use super::{Dispatcher, Options, ServiceError, Wakers, quota_limit, signals};
+use super::{Dispatcher, Options, ServiceError, Unsaved, Wakers, quota_limit, signals};
 use crate::config::{Config, QuotaSettings};
 use crate::counted::counted;
 use crate::deploy::scratch::Scratch;
@@ -103,7 +103,10 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
         watch_expiries,
         to_start: Vec::new(),
         to_release: Vec::new(),
-        unsaved: true,
+        unsaved: Unsaved {
+            rest: true,
+            ..Unsaved::default()
+        },
         lacks_threads: false,
     };
     dispatcher.restore(state.tracked);

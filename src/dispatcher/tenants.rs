@@ -36,11 +36,12 @@ impl Tenants {
         self.names.clone()
     }
 
-    /// There is a job of this group, or was one a moment ago.
-    pub fn has_job(&mut self, name: &str) {
-        lock(&self.names).insert(name.to_owned());
+    /// There is a job of this group, or was one a moment ago. Says whether that is news.
+    pub fn has_job(&mut self, name: &str) -> bool {
+        let is_new = lock(&self.names).insert(name.to_owned());
         let until = Instant::now() + KEPT_FOR;
         self.kept_until.insert(name.to_owned(), until);
+        is_new
     }
 
     /// Nothing was found in `empty` by a search that began at `began`; those in `needed` have jobs.

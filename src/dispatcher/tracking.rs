@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Sender;
 
 use super::worker::{self, Task, Worker};
-use super::{Dispatcher, Served};
+use super::{Dispatcher, Served, Unsaved};
 use crate::executor::Found;
 use crate::foreign::{Keep, one_line};
 use crate::job::{Job, Phase};
@@ -17,6 +17,7 @@ use crate::names::JobKey;
 use crate::orphans;
 use crate::quota::Reservation;
 use crate::runner::Runner;
+use crate::state::journal::{self, Change};
 use crate::state::{Content, Tracked};
 use crate::thread::lock;
 use crate::weight::Weight;
@@ -109,8 +110,8 @@ impl Dispatcher {
             weight: reservation.weight(),
             job,
         };
+        self.unsaved.jobs.insert(tracked.key());
         self.serve_tracked(runner, tracked, reservation, worker, Duration::ZERO);
-        self.unsaved = true;
     }
 
     /// Goes on with a job of the state file.
@@ -166,7 +167,7 @@ impl Dispatcher {
         if let Some(served) = self.served.get_mut(key) {
             served.tracked.job = job;
             served.tracked.weight = weight;
-            self.unsaved = true;
+            self.unsaved.jobs.insert(key.clone());
         }
         self.to_release.extend(saved);
     }
@@ -176,7 +177,7 @@ impl Dispatcher {
             if let Some(Served { tracked, runner }) = self.served.remove(key) {
                 self.note_tenant(&runner, &tracked.job);
             }
-            self.unsaved = true;
+            self.unsaved.jobs.insert(key.clone());
         } else if self.workers.is_some()
             && let Some(Served { tracked, runner }) = self.served.remove(key)
         {
@@ -195,7 +196,7 @@ impl Dispatcher {
         if let Some(tenant) = &job.machine.tenant
             && runner.executor.is_paid_by_groups()
         {
-            self.tenants.has_job(tenant);
+            self.unsaved.rest |= self.tenants.has_job(tenant);
         }
     }
 
@@ -204,7 +205,7 @@ impl Dispatcher {
         let served = self.served.values().map(|served| &served.tracked);
         let tracked = served.chain(&self.of_unknown_runners);
         let needed = tracked.filter_map(|known| known.job.machine.tenant.as_deref());
-        self.unsaved |= self.tenants.forget(empty, began, &needed.collect());
+        self.unsaved.rest |= self.tenants.forget(empty, began, &needed.collect());
     }
 
     /// Whether another job, of those that don't wait, has a machine of the same name.
@@ -217,18 +218,31 @@ impl Dispatcher {
         others.any(|other| key.has_number_of(other) && !waits(other))
     }
 
+    fn write(&self) -> Result<(), String> {
+        let names = self.tenants.names();
+        let content = Content {
+            tracked: self.all_tracked(),
+            python_standby: &self.python_standby,
+            tenants: &lock(&names),
+            system_id: &self.system_id,
+            journal: &journal::new_name(),
+        };
+        let change = |key| match self.served.get(key) {
+            Some(served) => Change::Is(&served.tracked),
+            None => Change::Gone(key),
+        };
+        let changes: Vec<_> = self.unsaved.jobs.iter().map(change).collect();
+        let changes = (!self.unsaved.rest).then_some(&changes[..]);
+        self.file.save(&content, changes)
+    }
+
     /// Writes the state file if something changed, then lets go on who waited for that.
     pub(super) fn save(&mut self) {
-        if self.unsaved {
-            let saved = self.file.save(&Content {
-                tracked: self.all_tracked(),
-                python_standby: &self.python_standby,
-                tenants: &lock(&self.tenants.names()),
-                system_id: &self.system_id,
-            });
+        if self.unsaved.is_any() {
+            let saved = self.write();
             match saved {
                 Ok(()) => {
-                    self.unsaved = false;
+                    self.unsaved = Unsaved::default();
                     if self.quota.set_open(true) {
                         log::info!("the state file can be written again");
                     }

@@ -8,8 +8,12 @@ use std::io::{self, BufWriter};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use super::journal::{self, Budget, Change, Journal};
 use super::{Content, State, Tracked};
 use crate::whole_file::{MODE, Replacement, beside, resolve};
+
+/// What is behind the file's own name in that of its journal.
+const JOURNAL: &str = ".journal";
 
 /// The file and its locks: no other process of ours uses the file as long as this lives.
 pub struct StateFile {
@@ -20,7 +24,11 @@ pub struct StateFile {
     _found: Option<File>,
     /// The file as it was found or written last.
     current: RefCell<Option<File>>,
+    journal: RefCell<(Journal, Budget)>,
 }
+
+/// A state file may be written between a look at it and one at its journal.
+const LOOKS: u32 = 10;
 
 impl StateFile {
     /// Takes the locks. Links are followed once, here.
@@ -53,7 +61,9 @@ impl StateFile {
         }
         let found = take(&path)?;
         let again = found.as_ref().and_then(|file| file.try_clone().ok());
+        let journal = Journal::at(beside(&path, JOURNAL));
         Ok(Self {
+            journal: RefCell::new((journal, Budget::at_first())),
             path,
             _lock: lock,
             _found: found,
@@ -80,28 +90,55 @@ impl StateFile {
     /// # Errors
     /// As there.
     pub fn read(path: &Path) -> Result<State, String> {
-        let name = path.display();
-        match fs::read(path) {
-            Ok(text) => State::parse(&text).map_err(|why| {
-                format!(
-                    "{name} is not a state file: {why}. It is left as it is; move it away to start \
-                     without it, but mind the machines that it may tell of"
-                )
-            }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(State::default()),
-            Err(error) => Err(format!("cannot read the state file {name}: {error}")),
+        let path = resolve(path).unwrap_or_else(|_| path.to_owned());
+        let journal_path = beside(&path, JOURNAL);
+        let mut state = read_whole(&path)?;
+        for _ in 0..LOOKS {
+            let journal = journal::read(&journal_path);
+            let journal = journal
+                .map_err(|error| format!("cannot read {}: {error}", journal_path.display()))?;
+            match journal {
+                Some((name, changes)) if state.journal.as_ref() == Some(&name) => {
+                    journal::replay(&changes, &mut state.tracked);
+                    return Ok(state);
+                }
+                _ => {
+                    let again = read_whole(&path)?;
+                    if again.journal == state.journal {
+                        return Ok(again);
+                    }
+                    state = again;
+                }
+            }
         }
+        Err(format!("{} changes all the time", path.display()))
     }
 
-    /// Replaces the file's content; on return it is on disk.
+    /// Writes `changes`, or the file whole; on return that is on disk. Without changes it is written whole.
     ///
     /// # Errors
     /// A text for the operator. The old content is still there.
     pub fn save<'a>(
         &self,
         content: &Content<'_, impl Iterator<Item = &'a Tracked> + Clone>,
+        changes: Option<&[Change<'_>]>,
     ) -> Result<(), String> {
-        if !self.is_there() {
+        let is_there = self.is_there();
+        if let Some(changes) = changes.filter(|_| is_there) {
+            let (journal, budget) = &mut *self.journal.borrow_mut();
+            let is_new = |change: &&Change<'_>| match change {
+                Change::Is(it) => it.job.payload().is_some() && !journal.has_payload_of(&it.key()),
+                Change::Gone(_) => false,
+            };
+            for _ in changes.iter().filter(is_new) {
+                budget.has_job();
+            }
+            // What can't be added is tried whole.
+            if !budget.allows(journal.length()) && journal.add(changes).is_ok() {
+                return Ok(());
+            }
+        }
+        if !is_there {
             // Somebody removed it, or another process has put its own in its place.
             take(&self.path)?;
         }
@@ -109,6 +146,12 @@ impl StateFile {
             let name = self.path.display();
             format!("cannot write the state file {name}: {error}")
         })
+    }
+
+    /// Whether there are changes that are not in the file itself.
+    #[must_use]
+    pub fn has_journal(&self) -> bool {
+        self.journal.borrow().0.length() > 0
     }
 
     /// Whether what was found or written last still is in its place.
@@ -127,10 +170,29 @@ impl StateFile {
         // Where files can't be locked, the lock beside it has to do.
         let _ = file.try_lock();
         new.finish(write)?;
+        let pending = content.tracked.clone();
+        let pending = pending.filter(|tracked| tracked.job.payload().is_some());
+        let (journal, budget) = &mut *self.journal.borrow_mut();
+        journal.begin_anew(content.journal, pending.map(Tracked::key).collect());
+        budget.written(file.metadata()?.len());
         // Not everywhere does a file keep its number.
         let is_known = is_at(&file, &self.path);
         self.current.replace(is_known.then_some(file));
         Ok(())
+    }
+}
+
+fn read_whole(path: &Path) -> Result<State, String> {
+    let name = path.display();
+    match fs::read(path) {
+        Ok(text) => State::parse(&text).map_err(|why| {
+            format!(
+                "{name} is not a state file: {why}. It is left as it is; move it away to start \
+                 without it, but mind the machines that it may tell of"
+            )
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(State::default()),
+        Err(error) => Err(format!("cannot read the state file {name}: {error}")),
     }
 }
 

@@ -5,16 +5,18 @@
 //! from that program to this one and back. What that shape has no room for stands in a top-level
 //! key of ours, which the Python runner ignores.
 
+mod content;
 pub mod file;
+pub mod journal;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::time::Duration;
 
-use serde::ser::SerializeMap;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+pub use self::content::Content;
 use crate::clock::Timestamp;
 use crate::executor::{History, Machine, Resource};
 use crate::job::{Age, Job, Phase, Summary, Untold};
@@ -68,6 +70,8 @@ pub struct State {
     pub tenants: BTreeSet<String>,
     /// Who wrote it, as coordinators know us.
     pub system_id: Option<String>,
+    /// What goes on from it.
+    pub journal: Option<String>,
 }
 
 /// Machines that the Python runner kept for reuse. They are not ours to understand: they stay in the
@@ -81,14 +85,6 @@ impl fmt::Debug for PythonStandby {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PythonStandby({} machines)", self.0.len())
     }
-}
-
-/// What is written.
-pub struct Content<'a, T> {
-    pub tracked: T,
-    pub python_standby: &'a PythonStandby,
-    pub tenants: &'a BTreeSet<String>,
-    pub system_id: &'a str,
 }
 
 /// For jobs without a word on how long they may take.
@@ -155,6 +151,7 @@ struct Supplement {
 #[serde(default)]
 struct Ours<Id, Tenants, Jobs> {
     system_id: Option<Id>,
+    journal: Option<Id>,
     tenants: Tenants,
     jobs: Jobs,
 }
@@ -192,6 +189,7 @@ impl State {
             python_standby: PythonStandby(optional(&file, "standby_resources")?),
             tenants: ours.tenants,
             system_id: ours.system_id,
+            journal: ours.journal,
         })
     }
 }
@@ -274,6 +272,15 @@ impl Handle {
 }
 
 impl Supplement {
+    fn key(&self) -> JobKey {
+        let runner = RunnerName {
+            unique: self.unique_runner_name.clone(),
+            python: self.runner_name.clone(),
+        };
+        let token = Secret::new(self.token.as_str());
+        JobKey::of(&runner, JobId(self.job_id), &token)
+    }
+
     fn of(tracked: &Tracked) -> Self {
         let (runner, job) = (&tracked.runner, &tracked.job);
         let untold = match &job.phase {
@@ -350,45 +357,5 @@ impl Supplement {
         if self.machine_in_doubt {
             machine.may_be_unseen();
         }
-    }
-}
-
-impl<'a, T: Iterator<Item = &'a Tracked> + Clone> Serialize for Content<'_, T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let launched = |tracked: &&Tracked| matches!(tracked.job.phase, Phase::Launched);
-        // The Python runner can't decommission what has no resource.
-        let ended = |tracked: &&Tracked| {
-            matches!(tracked.job.phase, Phase::Ended { .. })
-                && tracked.job.machine.resource.is_some()
-        };
-        let pending = |tracked: &'a Tracked| {
-            let payload = tracked.job.payload()?;
-            Some((Handle::of(tracked), payload.raw()))
-        };
-        let all = || self.tracked.clone();
-        let mut file = serializer.serialize_map(None)?;
-        file.serialize_entry("launched", &Each(all().filter(launched).map(Handle::of)))?;
-        file.serialize_entry(
-            "to_decommission",
-            &Each(all().filter(ended).map(Handle::of)),
-        )?;
-        file.serialize_entry("standby_resources", self.python_standby)?;
-        file.serialize_entry("pending", &Each(all().filter_map(pending)))?;
-        let ours = Ours {
-            system_id: Some(self.system_id),
-            tenants: self.tenants,
-            jobs: Each(all().map(Supplement::of)),
-        };
-        file.serialize_entry(OUR_KEY, &ours)?;
-        file.end()
-    }
-}
-
-/// A list that is written item by item: hundreds of payloads are never in memory twice.
-struct Each<T>(T);
-
-impl<T: Iterator<Item: Serialize> + Clone> Serialize for Each<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.clone())
     }
 }

@@ -258,8 +258,9 @@ fn what_answers_in_a_git_remotes_place_is_told_and_decides_nothing() {
         ),
         (status(404, &[], page), "status 404 (a page, \"Sign in\")"),
         (
-            status(503, &[("Retry-After", "3")], ""),
-            "trying again in 3s",
+            // Longer than any pause of our own.
+            status(503, &[("Retry-After", "11")], ""),
+            "trying again in 11s",
         ),
     ];
     for stranger in Stranger::ALL {

@@ -1,7 +1,7 @@
 //! The state file: refused when it is none, never shared, never half written.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use sandbox::JobStatus;
@@ -228,5 +228,61 @@ fn while_it_can_not_be_written_no_job_is_taken_and_those_that_run_go_on() {
     fs::remove_dir(&obstacle).unwrap();
     assert_eq!(scene.await_end(waiting).status, JobStatus::Success);
     service.await_log("the state file can be written again");
+    scene.await_no_machines();
+}
+
+/// Of many jobs not every change is written whole.
+#[test]
+fn many_jobs_at_once_survive_kill_9_with_what_is_beside_the_state_file() {
+    let mut scene = Scene::new();
+    scene.quota_jobs = 40;
+    scene.global = "paas_max_concurrent_provisioning = 40".to_owned();
+    let gate = Gate::new();
+    scene
+        .clever
+        .set_machine_behaviour(MachineBehaviour::HeldBeforeJob(gate.clone()));
+    let jobs: Vec<_> = (0..40)
+        .map(|number| scene.submit(&format!("many {number}"), "true"))
+        .collect();
+    let service = scene.start();
+    let journal = scene.folder.path().join("state.json.journal");
+    for job in &jobs[..30] {
+        scene.await_phase(*job, AppPhase::Running);
+    }
+    let is_there = || fs::metadata(&journal).is_ok_and(|it| it.len() > 0);
+    scene.await_that("there are changes beside the state file", is_there);
+    service.kill();
+    let mode = fs::metadata(&journal).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let service = scene.start();
+    service.await_log("going on with");
+    gate.open();
+    for job in &jobs {
+        assert_eq!(scene.await_end(*job).status, JobStatus::Success);
+        scene.assert_started_once(*job);
+    }
+    scene.await_no_machines();
+    let (_, log) = service.stop();
+    assert!(!journal.exists(), "{log}");
+    let state = scene.state();
+    assert!(state["pending"].as_array().unwrap().is_empty(), "{state}");
+    scene.assert_no_complaints_but_of_kills();
+}
+
+#[test]
+fn changes_of_another_time_are_none() {
+    let scene = Scene::new();
+    let service = scene.start();
+    let job = scene.submit_lasting("runs");
+    service.await_log("running, seen");
+    service.kill();
+    let gone = serde_json::json!({"journal": "of-another-time"}).to_string() + "\n";
+    let journal = scene.folder.path().join("state.json.journal");
+    fs::write(&journal, gone + "{\"gone\": 1}\n").unwrap();
+    let service = scene.start();
+    service.await_log("going on with 1 job ");
+    scene.await_that("it is gone", || !journal.exists());
+    scene.let_end();
+    assert_eq!(scene.await_end(job).status, JobStatus::Success);
     scene.await_no_machines();
 }
