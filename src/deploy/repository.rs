@@ -24,6 +24,8 @@ const CONFIG: &str = "\
 [core]
 	repositoryformatversion = 0
 	bare = true
+	# It is gone in a second, and would be made anew after a crash.
+	fsync = none
 [fastimport]
 	# Else three files are unpacked, by another process, and packed again for the push.
 	unpackLimit = 0

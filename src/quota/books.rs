@@ -197,8 +197,9 @@ impl Books {
     fn may_launch(&self, entry: &Entry) -> bool {
         let of = |other: &Entry| other.share == entry.share && other.group == entry.group;
         let (all, own) = (self.usage(|_| true).launching, self.usage(of).launching);
-        let (limit, others) = (self.limits.launching, self.runners.len() > 1);
-        let kept_back = if limit >= KEPT_BACK_OF && (others || entry.group.is_some()) {
+        let limit = self.limits.launching;
+        let others = self.runners.len() > 1 || !self.entries.values().all(of);
+        let kept_back = if limit >= KEPT_BACK_OF && others {
             KEPT_BACK
         } else {
             0

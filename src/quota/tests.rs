@@ -210,6 +210,11 @@ fn the_last_turns_are_for_those_who_launch_nothing_yet_where_there_are_others() 
     drop(first);
     assert!(is_launched(&second));
     drop((hanging, second, other));
+    let only = [(); 4].map(|()| granted_to(&share, 1, Some("acme")));
+    assert_eq!(only.iter().filter(|job| is_launched(job)).count(), 4);
+    drop(only);
+    let elsewhere = granted_to(&share, 1, Some("elsewhere"));
+    elsewhere.launched();
     let acme = [(); 3].map(|()| granted_to(&share, 1, Some("acme")));
     assert_eq!(acme.iter().filter(|job| is_launched(job)).count(), 2);
     assert!(is_launched(&granted_to(&share, 1, Some("other"))));

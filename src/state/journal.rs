@@ -260,8 +260,8 @@ pub struct Budget {
 
 impl Budget {
     /// Few jobs have a state file that is always whole.
-    const AT_FIRST: u64 = 512 << 10;
-    const FOR_EACH_JOB: u64 = 16 << 10;
+    const AT_FIRST: u64 = 128 << 10;
+    const FOR_EACH_JOB: u64 = 8 << 10;
 
     #[must_use]
     pub const fn at_first() -> Self {

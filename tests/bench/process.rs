@@ -22,6 +22,8 @@ pub struct Used {
     pub by_children: Duration,
     /// Bytes that went into files, theirs included: whole pages, when they first differ from the disk.
     pub written: u64,
+    /// Of these, what never reached a disk, for the files were gone before.
+    pub cancelled: u64,
 }
 
 impl Used {
@@ -37,6 +39,7 @@ impl Used {
             own: TICK * (user + system),
             by_children: TICK * (children_user + children_system),
             written: field(&format!("/proc/{process}/io"), "write_bytes:")?,
+            cancelled: field(&format!("/proc/{process}/io"), "cancelled_write_bytes:")?,
         })
     }
 
@@ -46,6 +49,7 @@ impl Used {
             own: self.own.saturating_sub(before.own),
             by_children: self.by_children.saturating_sub(before.by_children),
             written: self.written.saturating_sub(before.written),
+            cancelled: self.cancelled.saturating_sub(before.cancelled),
         }
     }
 }

@@ -168,6 +168,6 @@ fn what_is_written_whole_is_a_part_of_what_each_job_pays_for() {
             whole += size;
         }
     }
-    assert!(whole <= (512 << 10) + 1000 * (16 << 10), "{whole}");
-    assert!(whole > 1000 * (15 << 10), "{whole}");
+    assert!(whole <= (128 << 10) + 1000 * (8 << 10), "{whole}");
+    assert!(whole > 1000 * (7 << 10), "{whole}");
 }

@@ -122,9 +122,17 @@ fn costs(seen: &Seen) -> Vec<Figure> {
         .at_most(12.0),
         Figure::new("resident memory for each running job", KIBIBYTES, more).at_most(64.0),
         Figure::new(
-            "written to disk per job, git included (`write_bytes`)",
+            "written to files per job, git included",
             KIBIBYTES,
             used.and_then(|used| seen.per_job(used.written as f64 / 1024.0)),
+        ),
+        Figure::new(
+            "of that, not gone before it reached the disk",
+            KIBIBYTES,
+            used.and_then(|used| {
+                let kept = used.written.saturating_sub(used.cancelled);
+                seen.per_job(kept as f64 / 1024.0)
+            }),
         )
         .at_most(60.0),
     ]
