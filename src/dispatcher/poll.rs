@@ -281,7 +281,8 @@ impl Poller {
         if needed > most {
             log::warn!(
                 "this runner will never get a job: it needs room for one that weighs {needed}, and \
-                 all that it may use is {most}; raise `reference_jobs_count`, or set `cc_max_flavor`"
+                 all that it may use is {most}; raise `reference_jobs_count` or the runner's share of \
+                 the quota (`quota_max_fraction`), or set `cc_max_flavor`"
             );
         }
     }
