@@ -5,12 +5,12 @@
 use std::cell::RefCell;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::journal::{self, Budget, Change, Journal};
 use super::{Content, State, Tracked};
-use crate::whole_file::{MODE, Replacement, beside, resolve};
+use crate::whole_file::{MODE, Replacement, beside, is_at, resolve};
 
 /// What is behind the file's own name in that of its journal.
 const JOURNAL: &str = ".journal";
@@ -214,13 +214,6 @@ fn take(path: &Path) -> Result<Option<File>, String> {
         }
     }
     Ok(None)
-}
-
-fn is_at(file: &File, path: &Path) -> bool {
-    let (Ok(file), Ok(found)) = (file.metadata(), fs::metadata(path)) else {
-        return false;
-    };
-    (file.dev(), file.ino()) == (found.dev(), found.ino())
 }
 
 fn in_use(path: &Path) -> String {

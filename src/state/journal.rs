@@ -21,7 +21,7 @@ use super::{Handle, Supplement, Tracked};
 use crate::job::Phase;
 use crate::names::JobKey;
 use crate::payload::Payload;
-use crate::whole_file::{MODE, folder_of};
+use crate::whole_file::{MODE, folder_of, is_at};
 
 /// A job that is not as it was, as it is now, or one that is not tracked any more.
 #[derive(Clone, Copy)]
@@ -96,6 +96,13 @@ impl Journal {
         self.length
     }
 
+    /// False, when somebody has removed it: what is added then is nowhere.
+    fn is_in_place(&self) -> bool {
+        self.file
+            .as_ref()
+            .is_none_or(|file| is_at(file, &self.path))
+    }
+
     #[must_use]
     pub fn has_payload_of(&self, key: &JobKey) -> bool {
         self.payloads.contains(key)
@@ -118,8 +125,8 @@ impl Journal {
     /// # Errors
     /// Then nothing more can be added until the state file was written whole.
     pub fn add(&mut self, changes: &[Change<'_>]) -> io::Result<()> {
-        let Some(name) = self.name.take() else {
-            return Err(io::Error::other("the state file was not written yet"));
+        let Some(name) = self.name.take().filter(|_| self.is_in_place()) else {
+            return Err(io::Error::other("nothing can be added to it"));
         };
         let mut text = Vec::new();
         let is_new = self.file.is_none();

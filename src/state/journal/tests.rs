@@ -154,6 +154,8 @@ fn what_can_not_be_added_is_for_the_whole_file_and_a_new_one_takes_the_place_of_
     journal.begin_anew("third", BTreeSet::new());
     journal.add(&changes).unwrap();
     assert_eq!(read(&path).unwrap().unwrap().0, "third");
+    fs::remove_file(&path).unwrap();
+    assert!(journal.add(&changes).is_err(), "it would be nowhere");
 }
 
 #[test]
