@@ -173,8 +173,12 @@ impl Dispatcher {
         self.unsaved.rest |= self.file.has_journal();
         self.save();
         let left = self.all_tracked().count();
-        let left = counted(left, "job");
-        log::info!("stopped; the next start goes on with {left} from the state file");
+        if left == 0 {
+            log::info!("stopped; no job is left");
+        } else {
+            let left = counted(left, "job");
+            log::info!("stopped; the next start goes on with {left} from the state file");
+        }
         result
     }
 

@@ -248,6 +248,10 @@ impl Dispatcher {
             return Ok(());
         };
         spawn("quota", runner, move |runner| {
+            logger::about(Subject {
+                job: None,
+                runner: Some(runner.name.clone()),
+            });
             keep_at(&stop, || {
                 let limit = quota_limit::weigh(&reference, runner.executor.as_ref(), &stop);
                 let _ = limit.map(|limit| events.send(Event::QuotaLimit(limit)));
