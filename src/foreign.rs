@@ -39,6 +39,17 @@ pub fn one_line(text: &str, keep: Keep) -> String {
     }
 }
 
+/// A text of many lines, in which what must not reach a terminal is a space.
+#[must_use]
+pub fn plain_lines(text: &str) -> String {
+    let plain = |c: char| match c {
+        '\n' | '\t' => c,
+        _ if c.is_control() || turns_writing(c) || matches!(c, '\u{2028}' | '\u{2029}') => ' ',
+        _ => c,
+    };
+    text.chars().map(plain).collect()
+}
+
 /// An address without what may be secret in it: login, query and fragment.
 #[must_use]
 pub fn bare_address(address: &str) -> String {
@@ -73,7 +84,7 @@ const fn turns_writing(c: char) -> bool {
 mod tests {
     use proptest::prelude::{Strategy, any, prop, prop_assert, prop_oneof, proptest};
 
-    use super::{Keep, bare_address, one_line, page_title};
+    use super::{Keep, bare_address, one_line, page_title, plain_lines};
 
     #[test]
     fn a_text_is_cut_where_its_reader_misses_least() {
@@ -84,6 +95,12 @@ mod tests {
         assert_eq!(one_line("whole", Keep::Start(5)), "whole");
         assert_eq!(one_line("whole", Keep::End(5)), "whole");
         assert_eq!(one_line("nothing", Keep::End(0)), "");
+    }
+
+    #[test]
+    fn lines_stay_lines_and_nothing_else_speaks_to_a_terminal() {
+        let text = "a\tb\n\u{1b}[31m\u{202e}c\u{9b}d\r\u{2028}e\n";
+        assert_eq!(plain_lines(text), "a\tb\n [31m c d  e\n");
     }
 
     #[test]

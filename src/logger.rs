@@ -158,7 +158,7 @@ fn json_line(level: Level, text: &str, subject: &Subject) -> Value {
         line["job"] = job.into();
     }
     if let Some(runner) = &subject.runner {
-        line["runner"] = runner.as_str().into();
+        line["runner"] = one_line(runner, Keep::All).into();
     }
     line["message"] = one_line(text, Keep::All).into();
     line

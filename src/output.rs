@@ -7,13 +7,18 @@ use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
+use crate::foreign::plain_lines;
+
 /// Prints what was asked for, all of it, on standard output; the exit code says whether it got
 /// there.
 #[must_use]
 pub fn print(text: &str) -> ExitCode {
     let mut out = io::stdout().lock();
     // The buffer would be written at the end of the process, where a failure is not heard of.
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out
+        .write_all(plain_lines(text).as_bytes())
+        .and_then(|()| out.flush())
+    {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
@@ -25,5 +30,5 @@ pub fn print(text: &str) -> ExitCode {
 
 /// A line on standard error. Where it can't be written the exit code has to do.
 pub fn complain(text: impl Display) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", plain_lines(&text.to_string()));
 }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use super::{About, Section};
 use crate::fact::{Fact, Verdict};
+use crate::foreign::{Keep, one_line};
 
 const WIDTH: usize = 80;
 /// Of the column of subjects, if they are shorter.
@@ -50,7 +51,7 @@ pub fn render(sections: &[Section], marks: Marks) -> String {
         let title = match &section.about {
             About::File(path) => path.clone(),
             About::Computer => "this computer".to_owned(),
-            About::Runner(name) => format!("runner {name}"),
+            About::Runner(name) => format!("runner {}", one_line(name, Keep::All)),
             About::Quota => "the quota".to_owned(),
         };
         let _ = writeln!(text, "{title}");

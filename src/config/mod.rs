@@ -28,6 +28,7 @@ use std::time::Duration;
 use log::LevelFilter;
 use toml::de::DeTable;
 
+use crate::counted::counted;
 use crate::fact::Fact;
 use crate::foreign::{Keep, one_line};
 use crate::logger::Format;
@@ -289,8 +290,8 @@ impl QuotaSettings {
             first.executor.default_flavor(),
         );
         let what = format!(
-            "[{name}] is missing: the quota is {concurrent} machines of the flavor {flavor}, as many as \
-             `concurrent` allows"
+            "[{name}] is missing: the quota is {} of the flavor {flavor}, as many as `concurrent` allows",
+            counted(concurrent, "machine")
         );
         let remedy = "write it, to say how much may run at once: reference_runner, reference_flavor and \
                       reference_jobs_count";

@@ -48,7 +48,8 @@ pub fn run(config: Config, action: Action) -> Result<String, String> {
         let inventory = runner
             .executor
             .machines(&runner.unique_name, &before.tenants);
-        let told = |why: String| format!("not searched for runner {}: {why}\n", runner.name);
+        let name = one_line(&runner.name, Keep::All);
+        let told = |why: String| format!("not searched for runner {name}: {why}\n");
         left_out.extend(inventory.left_out.map(|why| told(why.to_owned())));
         not_searched.extend(inventory.not_searched.into_iter().map(told));
         listed.push((runner, inventory.machines));
@@ -134,7 +135,7 @@ fn describe(runner: &Runner, found: &Found) -> String {
     let seen: Vec<_> = flavor.into_iter().chain(age).collect();
     format!(
         "{name}{tenant}, runner {}, made by {maker}\n  {}\n  of {}\n  {}; {}\n",
-        runner.name,
+        one_line(&runner.name, Keep::All),
         one_line(id, Keep::All),
         one_line(organization, Keep::All),
         seen.join(", "),

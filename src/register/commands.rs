@@ -17,6 +17,7 @@ use super::questions::Given;
 use super::{Trouble, exit_code, http, start_log, words};
 use crate::config::{Secrets, keys};
 use crate::coordinator::{Coordinator, NotRegistered, TokenKind};
+use crate::foreign::{Keep, one_line};
 use crate::http::Http;
 use crate::options::{self, CommandLine, Does, Operand, Opt};
 use crate::output;
@@ -231,7 +232,9 @@ fn list(path: &Path, which: &Which) -> Result<ExitCode, Trouble> {
         .into_iter()
         .map(|(_, runner)| {
             let executor = text(runner.0, keys::EXECUTOR.name());
-            format!("{:<20}  {executor:<13}  {}\n", runner.name(), runner.url())
+            let words = [runner.name(), executor, runner.url()];
+            let [name, executor, url] = words.map(|word| one_line(word, Keep::All));
+            format!("{name:<20}  {executor:<13}  {url}\n")
         });
     Ok(output::print(&lines.collect::<String>()))
 }
@@ -255,7 +258,8 @@ fn verify(path: &Path, which: &Which) -> Result<ExitCode, Trouble> {
                 why
             }
         };
-        let _ = output::print(&format!("{}: {told}\n", runner.name()));
+        let name = one_line(runner.name(), Keep::All);
+        let _ = output::print(&format!("{name}: {told}\n"));
     }
     Ok(if all_known {
         ExitCode::SUCCESS

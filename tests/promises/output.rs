@@ -123,3 +123,36 @@ fn a_service_whose_log_goes_nowhere_works_all_the_same() {
         scene.assert_no_complaints();
     }
 }
+
+/// Names are the operator's, or those of whoever wrote the file for them.
+#[test]
+fn nothing_that_is_shown_speaks_to_the_terminal_or_forges_a_line() {
+    let mut scene = Scene::new();
+    scene.more = "[[runners]]\nname = \"evil\\u001b[31m\\u202eabc\\nrunner good\"\n\
+                  url = \"http://127.0.0.1:9\"\ntoken = \"t\"\nexecutor = \"clever-docker\"\n\
+                  cc_orga_id = \"o\"\ncc_token = \"t\"\ncc_api_url = \"http://127.0.0.1:9\"\n\
+                  cc_default_flavor = \"M\\u001b[33m\\u009b\"\n"
+        .to_owned();
+    scene.write_configuration();
+    let config = scene.config_path().display().to_string();
+    for arguments in [
+        vec!["--check", "--offline", &config],
+        vec!["--check", &config],
+        vec!["--orphans", &config],
+        vec!["register", "list", &config],
+        vec!["register", "verify", &config],
+    ] {
+        let output = Command::new(program()).args(&arguments).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8(text).unwrap();
+        let shows_names = !arguments.contains(&"--offline");
+        assert!(
+            !shows_names || text.contains("evil"),
+            "{arguments:?}: {text}"
+        );
+        let is_odd = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+        assert!(!text.contains(is_odd), "{arguments:?}: {text:?}");
+        let is_forged = |line: &str| line.trim_start().starts_with("runner good");
+        assert!(!text.lines().any(is_forged), "{arguments:?}: {text}");
+    }
+}
