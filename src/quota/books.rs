@@ -41,7 +41,20 @@ pub struct Claimant {
     pub needs: Option<Weight>,
     /// It wanted to ask, and found no room.
     pub waits: bool,
+    /// When it was allowed to ask last, in the order of all ids.
+    pub last_turn: u64,
+    /// By somebody else, since then.
+    pub left: Left,
     pub wake: Sender<()>,
+}
+
+/// What was left to a runner that waits for a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    Nothing,
+    Place,
+    /// A place that it could not use.
+    InVain,
 }
 
 /// A request for a job, or a job.
@@ -166,6 +179,26 @@ impl Books {
         }
         let ahead: Vec<_> = self.held().map(|(_, entry)| entry).collect();
         self.has_room(share, None, self.limits.needed(weights), &ahead)
+    }
+
+    /// Leaves the last places under `concurrent` to those who wait for one and had their turn before this runner;
+    /// once to each, for it may not be able to use it.
+    pub fn yield_to_waiting(&mut self, share: ShareId) -> Result<(), Full> {
+        let used = self.usage(|entry| !entry.is_lent()).jobs;
+        let free = self.limits.jobs.saturating_sub(used);
+        let last_turn = self.runners.get(&share).map_or(0, |own| own.last_turn);
+        let others = self.runners.iter_mut().filter(|(id, _)| **id != share);
+        let waiting = others.map(|(_, other)| other).filter(|other| {
+            other.waits && other.left == Left::Nothing && other.last_turn < last_turn
+        });
+        let waiting: Vec<_> = waiting.collect();
+        if waiting.len() < free {
+            return Ok(());
+        }
+        for other in waiting {
+            other.left = Left::Place;
+        }
+        Err(Full::Jobs)
     }
 
     /// Lets those go on for whom there is room, and then those whose turn it is to be launched.

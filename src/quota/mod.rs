@@ -22,7 +22,7 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, bounded};
 
 pub use self::books::Usage;
-use self::books::{Books, Claimant, Entry, ShareId, Stage};
+use self::books::{Books, Claimant, Entry, Left, ShareId, Stage};
 pub use self::reservation::{Admission, Reservation};
 use crate::thread::lock;
 use crate::weight::Weight;
@@ -133,6 +133,8 @@ impl Quota {
                 part,
                 needs: None,
                 waits: false,
+                last_turn: 0,
+                left: Left::Nothing,
                 wake,
             };
             books.runners.insert(id, claimant);
@@ -198,10 +200,19 @@ impl Share {
     pub fn ask(&self, weights: &RangeInclusive<Weight>) -> Result<Reservation, Full> {
         let mut books = lock(&self.quota.books);
         let allowed = books.may_ask(self.id, weights);
+        let allowed = allowed.and_then(|()| books.yield_to_waiting(self.id));
         let needs = books.limits.needed(weights);
+        let turn = books.next_id();
         if let Some(runner) = books.runners.get_mut(&self.id) {
             runner.needs = Some(needs);
             runner.waits = allowed.is_err();
+            if allowed.is_ok() {
+                runner.last_turn = turn;
+                runner.left = Left::Nothing;
+            } else if runner.left == Left::Place {
+                runner.left = Left::InVain;
+                books.wake_waiting();
+            }
         }
         allowed?;
         let weight = if books.limits.holds {

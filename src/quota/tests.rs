@@ -172,6 +172,57 @@ fn a_runners_limit_counts_its_jobs_held_ones_too_and_not_those_of_others() {
 }
 
 #[test]
+fn runners_that_wait_for_a_place_have_their_turns_one_after_the_other() {
+    let quota = quota(100, Limits { jobs: 1, ..LIMITS });
+    let (flood, other) = (quota.share(WHOLE), quota.share(WHOLE));
+    for _ in 0..3 {
+        let job = granted(&flood, 1);
+        assert_eq!(ask(&flood).err(), Some(Full::Jobs));
+        assert_eq!(ask(&other).err(), Some(Full::Jobs));
+        drop(job);
+        assert_eq!(
+            ask(&flood).err(),
+            Some(Full::Jobs),
+            "it is the other one's turn"
+        );
+        let job = granted(&other, 1);
+        assert_eq!(ask(&flood).err(), Some(Full::Jobs));
+        assert_eq!(ask(&other).err(), Some(Full::Jobs));
+        drop(job);
+        assert_eq!(flood.room().try_recv(), Ok(()));
+    }
+    // Who doesn't come keeps nobody.
+    let job = granted(&flood, 1);
+    assert_eq!(ask(&other).err(), Some(Full::Jobs));
+    drop(job);
+    assert_eq!(ask(&flood).err(), Some(Full::Jobs));
+    assert!(ask(&flood).is_ok());
+}
+
+#[test]
+fn a_place_that_a_runner_can_not_use_is_told_on_once() {
+    let quota = quota(10, Limits { jobs: 2, ..LIMITS });
+    let (flood, small) = (quota.share(WHOLE), quota.share(part(0.5)));
+    let first = [granted(&flood, 1), granted(&small, 5)];
+    for share in [&flood, &small] {
+        assert_eq!(ask(share).err(), Some(Full::Jobs));
+    }
+    let [of_flood, _of_small] = first;
+    drop(of_flood);
+    // Its part is full.
+    assert_eq!(ask(&small).err(), Some(Full::Share));
+    for _ in 0..2 {
+        while flood.room().try_recv().is_ok() || small.room().try_recv().is_ok() {}
+        assert_eq!(ask(&small).err(), Some(Full::Share));
+        assert!(
+            small.room().try_recv().is_err(),
+            "it would wake itself for ever"
+        );
+    }
+    assert!(ask(&flood).is_ok());
+}
+
+#[test]
 fn launches_have_turns_in_the_order_of_arrival() {
     let limits = Limits {
         launching: 1,
