@@ -44,6 +44,15 @@ impl<T: Send + 'static> Spare<T> {
     }
 }
 
+/// A thread that does whatever it is given.
+pub type Idle = Spare<Box<dyn FnOnce() + Send>>;
+
+/// # Errors
+/// A text for the operator, when there is no room for a thread.
+pub fn idle(name: &str) -> Result<Idle, String> {
+    Spare::new(name, |work: Box<dyn FnOnce() + Send>| work())
+}
+
 /// Whether so many more threads of this name could be had now.
 ///
 /// # Errors

@@ -55,6 +55,12 @@ impl<'a> Written<'a> {
     }
 }
 
+/// A file's text as if it came from here: a line ends with a line feed, and nothing marks the beginning.
+pub(super) fn as_lines(text: &str) -> String {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    text.replace("\r\n", "\n")
+}
+
 /// Both counted from 1, the column in characters.
 #[must_use]
 pub fn line_and_column(text: &str, offset: usize) -> (usize, usize) {

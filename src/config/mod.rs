@@ -34,14 +34,14 @@ use crate::foreign::{Keep, one_line};
 use crate::logger::Format;
 pub use clever::{Attributes, CleverSettings, GitLogins, StandIn, Tenancy, credential, kind_of};
 pub use findings::SecretFile;
-use findings::{Written, line_and_column};
+use findings::{Written, as_lines, line_and_column};
 pub use forward::InnerConfiguration;
 use keys::{Key, Whose};
 pub use local_docker::LocalDockerSettings;
 pub use numbers::{LONGEST_PAUSE, SHORTEST_PAUSE};
 pub use runner::{ExecutorSettings, RunnerSettings, TraceWatch};
 pub use secrets::Secrets;
-use written::{Section, as_lines};
+use written::Section;
 
 /// The whole configuration, checked.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::written::as_lines;
+use super::findings::as_lines;
 use crate::secret::Secret;
 
 /// A runner's `secrets_file`: a flat TOML table.

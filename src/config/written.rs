@@ -19,12 +19,6 @@ use super::values::{self, address};
 use crate::fact::{Fact, Verdict};
 use crate::secret::Secret;
 
-/// A file's text as if it came from here: a line ends with a line feed, and nothing marks the beginning.
-pub(super) fn as_lines(text: &str) -> String {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    text.replace("\r\n", "\n")
-}
-
 /// One table of the file, or one that could stand there and doesn't.
 pub struct Section<'a> {
     written: &'a Written<'a>,

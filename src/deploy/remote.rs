@@ -25,7 +25,7 @@ use crate::http::{Answer, Call, Http};
 use crate::logger;
 use crate::secret::Secret;
 use crate::stranger;
-use crate::thread::Spare;
+use crate::thread::idle;
 
 /// A list of branches is short, and made at once.
 const REFS_TIMEOUT: Duration = Duration::from_secs(30);
@@ -172,7 +172,7 @@ impl Remote {
             let answer = http.send(&call).map_err(|error| error.to_string());
             let _ = done.send(answer.map(|answer| (stranger::describe(&answer, &call), answer)));
         };
-        match Spare::new("push", |send: Box<dyn FnOnce() + Send>| send()) {
+        match idle("push") {
             Ok(spare) => spare.begin(Box::new(send)),
             // Then it can't be left behind.
             Err(_) => send(),

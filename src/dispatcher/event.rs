@@ -8,12 +8,12 @@ use std::time::Instant;
 
 use crossbeam_channel::Sender;
 
-use super::worker::Worker;
 use crate::executor::Found;
 use crate::job::Job;
 use crate::names::JobKey;
 use crate::quota::Reservation;
 use crate::runner::Runner;
+use crate::thread::Idle;
 use crate::weight::Weight;
 
 pub enum Event {
@@ -24,7 +24,7 @@ pub enum Event {
         job: Box<Job>,
         reservation: Reservation,
         /// For it, if it should be new.
-        worker: Option<Worker>,
+        worker: Option<Idle>,
     },
     /// How a job stands. `saved` is dropped when that is on disk, or can't be written.
     Job {

@@ -16,7 +16,7 @@ use crossbeam_channel::Sender;
 
 use super::event::Event;
 use super::turn::Turn;
-use super::worker::{self, Worker};
+use super::worker;
 use crate::backoff::Backoff;
 use crate::coordinator::{Grant, Queue};
 use crate::counted::counted;
@@ -25,6 +25,7 @@ use crate::payload::JobCredentials;
 use crate::quota::{Full, Reservation};
 use crate::runner::Runner;
 use crate::shutdown::{Stop, Stopped};
+use crate::thread::Idle;
 use crate::weight::Weight;
 
 /// A coordinator in trouble is left alone for longer and longer, up to this.
@@ -70,7 +71,7 @@ struct Memory {
     backoff: Backoff,
     full: Option<Full>,
     /// For the next job.
-    worker: Option<Worker>,
+    worker: Option<Idle>,
     /// The trouble that was told last, as long as it lasts.
     told: Option<String>,
     /// Whether it was said what this runner does.

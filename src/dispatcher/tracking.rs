@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
-use super::worker::{self, Task, Worker};
+use super::worker::{self, Task, work};
 use super::{Dispatcher, Served, Unsaved};
 use crate::executor::Found;
 use crate::foreign::{Keep, one_line};
@@ -19,7 +19,7 @@ use crate::quota::Reservation;
 use crate::runner::Runner;
 use crate::state::journal::{self, Change};
 use crate::state::{Content, Tracked};
-use crate::thread::lock;
+use crate::thread::{Idle, lock};
 use crate::weight::Weight;
 
 /// How long a job is left alone whose thread has panicked: that may happen again.
@@ -31,7 +31,7 @@ impl Dispatcher {
         runner: &Arc<Runner>,
         job: Job,
         reservation: Reservation,
-        worker: Option<Worker>,
+        worker: Option<Idle>,
     ) {
         let key = runner.key(&job.credentials);
         let is_here = self.served.contains_key(&key);
@@ -102,7 +102,7 @@ impl Dispatcher {
         key: JobKey,
         job: Job,
         reservation: Reservation,
-        worker: Option<Worker>,
+        worker: Option<Idle>,
     ) {
         let tracked = Tracked {
             runner: key.runner,
@@ -135,7 +135,7 @@ impl Dispatcher {
         runner: &Arc<Runner>,
         tracked: Tracked,
         reservation: Reservation,
-        worker: Option<Worker>,
+        worker: Option<Idle>,
         pause: Duration,
     ) {
         self.note_tenant(runner, &tracked.job);
@@ -268,7 +268,10 @@ impl Dispatcher {
             let worker = task.worker.take().map_or_else(worker::new, Ok);
             let lacks_one = worker.is_err();
             match worker {
-                Ok(worker) => worker.begin((task, workers.clone())),
+                Ok(worker) => {
+                    let workers = workers.clone();
+                    worker.begin(Box::new(move || work(task, workers)));
+                }
                 Err(why) => {
                     if !self.lacks_threads {
                         log::error!("a job that is here waits for its thread: {why}");

@@ -20,7 +20,7 @@ use crate::quota::Reservation;
 use crate::runner::Runner;
 use crate::shutdown::Stop;
 use crate::spacing::LaunchSpacing;
-use crate::thread::{Spare, check_room_for};
+use crate::thread::{Idle, check_room_for, idle};
 
 /// What all workers share.
 #[derive(Clone)]
@@ -40,13 +40,10 @@ pub struct Task {
     pub runner: Arc<Runner>,
     pub reservation: Reservation,
     /// Where one was made ready.
-    pub worker: Option<Worker>,
+    pub worker: Option<Idle>,
     /// After a panic it is left alone for so long.
     pub pause: Duration,
 }
-
-/// A thread that is there for the next job.
-pub type Worker = Spare<(Task, WorkerContext)>;
 
 const NAME: &str = "job";
 /// What a push and its git may need beside the job's own thread: without that no job gets anywhere.
@@ -56,7 +53,7 @@ const THREADS_OF_A_LAUNCH: usize = 8;
 ///
 /// # Errors
 /// A text for the operator, when none can be had.
-pub fn ready() -> Result<Worker, String> {
+pub fn ready() -> Result<Idle, String> {
     check_room_for(NAME, THREADS_OF_A_LAUNCH)
         .and_then(|()| new())
         .map_err(|why| format!("there is no room for another job's threads: {why}"))
@@ -66,12 +63,12 @@ pub fn ready() -> Result<Worker, String> {
 ///
 /// # Errors
 /// A text for the operator, when none can be had.
-pub fn new() -> Result<Worker, String> {
-    Spare::new(NAME, work)
+pub fn new() -> Result<Idle, String> {
+    idle(NAME)
 }
 
 /// Runs the life of a job to its end, or until the service stops.
-fn work((task, workers): (Task, WorkerContext)) {
+pub fn work(task: Task, workers: WorkerContext) {
     let mut hang_up = HangUp {
         key: task.key.clone(),
         workers,
