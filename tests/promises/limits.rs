@@ -175,30 +175,27 @@ fn launches_are_spaced() {
 #[test]
 fn a_job_that_is_canceled_while_it_waits_to_be_launched_is_nobodys_delay() {
     let mut scene = Scene::new();
-    scene.global = "paas_min_seconds_between_launches = 7".to_owned();
+    // Longer than it takes until a cancel is heard, on a busy computer, too.
+    scene.global = "paas_min_seconds_between_launches = 12".to_owned();
     let service = scene.start();
     let [first, canceled, last] = ["first", "canceled", "last"].map(|name| {
         let job = scene.submit(name, "true");
         service.await_log(&format!("job={job} runner=ci: granted"));
         job
     });
-    assert_eq!(scene.await_end(first).status, JobStatus::Success);
     let began = Instant::now();
+    service.await_log(&format!("job={canceled} runner=ci: launching in"));
     scene.coordinator.cancel(canceled);
-    assert_eq!(scene.await_end(last).status, JobStatus::Success);
+    for job in [first, last] {
+        assert_eq!(scene.await_end(job).status, JobStatus::Success);
+    }
     let waited = began.elapsed();
-    assert!(waited < Duration::from_secs(12), "{waited:?}");
+    assert!(waited < Duration::from_secs(22), "{waited:?}");
     let name = scene.machine_name(canceled);
-    assert!(
-        scene
-            .clever
-            .ever_created()
-            .iter()
-            .all(|app| app.name != name)
-    );
+    let ever = scene.clever.ever_created();
+    assert!(ever.iter().all(|app| app.name != name));
 }
 
-/// With a limit on what a user's threads and processes may be, all together, which does not count for root.
 #[test]
 fn no_more_jobs_are_taken_than_there_can_be_threads_and_all_end() {
     const UID: u32 = 61_234;
