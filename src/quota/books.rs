@@ -4,7 +4,7 @@
 //! Jobs that wait for room get it in the order of their arrival. A later one goes first only where
 //! that delays nobody, see [`Books::would_delay`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
@@ -87,9 +87,6 @@ const LENT_AFTER: Duration = Duration::from_secs(60);
 /// Turns for those who launch nothing yet, where there are so many in all.
 const KEPT_BACK: usize = 2;
 const KEPT_BACK_OF: usize = 4;
-
-/// More sums than this are never found where it matters; whoever asks then has to wait.
-const MOST_SUMS: usize = 5000;
 
 impl Entry {
     pub const fn is_asking(&self) -> bool {
@@ -273,38 +270,26 @@ impl Books {
         has_room.then_some(()).ok_or(Full::Share)
     }
 
-    /// Whether `first`, which waits, would get its room later if somebody else took `weight` now:
-    /// whether there are jobs whose end would be enough without that, and not with it.
+    /// Whether `first`, which waits, would get its room later if somebody else took `weight` now. How
+    /// long a job takes is not known: as likely as any is that they end in the order in which they
+    /// came. And when all have ended that came before it, it has its room for certain.
     fn would_delay(&self, first: &Entry, weight: Weight) -> bool {
         let is_own = |entry: &Entry| {
             entry.share == first.share && (first.group.is_none() || entry.group == first.group)
         };
-        let wanted = self.weight(|_| true) + first.weight;
-        let (missing, enough) = (
-            wanted.minus(self.limit),
-            (wanted + weight).minus(self.limit),
-        );
         let part = self.most(first.share, first.group.as_deref());
-        let own_missing = (self.weight(is_own) + first.weight).minus(part);
-        let (own, others): (Vec<&Entry>, Vec<&Entry>) = self
-            .entries
-            .values()
-            .filter(|entry| entry.weighs() && !entry.is_asking())
-            .partition(|entry| is_own(entry));
-        let mut sums = BTreeSet::from([Weight::ZERO]);
-        let ends = |sums: &mut BTreeSet<Weight>, entries: &[&Entry]| {
-            for entry in entries {
-                let more: Vec<_> = sums.iter().map(|sum| *sum + entry.weight).collect();
-                sums.extend(more.into_iter().filter(|sum| *sum < enough));
-                if sums.len() > MOST_SUMS {
-                    break;
-                }
+        let (mut all, mut own) = (self.weight(|_| true), self.weight(is_own));
+        let weighing = self.entries.values().filter(|entry| entry.weighs());
+        for entry in weighing.filter(|entry| !entry.is_asking()) {
+            if all + first.weight <= self.limit && own + first.weight <= part {
+                break;
             }
-        };
-        ends(&mut sums, &own);
-        sums.retain(|sum| *sum >= own_missing);
-        ends(&mut sums, &others);
-        sums.len() > MOST_SUMS || sums.range(missing..).next().is_some()
+            all = all.minus(entry.weight);
+            if is_own(entry) {
+                own = own.minus(entry.weight);
+            }
+        }
+        all + first.weight + weight > self.limit
     }
 
     pub fn wake_waiting(&self) {

@@ -342,4 +342,31 @@ proptest! {
         drop(here);
         prop_assert_eq!(quota.weight(), Weight::ZERO);
     }
+
+    #[test]
+    fn a_job_that_waits_has_its_room_when_those_have_ended_that_were_here_before_it(
+        before in prop::collection::vec((0_usize..2, 1_u64..=10), 1..12),
+        heavy in 10_u64..=20,
+        later in prop::collection::vec((0_usize..2, 1_u64..=10), 12),
+        order in prop::collection::vec(any::<prop::sample::Index>(), 12),
+    ) {
+        let quota = quota(20, LIMITS);
+        let (others, own) = ([(); 2].map(|()| quota.share(WHOLE)), quota.share(WHOLE));
+        let take = |(runner, weight): (usize, u64)| {
+            let mut reservation = ask(&others[runner]).ok()?;
+            reservation.granted(Weight::ONE * weight, None);
+            Some(reservation)
+        };
+        let mut before: Vec<_> = before.into_iter().filter_map(take).collect();
+        let Ok(mut waits) = ask(&own) else { return Ok(()) };
+        waits.granted(Weight::ONE * heavy, None);
+        let mut passing = Vec::new();
+        for index in order {
+            passing.extend(later.iter().copied().filter_map(take));
+            if !before.is_empty() {
+                drop(before.swap_remove(index.index(before.len())));
+            }
+        }
+        prop_assert!(before.is_empty() && !is_held(&waits));
+    }
 }
