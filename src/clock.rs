@@ -35,6 +35,12 @@ impl Timestamp {
         Duration::from_secs(self.0.saturating_sub(earlier.0))
     }
 
+    /// So much earlier.
+    #[must_use]
+    pub const fn minus(self, time: Duration) -> Self {
+        Self(self.0.saturating_sub(time.as_secs()))
+    }
+
     /// What the clock will show at `moment`; now, if that is over.
     #[must_use]
     pub fn of(moment: Instant) -> Self {

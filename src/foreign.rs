@@ -50,6 +50,30 @@ pub fn plain_lines(text: &str) -> String {
     text.chars().map(plain).collect()
 }
 
+/// Lines of at most `width` characters, but for words that are longer.
+#[must_use]
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut length = 0;
+    for word in text.split_whitespace() {
+        let more = word.chars().count();
+        if length > 0 && length + 1 + more > width {
+            lines.push(String::new());
+            length = 0;
+        }
+        let Some(line) = lines.last_mut() else {
+            continue;
+        };
+        if length > 0 {
+            line.push(' ');
+            length += 1;
+        }
+        line.push_str(word);
+        length += more;
+    }
+    lines
+}
+
 /// An address without what may be secret in it: login, query and fragment.
 #[must_use]
 pub fn bare_address(address: &str) -> String {

@@ -9,6 +9,7 @@
 //! cli             arguments in, exit code out    install   what lies beside the program, put in place
 //! check           what can be found out before it matters, and how it is shown
 //! dispatcher      the main loop: polls, admits, spawns, applies events, saves
+//! control         the service that runs, asked and steered from another process
 //! orphans         machines without a job         status    how everything stands, to be shown
 //! state           what is on disk                runner    one section of the configuration at work
 //! job             one job's life                 register  a runner made known, and written down
@@ -22,7 +23,7 @@
 //! The ground floor knows nothing above it: how we speak to others ([`http`] over [`agent`], with
 //! [`trust`], [`proxy`], [`buffers`], [`gzip`]; [`process`]; [`json`], [`foreign`], [`stranger`]), how
 //! long we wait ([`backoff`], [`deadline`], [`spacing`], [`semaphore`], [`shutdown`], [`thread`],
-//! [`clock`]), that we are there ([`readiness`]), what must not be mixed up ([`secret`], [`digest`], [`weight`]), and what a person reads
+//! [`clock`]), that we are there ([`manager`]), what must not be mixed up ([`secret`], [`digest`], [`weight`]), and what a person reads
 //! and the disk keeps ([`fact`], [`logger`], [`output`], [`options`], [`whole_file`], [`process_limits`]).
 
 pub mod agent;
@@ -33,6 +34,7 @@ pub mod clever;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod coordinator;
 mod counted;
 pub mod deadline;
@@ -48,6 +50,7 @@ pub mod install;
 pub mod job;
 pub mod json;
 pub mod logger;
+pub mod manager;
 pub mod names;
 pub mod options;
 pub mod orphans;
@@ -57,7 +60,6 @@ pub mod process;
 pub mod process_limits;
 pub mod proxy;
 pub mod quota;
-pub mod readiness;
 pub mod register;
 pub mod runner;
 pub mod secret;

@@ -13,6 +13,7 @@ use std::cell::RefCell;
 use std::env;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use env_logger::Target;
@@ -22,6 +23,7 @@ use serde_json::{Value, json};
 
 use self::sink::Sink;
 use crate::foreign::{Keep, one_line};
+use crate::thread::lock;
 
 /// `log_format`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +40,19 @@ pub struct Subject {
     pub job: Option<u64>,
     /// The runner's name in the configuration.
     pub runner: Option<String>,
+    /// The path of the job's project, and the size of its machine, as far as they are known.
+    pub project: Option<String>,
+    pub flavor: Option<String>,
+}
+
+impl Subject {
+    #[must_use]
+    pub fn runner(name: &str) -> Self {
+        Self {
+            runner: Some(name.to_owned()),
+            ..Self::default()
+        }
+    }
 }
 
 thread_local! {
@@ -57,23 +72,30 @@ pub fn subject() -> Subject {
 
 /// What `tell` logs is about this job.
 pub fn about_job(job: u64, runner: &str, tell: impl FnOnce()) {
-    meanwhile(Some(job), runner, tell);
+    let job = Some(job);
+    meanwhile(
+        Subject {
+            job,
+            ..Subject::runner(runner)
+        },
+        tell,
+    );
 }
 
 /// What `tell` logs is about this runner.
 pub fn about_runner(runner: &str, tell: impl FnOnce()) {
-    meanwhile(None, runner, tell);
+    meanwhile(Subject::runner(runner), tell);
 }
 
-fn meanwhile(job: Option<u64>, runner: &str, tell: impl FnOnce()) {
-    let runner = Some(runner.to_owned());
-    let before = SUBJECT.replace(Subject { job, runner });
+/// What `tell` logs is about `subject`.
+pub fn meanwhile(subject: Subject, tell: impl FnOnce()) {
+    let before = SUBJECT.replace(subject);
     tell();
     about(before);
 }
 
 /// How a line looks.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Look {
     Text,
     /// Without a time, but with a priority.
@@ -81,23 +103,31 @@ enum Look {
     Json,
 }
 
-/// Starts logging to standard error. A second call changes nothing.
-pub fn start(level: LevelFilter, format: Format) {
-    let stderr = io::stderr();
+/// How lines look from now on.
+static LOOK: Mutex<Look> = Mutex::new(Look::Text);
+
+/// From now on so much is logged, in this way.
+pub fn set(level: LevelFilter, format: Format) {
     let journal = env::var("JOURNAL_STREAM");
-    let to_journal = journal.is_ok_and(|stream| sink::is_journal(&stream, stderr.as_fd()));
-    let look = match format {
+    let to_journal = journal.is_ok_and(|stream| sink::is_journal(&stream, io::stderr().as_fd()));
+    *lock(&LOOK) = match format {
         Format::Json => Look::Json,
         Format::Text if to_journal => Look::Journal,
         Format::Text => Look::Text,
     };
+    log::set_max_level(level);
+}
+
+/// Starts logging to standard error.
+pub fn start(level: LevelFilter, format: Format) {
+    let look = || *lock(&LOOK);
     let dropped = move |count: u64| {
         let mut line = Vec::new();
         let text = format_args!("{count} lines were dropped before this one: nobody read the log");
         // A vector takes all.
         let _ = write_line(
             &mut line,
-            look,
+            look(),
             Level::Warn,
             &text.to_string(),
             &Subject::default(),
@@ -106,14 +136,15 @@ pub fn start(level: LevelFilter, format: Format) {
     };
     let _ = env_logger::Builder::new()
         // What libraries below us say is about connections, not about jobs.
-        .filter_level(level.min(LevelFilter::Warn))
-        .filter_module("heptapod_paas_runner", level)
-        .target(Target::Pipe(Box::new(Sink::new(stderr, dropped))))
+        .filter_level(LevelFilter::Warn)
+        .filter_module("heptapod_paas_runner", LevelFilter::Trace)
+        .target(Target::Pipe(Box::new(Sink::new(io::stderr(), dropped))))
         .format(move |out: &mut Formatter, record: &Record<'_>| {
             let text = record.args().to_string();
-            SUBJECT.with_borrow(|subject| write_line(out, look, record.level(), &text, subject))
+            SUBJECT.with_borrow(|subject| write_line(out, look(), record.level(), &text, subject))
         })
         .try_init();
+    set(level, format);
     std::panic::set_hook(Box::new(|panic| log::error!("panic: {panic}")));
 }
 
@@ -157,18 +188,36 @@ fn json_line(level: Level, text: &str, subject: &Subject) -> Value {
     if let Some(job) = subject.job {
         line["job"] = job.into();
     }
-    if let Some(runner) = &subject.runner {
-        line["runner"] = one_line(runner, Keep::All).into();
+    for (key, value) in [
+        ("project", &subject.project),
+        ("flavor", &subject.flavor),
+        ("runner", &subject.runner),
+    ] {
+        if let Some(value) = value {
+            line[key] = one_line(value, Keep::All).into();
+        }
     }
     line["message"] = one_line(text, Keep::All).into();
     line
 }
 
 fn with_subject(text: &str, subject: &Subject) -> String {
-    let job = subject.job.map(|job| format!("job={job}"));
-    let runner = (subject.runner.as_ref()).map(|runner| format!("runner={runner}"));
-    let about: Vec<_> = job.into_iter().chain(runner).collect();
-    let about = about.join(" ");
+    let told = |key: &str, value: &Option<String>| Some(format!("{key}={}", value.as_ref()?));
+    let about = [
+        subject.job.map(|job| format!("job={job}")),
+        told("runner", &subject.runner),
+    ];
+    let about = about.into_iter().flatten().collect::<Vec<_>>().join(" ");
     let colon = if about.is_empty() { "" } else { ": " };
-    one_line(&format!("{about}{colon}{text}"), Keep::All)
+    let more = [
+        told("project", &subject.project),
+        told("flavor", &subject.flavor),
+    ];
+    let more = more.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let more = if more.is_empty() {
+        more
+    } else {
+        format!(" ({more})")
+    };
+    one_line(&format!("{about}{colon}{text}{more}"), Keep::All)
 }

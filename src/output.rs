@@ -13,17 +13,22 @@ use crate::foreign::plain_lines;
 /// there.
 #[must_use]
 pub fn print(text: &str) -> ExitCode {
+    show(&plain_lines(text)).err().unwrap_or(ExitCode::SUCCESS)
+}
+
+/// The same as it is: what is foreign in it was made plain, and the rest may speak to a terminal.
+///
+/// # Errors
+/// The exit code, when nothing more can be shown: nobody reads it, or it could not be written.
+pub fn show(text: &str) -> Result<(), ExitCode> {
     let mut out = io::stdout().lock();
     // The buffer would be written at the end of the process, where a failure is not heard of.
-    match out
-        .write_all(plain_lines(text).as_bytes())
-        .and_then(|()| out.flush())
-    {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(ExitCode::SUCCESS),
         Err(error) => {
             complain(format_args!("cannot write to standard output: {error}"));
-            ExitCode::FAILURE
+            Err(ExitCode::FAILURE)
         }
     }
 }

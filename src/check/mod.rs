@@ -14,7 +14,8 @@ mod unit;
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::fact::Fact;
+use crate::config::Config;
+use crate::fact::{Fact, Verdict};
 use crate::output;
 
 /// Something won't work, though the file is right.
@@ -46,6 +47,33 @@ pub enum About {
 impl Section {
     fn is_bad(&self) -> bool {
         self.facts.iter().any(|fact| fact.verdict.is_bad())
+    }
+}
+
+/// The configuration at `path`, if a service that runs can go on with it: what is wrong with it, or with
+/// the files that it names, in a line each.
+///
+/// # Errors
+/// These lines.
+pub fn config_for_reload(path: &Path) -> Result<Config, Vec<String>> {
+    let shown = path.display();
+    let lines = |facts: &[Fact]| -> Vec<String> {
+        let bad = facts.iter().filter(|fact| fact.verdict.is_bad());
+        bad.map(|fact| format!("{shown}:{fact}")).collect()
+    };
+    match offline::read(path) {
+        (Some(mut config), facts) => {
+            let bad = lines(&offline::on_this_computer(path, &config));
+            if !bad.is_empty() {
+                return Err(bad);
+            }
+            let doubts = facts
+                .into_iter()
+                .filter(|fact| fact.verdict != Verdict::Good);
+            config.warnings = doubts.collect();
+            Ok(config)
+        }
+        (None, facts) => Err(lines(&facts)),
     }
 }
 

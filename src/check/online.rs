@@ -42,7 +42,7 @@ pub fn ask(config: Config) -> Vec<Section> {
     let installation = Installation::of(&config.state_file, system_id, Scratch::none(), http);
     let no_jobs = Quota::new(Limits::NO_JOBS);
     let allowed = config.quota.allowed_fraction_per_runner;
-    let runners = runner::all(config.runners, &no_jobs, allowed, &installation);
+    let runners = runner::all(config.runners, &no_jobs, allowed, &installation, &[]);
     let mut sections: Vec<_> = runners
         .iter()
         .map(|runner| {

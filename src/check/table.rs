@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::{About, Section};
 use crate::fact::{Fact, Verdict};
-use crate::foreign::{Keep, one_line};
+use crate::foreign::{Keep, one_line, wrapped};
 
 const WIDTH: usize = 80;
 /// Of the column of subjects, if they are shorter.
@@ -98,29 +98,6 @@ fn write_fact(text: &mut String, fact: &Fact, width: usize, marks: Marks) {
             before.clone_from(&indent);
         }
     }
-}
-
-/// Lines of at most `width` characters, but for words that are longer.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    let mut length = 0;
-    for word in text.split_whitespace() {
-        let more = word.chars().count();
-        if length > 0 && length + 1 + more > width {
-            lines.push(String::new());
-            length = 0;
-        }
-        let Some(line) = lines.last_mut() else {
-            continue;
-        };
-        if length > 0 {
-            line.push(' ');
-            length += 1;
-        }
-        line.push_str(word);
-        length += more;
-    }
-    lines
 }
 
 #[cfg(test)]

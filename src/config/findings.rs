@@ -9,6 +9,8 @@ use crate::fact::{Fact, Verdict};
 /// The whole file, and what was found in it so far.
 pub struct Written<'a> {
     text: &'a str,
+    /// Whether secrets are fetched from where the file says that they are.
+    pub fetches_secrets: bool,
     found: RefCell<Vec<Fact>>,
     secret_files: RefCell<Vec<SecretFile>>,
 }
@@ -23,9 +25,10 @@ pub struct SecretFile {
 
 impl<'a> Written<'a> {
     #[must_use]
-    pub const fn new(text: &'a str) -> Self {
+    pub const fn new(text: &'a str, fetches_secrets: bool) -> Self {
         Self {
             text,
+            fetches_secrets,
             found: RefCell::new(Vec::new()),
             secret_files: RefCell::new(Vec::new()),
         }

@@ -186,14 +186,26 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] when there is no such file, it is not TOML, or a key is missing or wrong.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        Self::read_file(path, true)
+    }
+
+    /// The same for who needs no secrets, and may not be able to read them.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn load_without_secrets(path: &Path) -> Result<Self, ConfigError> {
+        Self::read_file(path, false)
+    }
+
+    fn read_file(path: &Path, fetches_secrets: bool) -> Result<Self, ConfigError> {
         let text = fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
             path: path.to_owned(),
             error,
         })?;
-        Self::parse(path, &as_lines(&text))
+        Self::parse(path, &as_lines(&text), fetches_secrets)
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+    fn parse(path: &Path, text: &str, fetches_secrets: bool) -> Result<Self, ConfigError> {
         let fault = |error: &toml::de::Error| {
             let (line, column) = line_and_column(text, error.span().map_or(0, |span| span.start));
             Fault {
@@ -212,7 +224,7 @@ impl Config {
         }
         let verbatim: toml::Table =
             toml::from_str(text).map_err(|error| not_toml(vec![fault(&error)]))?;
-        let written = Written::new(text);
+        let written = Written::new(text, fetches_secrets);
         let mut config = Self::read(&Section::global(&written, document.get_ref()), &verbatim);
         let (facts, secret_files) = written.into_found();
         if facts.iter().any(|fact| fact.verdict.is_bad()) {

@@ -294,7 +294,7 @@ fn identity(section: &Section<'_>) -> Option<Identity> {
 
 fn secrets_of(section: &Section<'_>) -> Secrets {
     let path = section.text(&keys::SECRETS_FILE);
-    if path.is_empty() {
+    if path.is_empty() || !section.fetches_secrets() {
         return Secrets::None;
     }
     section.has_secrets_in(&keys::SECRETS_FILE, path.clone().into());

@@ -146,6 +146,9 @@ impl<'a> Section<'a> {
             self.written_text(key).or_else(|| key.default())
         };
         let written = written?;
+        if !self.fetches_secrets() {
+            return Some(Secret::new(&written));
+        }
         if let Some(path) = Secrets::file_of(&written) {
             self.has_secrets_in(key, path);
         }
@@ -158,6 +161,11 @@ impl<'a> Section<'a> {
                 None
             }
         }
+    }
+
+    /// Whether secrets are fetched from where the file says that they are.
+    pub const fn fetches_secrets(&self) -> bool {
+        self.written.fetches_secrets
     }
 
     pub fn flag(&self, key: &Key) -> bool {

@@ -6,12 +6,17 @@
 //! moment late, because each step of a job's life finds its own work already done.
 //!
 //! The loop is left for one reason only: the service stops. Then no new jobs are taken, every wait
-//! in every thread ends at once, and what is under way and can't be cut is waited for.
+//! in every thread ends at once, and what is under way and can't be cut is waited for. It may drain before:
+//! then it stops when the last job is over.
 
 mod event;
 mod poll;
+mod pollers;
 mod quota_limit;
+pub mod reload;
+mod settings;
 mod signals;
+mod standing;
 mod start;
 mod tenants;
 mod tracking;
@@ -21,6 +26,7 @@ mod worker;
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,19 +34,25 @@ use crossbeam_channel::{Receiver, Sender, select};
 
 use self::event::Event;
 use self::poll::Pace;
+use self::pollers::Pollers;
+use self::reload::Reread;
 use self::signals::Request;
 pub use self::start::run;
 use self::tenants::Tenants;
-use self::turn::Turn;
 use self::worker::{Task, WorkerContext};
+use crate::clock::Timestamp;
+use crate::control::Wish;
+use crate::control::server::Asked;
 use crate::counted::counted;
+use crate::deploy::scratch::Scratch;
+use crate::manager::Manager;
 use crate::names::JobKey;
 use crate::quota::Quota;
-use crate::runner::Runner;
+use crate::runner::{Roster, Runner};
 use crate::shutdown::Stopper;
 use crate::state::file::StateFile;
 use crate::state::{PythonStandby, Tracked};
-use crate::status::{self, Snapshot};
+use crate::status::{self, OrphanReport};
 use crate::weight::Weight;
 
 /// What is under way is waited for at a stop; service managers wait two minutes. A request for a
@@ -56,14 +68,13 @@ const COUNTS_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How soon a state file that could not be written, or a thread that could not be started, is tried
 /// again.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// What the command line says beyond the configuration.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     /// Stop after so many rounds of polling.
     pub poll_cycles: Option<u64>,
-    /// Answer SIGUSR1 with what is tracked.
-    pub debug_signal: bool,
 }
 
 /// Why the service could not go on, for the operator.
@@ -97,41 +108,54 @@ struct Served {
     runner: Arc<Runner>,
 }
 
-struct Dispatcher {
-    runners: Vec<Arc<Runner>>,
+struct Dispatcher<'a> {
+    roster: Roster,
     served: BTreeMap<JobKey, Served>,
     of_unknown_runners: Vec<Tracked>,
     python_standby: PythonStandby,
     tenants: Tenants,
     system_id: String,
     file: StateFile,
+    /// As it is written in the configuration.
+    state_file: PathBuf,
+    scratch: Scratch,
     quota: Arc<Quota>,
     /// What new threads get; none any more while the service stops.
     workers: Option<WorkerContext>,
     pace: Pace,
     options: Options,
-    /// For jobs without a timeout of their own.
-    max_age: Duration,
-    /// Pollers that have cycles left.
-    polling: usize,
-    /// All of them.
-    turns: Vec<Turn>,
+    pollers: Pollers,
+    is_draining: bool,
+    /// When to tell statistics.
+    cycle: Receiver<Instant>,
     look_for_orphans: Sender<()>,
+    /// Those that are left alone, as the last search found them, by the names of their runners.
+    orphans: BTreeMap<String, Vec<OrphanReport>>,
     watch_expiries: Sender<Arc<Runner>>,
     /// What waits for the state file to be written.
     to_start: Vec<Task>,
     to_release: Vec<Sender<Infallible>>,
     unsaved: Unsaved,
+    /// When anything was written.
+    changed: Instant,
+    /// Why the state file could not be written.
+    unwritten: Option<String>,
     /// It was told that jobs wait for threads.
     lacks_threads: bool,
+    manager: Manager,
+    /// Since the manager was told last how the service stands.
+    has_news: bool,
+    started: Timestamp,
+    configured: Timestamp,
+    reread: Reread<'a>,
 }
 
 /// What wakes the main loop.
 struct Wakers {
     events: Receiver<Event>,
     requests: Receiver<Request>,
-    /// When to tell statistics.
-    cycle: Receiver<Instant>,
+    /// From the socket.
+    asked: Receiver<Asked>,
     /// Disconnects when the last thread is gone that must be waited for.
     all_gone: Receiver<Infallible>,
 }
@@ -143,7 +167,7 @@ enum Next {
     Leave,
 }
 
-impl Dispatcher {
+impl Dispatcher<'_> {
     /// The main loop.
     fn serve(&mut self, stopper: Stopper, wakers: &Wakers) -> Result<(), ServiceError> {
         let mut stopper = Some(stopper);
@@ -156,18 +180,22 @@ impl Dispatcher {
                     result = Err(error);
                     Next::Stop
                 });
+            self.unsaved.rest |= self.quiet_in() == Some(Duration::ZERO);
             self.save();
             match next {
-                Next::GoOn => {}
+                Next::GoOn if !self.is_drained() => {}
                 Next::Leave => break,
-                Next::Stop if stopper.is_none() => {}
-                Next::Stop => {
+                Next::GoOn | Next::Stop if stopper.is_none() => {}
+                Next::GoOn | Next::Stop => {
                     log::info!("stopping: taking no new jobs, finishing what can't be interrupted");
+                    self.manager.stopping();
                     deadline = Some(Instant::now() + STOP_PATIENCE);
                     self.workers = None;
+                    self.pollers.end_shift();
                     stopper = None;
                 }
             }
+            self.tell_manager();
         }
         // As the Python runner reads it.
         self.unsaved.rest |= self.file.has_journal();
@@ -188,21 +216,12 @@ impl Dispatcher {
         wakers: &Wakers,
         deadline: Option<Instant>,
     ) -> Result<Next, ServiceError> {
-        let patience = match deadline {
-            Some(deadline) => {
-                let requests = self.turns.iter().filter_map(Turn::give_up_or_when);
-                let next = requests.chain([deadline]).min().unwrap_or(deadline);
-                next.saturating_duration_since(Instant::now())
-            }
-            None if self.unsaved.is_any() || !self.to_start.is_empty() => TRY_AGAIN,
-            None if self.file.has_journal() && self.served.len() <= FEW => QUIET_WITH_FEW,
-            None if self.file.has_journal() => QUIET,
-            None => Duration::from_secs(3600),
-        };
+        let patience = self.patience(deadline);
+        let cycle = self.cycle.clone();
         select! {
             recv(wakers.events) -> event => {
                 self.handle_all(event.into_iter().chain(wakers.events.try_iter()))?;
-                let all_polled = self.options.poll_cycles.is_some() && self.polling == 0;
+                let all_polled = self.options.poll_cycles.is_some() && !self.pollers.are_at_work();
                 let done = all_polled && self.quota.snapshot().limit > Weight::ZERO;
                 Ok(if done { Next::Stop } else { Next::GoOn })
             }
@@ -211,19 +230,32 @@ impl Dispatcher {
                 Ok(Next::Leave)
             }
             recv(wakers.requests) -> request => Ok(match request {
-                Ok(Request::Status) => {
-                    if self.options.debug_signal {
-                        status::log_tracked(&self.snapshot());
-                    } else {
-                        log::warn!("SIGUSR1: start with --debug-signal to see what is tracked");
-                    }
+                Ok(Request::Log) => {
+                    status::log_tracked(&self.report());
+                    Next::GoOn
+                }
+                Ok(Request::Reload) => {
+                    self.reload();
+                    Next::GoOn
+                }
+                Ok(Request::Drain) => {
+                    self.drain();
                     Next::GoOn
                 }
                 Ok(Request::Stop) | Err(_) => {
                     deadline.map_or(Next::Stop, |deadline| self.stop_again(deadline))
                 }
             }),
-            recv(wakers.cycle) -> _ => {
+            recv(wakers.asked) -> asked => {
+                if let Ok(Asked { wish, answer }) = asked {
+                    if wish == Wish::Drain {
+                        self.drain();
+                    }
+                    let _ = answer.send(self.report().json());
+                }
+                Ok(Next::GoOn)
+            }
+            recv(cycle) -> _ => {
                 if deadline.is_none() {
                     status::log_statistics(&self.quota.snapshot());
                 }
@@ -233,11 +265,43 @@ impl Dispatcher {
                 log::warn!("not everything came to an end in time; the next start goes on with it");
                 Next::Leave
             } else {
-                // In quiet times the file itself is up to date.
-                self.unsaved.rest |= self.file.has_journal();
                 Next::GoOn
             }),
         }
+    }
+
+    /// How long nothing need be done unless something comes.
+    fn patience(&mut self, deadline: Option<Instant>) -> Duration {
+        let given_up = if deadline.is_some() || self.is_draining {
+            self.pollers.give_up_or_when()
+        } else {
+            None
+        };
+        let rest = |at: Instant| at.saturating_duration_since(Instant::now());
+        let own = if self.unsaved.is_any() || !self.to_start.is_empty() {
+            TRY_AGAIN
+        } else {
+            self.quiet_in().unwrap_or(HOUR)
+        };
+        let others = [
+            deadline.map(rest),
+            given_up.map(rest),
+            self.manager.lives(),
+            self.manager.listens_in(self.has_news),
+        ];
+        others.into_iter().flatten().fold(own, Duration::min)
+    }
+
+    /// When the changes that are in the journal shall be in the file itself, for then nothing has
+    /// happened for a while.
+    fn quiet_in(&self) -> Option<Duration> {
+        let quiet = if self.served.len() <= FEW {
+            QUIET_WITH_FEW
+        } else {
+            QUIET
+        };
+        let rest = quiet.saturating_sub(self.changed.elapsed());
+        self.file.has_journal().then_some(rest)
     }
 
     /// Some send the same signal twice, to the service and to all of its processes.
@@ -247,7 +311,7 @@ impl Dispatcher {
             log::debug!("told to stop again at once, which is the same wish");
             return Next::GoOn;
         }
-        let asking = self.turns.iter().filter_map(Turn::give_up_or_when).count();
+        let asking = self.pollers.asking();
         let cost = if asking == 0 {
             "nothing is lost by that"
         } else {
@@ -262,16 +326,9 @@ impl Dispatcher {
         served.chain(&self.of_unknown_runners)
     }
 
-    fn snapshot(&self) -> Snapshot {
-        let expiries = self.runners.iter().flat_map(|runner| {
-            let known = runner.known_expiries().into_iter();
-            known.map(|expiry| (runner.name.clone(), expiry))
-        });
-        Snapshot::of(self.all_tracked(), self.quota.snapshot(), expiries)
-    }
-
     fn handle_all(&mut self, events: impl Iterator<Item = Event>) -> Result<(), ServiceError> {
         for event in events {
+            self.has_news = true;
             log::trace!("{event:?}");
             self.handle(event)?;
         }
@@ -282,7 +339,7 @@ impl Dispatcher {
         match event {
             Event::QuotaLimit(quota) => {
                 self.quota.set_limit(quota);
-                self.start_pollers()?;
+                self.start_pollers().map_err(ServiceError)?;
             }
             Event::Granted {
                 runner,
@@ -306,7 +363,8 @@ impl Dispatcher {
             }
             Event::Orphan { runner, found } => self.orphan(&runner, *found),
             Event::Empty { groups, began } => self.forget_tenants(&groups, began),
-            Event::PollerDone => self.polling -= 1,
+            // Looked at after each event.
+            Event::PollerDone => {}
         }
         Ok(())
     }

@@ -24,6 +24,7 @@ use crate::job::Job;
 use crate::payload::JobCredentials;
 use crate::quota::{Full, Reservation};
 use crate::runner::Runner;
+use crate::runner::standing::Doing;
 use crate::shutdown::{Stop, Stopped};
 use crate::thread::Idle;
 use crate::weight::Weight;
@@ -41,8 +42,6 @@ pub struct Poller {
     pub turn: Turn,
     pub stop: Stop,
     pub pace: Pace,
-    /// For jobs without a timeout of their own.
-    pub max_age: Duration,
     /// How often to ask in all; none: until the service stops.
     pub cycles: Option<u64>,
 }
@@ -54,6 +53,8 @@ pub struct Pace {
     /// While a limit is reached, unless there is room before.
     pub at_limit: Duration,
     pub repoll_immediately: bool,
+    /// Of jobs without a timeout of their own, how old they become.
+    pub max_age: Duration,
 }
 
 impl Drop for Poller {
@@ -140,6 +141,9 @@ impl Poller {
         if memory.full.take().is_some_and(|full| full != Full::Held) {
             log::info!("there is room again: polling");
         }
+        if memory.backoff.failures() == 0 {
+            self.runner.standing.is(Doing::Asks);
+        }
         let may_be_held = share.leaves_room_for_others();
         if !std::mem::replace(&mut memory.has_begun, true) {
             self.tell_begin();
@@ -151,7 +155,7 @@ impl Poller {
             .ask(|| coordinator.request_job(&runner.identity, queue, may_be_held));
         match grant {
             Grant::Job(payload) => {
-                let job = Job::granted(&runner.unique_name, *payload, self.max_age);
+                let job = Job::granted(&runner.unique_name, *payload, self.pace.max_age);
                 self.take(memory, job, *weights.end(), reservation)
             }
             Grant::Unusable { job, why } => {
@@ -191,6 +195,7 @@ impl Poller {
 
     fn answered(&self, memory: &mut Memory) {
         memory.answered();
+        self.runner.standing.is(Doing::Asks);
         if !mem::replace(&mut memory.has_answered, true) {
             // It is watched for as long as this thread runs.
             let _ = self.answered.send(self.runner.clone());
@@ -212,6 +217,7 @@ impl Poller {
             return self.trouble(memory, &why, None);
         }
         self.answered(memory);
+        self.runner.standing.has_job();
         memory.remember(job.credentials.clone());
         let weight = job.payload().map_or(Some(Weight::ZERO), |payload| {
             self.runner.executor.weigh(payload, &job.machine)
@@ -242,6 +248,7 @@ impl Poller {
         retry_after: Option<Duration>,
     ) -> Result<(), Stopped> {
         self.runner.share.waits_no_more();
+        self.runner.standing.is(Doing::Fails(why.to_owned()));
         let pause = memory.backoff.pause();
         let pause = retry_after.map_or(pause, |asked| asked.max(pause));
         // A night of it is one line.
@@ -265,13 +272,13 @@ impl Poller {
         full: Full,
         weights: &RangeInclusive<Weight>,
     ) -> Result<(), Stopped> {
-        if memory.full.replace(full) != Some(full) {
-            let needed = self.runner.share.snapshot().limits.needed(weights);
-            if let Some(why) = self.explain(full, needed) {
-                log::info!("not polling: {why}");
-                self.warn_if_hopeless(needed);
-            }
+        let needed = self.runner.share.snapshot().limits.needed(weights);
+        let why = self.explain(full, needed);
+        if memory.full.replace(full) != Some(full) && full != Full::Held {
+            log::info!("not polling: {why}");
+            self.warn_if_hopeless(needed);
         }
+        self.runner.standing.is(Doing::Waits(why));
         let room = self.runner.share.room();
         self.stop.wait_or(room, self.pace.at_limit).map(drop)
     }
@@ -288,12 +295,11 @@ impl Poller {
         }
     }
 
-    /// None: that a job waits is told by the job.
-    fn explain(&self, full: Full, needed: Weight) -> Option<String> {
+    fn explain(&self, full: Full, needed: Weight) -> String {
         let quota = self.runner.share.snapshot();
         let (limits, limit, in_use) = (quota.limits, quota.limit, quota.reserved.weight);
-        Some(match full {
-            Full::Held => return None,
+        match full {
+            Full::Held => "a job of it waits for room, and has it first".to_owned(),
             Full::Launching => format!(
                 "{} being launched, which is all that paas_max_concurrent_provisioning allows",
                 counted(limits.launching, "job")
@@ -315,6 +321,6 @@ impl Poller {
                  runner's part of the quota of {limit}"
             ),
             Full::Closed => "the state file can't be written".to_owned(),
-        })
+        }
     }
 }

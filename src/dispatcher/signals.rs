@@ -1,16 +1,22 @@
-//! What the operating system asks of us.
+//! What the operating system asks of us, and who asks us at the socket.
 
 use std::io;
 use std::thread;
 
-use crossbeam_channel::{Receiver, unbounded};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
+/// Wishes that come as signals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     Stop,
-    Status,
+    /// Take no new jobs, and stop when those that are here are over.
+    Drain,
+    /// Read the configuration again.
+    Reload,
+    /// Log what is tracked.
+    Log,
 }
 
 /// Every request arrives at the receiver.
@@ -18,20 +24,16 @@ pub enum Request {
 /// # Errors
 /// When the handlers can't be installed.
 pub fn listen() -> io::Result<Receiver<Request>> {
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1])?;
-    let (requests, incoming) = unbounded();
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1])?;
+    let (requests, incoming): (Sender<Request>, _) = unbounded();
     thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
             for signal in signals.forever() {
                 let request = match signal {
-                    SIGUSR1 => Request::Status,
-                    SIGHUP => {
-                        log::warn!(
-                            "SIGHUP: the configuration is read at start only; restart to apply it"
-                        );
-                        continue;
-                    }
+                    SIGUSR1 => Request::Log,
+                    SIGHUP => Request::Reload,
+                    SIGQUIT => Request::Drain,
                     _ => Request::Stop,
                 };
                 if requests.send(request).is_err() {

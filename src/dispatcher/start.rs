@@ -4,46 +4,51 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Sender, bounded, never, tick, unbounded};
+use crossbeam_channel::{Sender, bounded, unbounded};
 
 use super::event::Event;
-use super::poll::{Pace, Poller};
+use super::poll::Poller;
+use super::pollers::Pollers;
+use super::reload::Reread;
 use super::tenants::Tenants;
 use super::turn::Turn;
 use super::worker::WorkerContext;
-use super::{Dispatcher, Options, ServiceError, Unsaved, Wakers, quota_limit, signals};
+use super::{Dispatcher, Options, ServiceError, Unsaved, Wakers, quota_limit, settings, signals};
+use crate::clock::Timestamp;
 use crate::config::{Config, QuotaSettings};
+use crate::control;
 use crate::counted::counted;
 use crate::deploy::scratch::Scratch;
 use crate::executor::Found;
 use crate::http::Http;
 use crate::job::Phase;
-use crate::job::context::Policy;
 use crate::logger::{self, Subject};
+use crate::manager::Manager;
 use crate::names::JobKey;
 use crate::orphans::search::{Search, Tracker};
-use crate::quota::{Limits, Quota};
-use crate::readiness;
+use crate::quota::Quota;
 use crate::runner::expiry::Watch;
-use crate::runner::{self, Installation, Runner};
+use crate::runner::{self, Installation, Roster, Runner};
 use crate::shutdown::{self, Stopped};
 use crate::spacing::LaunchSpacing;
 use crate::state::Tracked;
 use crate::state::file::StateFile;
 use crate::thread::{keep_at, spawn};
+use crate::weight::Weight;
 use crate::whole_file::beside;
 
-/// Statistics that come faster than this are of no use.
-const SHORTEST_CYCLE: Duration = Duration::from_millis(100);
-
-/// Runs the service until it is told to stop.
+/// Runs the service until it is told to stop. What `reread` reads is the configuration as it is by then.
 ///
 /// # Errors
 /// [`ServiceError`] when it can't start; never because of a job, a coordinator or Clever Cloud.
-pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
+pub fn run(config: Config, options: Options, reread: Reread<'_>) -> Result<(), ServiceError> {
     let start = ServiceError;
     let file = StateFile::open(&config.state_file).map_err(start)?;
     let state = file.load().map_err(start)?;
+    let (ask, asked) = unbounded();
+    // Before there are other threads.
+    let socket = control::server::listen(&beside(file.path(), control::SOCKET), ask);
+    let _socket = socket.inspect_err(|why| log::warn!("{why}; --status and --drain will not work"));
     let scratch = Scratch::open(beside(file.path(), ".pushes")).map_err(|error| {
         start(format!(
             "cannot prepare a folder beside the state file: {error}"
@@ -55,51 +60,41 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
     let system_id = state.system_id.as_deref();
     let http = Http::by_environment(config.connection_max_age, stop.clone()).map_err(start)?;
     let installation = Installation::of(&config.state_file, system_id, scratch.clone(), http);
-    let quota = Quota::new(Limits {
-        jobs: config.concurrent,
-        launching: config.max_launching,
-        holds: config.holds_jobs,
-    });
+    let quota = Quota::new(settings::limits(&config));
+    let (policy, pace) = (settings::policy(&config), settings::pace(&config));
+    let cycle = settings::statistics(&config);
     let allowed = config.quota.allowed_fraction_per_runner;
     let (events, incoming) = unbounded();
     let (at_work, all_gone) = bounded(0);
     let (look_for_orphans, wake) = bounded(1);
     let (watch_expiries, answered) = unbounded();
-    let statistics = config.log_statistics.then_some(config.check_interval);
-    let runners = runner::all(config.runners, &quota, allowed, &installation);
+    let runners = runner::all(config.runners, &quota, allowed, &installation, &[]);
     let late = runner::created_within(&runners);
     let mut dispatcher = Dispatcher {
-        runners,
+        roster: Roster::new(runners),
         served: BTreeMap::new(),
         of_unknown_runners: Vec::new(),
         python_standby: state.python_standby,
         tenants: Tenants::of_last_process(state.tenants, late),
         system_id: installation.system_id,
         file,
+        state_file: config.state_file,
+        scratch: scratch.clone(),
         quota,
         workers: Some(WorkerContext {
             spacing: Arc::new(LaunchSpacing::new(config.launch_spacing)),
-            policy: Policy {
-                progress_interval: config.progress_interval,
-                hold_at_most: config.hold_at_most,
-                longest_job: config.longest_job,
-                keep_finished: config.keep_finished,
-                decommission_launch_failures: config.decommission_launch_failures,
-            },
+            policy,
             stop: stop.clone(),
             events: events.clone(),
             at_work,
         }),
-        pace: Pace {
-            interval: config.check_interval,
-            at_limit: config.limit_interval,
-            repoll_immediately: config.repoll_immediately,
-        },
+        pace,
         options,
-        max_age: config.max_machine_age,
-        polling: 0,
-        turns: Vec::new(),
+        pollers: Pollers::default(),
+        is_draining: false,
+        cycle,
         look_for_orphans,
+        orphans: BTreeMap::new(),
         watch_expiries,
         to_start: Vec::new(),
         to_release: Vec::new(),
@@ -107,31 +102,39 @@ pub fn run(config: Config, options: Options) -> Result<(), ServiceError> {
             rest: true,
             ..Unsaved::default()
         },
+        changed: Instant::now(),
+        unwritten: None,
         lacks_threads: false,
+        manager: Manager::of_environment(),
+        has_news: true,
+        started: Timestamp::now(),
+        configured: Timestamp::now(),
+        reread,
     };
     dispatcher.restore(state.tracked);
     dispatcher.save();
     let watch = Watch {
+        runners: dispatcher.roster.clone(),
         answered,
         tenants: dispatcher.tenants.names(),
         stop: stop.clone(),
     };
     let search = Search {
-        runners: dispatcher.runners.clone(),
+        runners: dispatcher.roster.clone(),
         tenants: dispatcher.tenants.names(),
         wake,
         stop,
     };
-    search_orphans(search, events.clone())?;
+    search_orphans(search, events)?;
     watch_for_expiries(watch)?;
-    dispatcher.weigh_reference(config.quota, events)?;
+    dispatcher.begin_shift(config.quota);
     let wakers = Wakers {
         events: incoming,
         requests,
-        cycle: statistics.map_or_else(never, |interval| tick(interval.max(SHORTEST_CYCLE))),
+        asked,
         all_gone,
     };
-    readiness::tell();
+    dispatcher.manager.ready();
     let result = dispatcher.serve(stopper, &wakers);
     scratch.close();
     result
@@ -178,9 +181,9 @@ fn watch_for_expiries(watch: Watch) -> Result<(), ServiceError> {
     .map_err(ServiceError)
 }
 
-impl Dispatcher {
+impl Dispatcher<'_> {
     /// Goes on with the jobs of the last process.
-    fn restore(&mut self, mut jobs: Vec<Tracked>) {
+    pub(super) fn restore(&mut self, mut jobs: Vec<Tracked>) {
         // Of two with one number the later one waits: it must not find the other one's machine. And
         // those that wait for room keep their order.
         jobs.sort_by_key(|known| {
@@ -194,7 +197,7 @@ impl Dispatcher {
         });
         let total = jobs.len();
         for mut tracked in jobs {
-            if let Some(runner) = self.runner_of(&tracked).cloned() {
+            if let Some(runner) = self.runner_of(&tracked) {
                 tracked.belongs_to(&runner.name, &runner.unique_name);
                 self.go_on_with(&runner, tracked, Duration::ZERO);
             } else {
@@ -218,10 +221,13 @@ impl Dispatcher {
     /// address: then the section of the same name. The Python runner's file gives only the first
     /// characters of its token, which several runners may share: then the first of them that has no
     /// job of that number already.
-    fn runner_of(&self, tracked: &Tracked) -> Option<&Arc<Runner>> {
+    fn runner_of(&self, tracked: &Tracked) -> Option<Arc<Runner>> {
         let (name, id) = (&tracked.runner, tracked.job.credentials.id);
-        let find =
-            |is_it: &dyn Fn(&Runner) -> bool| self.runners.iter().find(|runner| is_it(runner));
+        let runners = self.roster.now();
+        let find = |is_it: &dyn Fn(&Runner) -> bool| {
+            let mut all = runners.iter();
+            all.find(|runner| is_it(runner)).cloned()
+        };
         find(&|runner| runner.unique_name == *name)
             .or_else(|| find(&|runner| tracked.section.as_ref() == Some(&runner.name)))
             .or_else(|| {
@@ -233,62 +239,54 @@ impl Dispatcher {
             })
     }
 
-    /// The quota depends on what Clever Cloud offers, which may take a while to learn.
-    fn weigh_reference(
-        &self,
-        reference: QuotaSettings,
-        events: Sender<Event>,
-    ) -> Result<(), ServiceError> {
+    /// Begins a new shift of pollers, who ask as soon as the quota is known. What it is depends on
+    /// what Clever Cloud offers, which may take a while to learn.
+    pub(super) fn begin_shift(&mut self, reference: QuotaSettings) {
         let Some(workers) = &self.workers else {
-            return Ok(());
+            return;
         };
-        let stop = workers.stop.clone();
+        let (events, stop) = (workers.events.clone(), self.pollers.new_shift());
+        let runners = self.roster.now();
         let named = |runner: &&Arc<Runner>| runner.name == reference.reference_runner;
-        let Some(runner) = self.runners.iter().find(named).cloned() else {
-            return Ok(());
-        };
-        spawn("quota", runner, move |runner| {
-            logger::about(Subject {
-                job: None,
-                runner: Some(runner.name.clone()),
-            });
-            keep_at(&stop, || {
-                let limit = quota_limit::weigh(&reference, runner.executor.as_ref(), &stop);
-                let _ = limit.map(|limit| events.send(Event::QuotaLimit(limit)));
-            });
-        })
-        .map_err(ServiceError)
+        let weighed = runners.iter().find(named).map_or(Ok(()), |runner| {
+            spawn("quota", runner.clone(), move |runner| {
+                logger::about(Subject::runner(&runner.name));
+                keep_at(&stop, || {
+                    let limit = quota_limit::weigh(&reference, runner.executor.as_ref(), &stop);
+                    let _ = limit.map(|limit| events.send(Event::QuotaLimit(limit)));
+                });
+            })
+        });
+        let begun = weighed.and_then(|()| {
+            if self.quota.snapshot().limit > Weight::ZERO {
+                self.start_pollers()
+            } else {
+                Ok(())
+            }
+        });
+        if let Err(why) = begun {
+            log::error!("{why}; no jobs are taken until the configuration is read again");
+        }
     }
 
-    pub(super) fn start_pollers(&mut self) -> Result<(), ServiceError> {
-        let Some(workers) = &self.workers else {
+    /// Sends the pollers of this shift to work, if they aren't there.
+    ///
+    /// # Errors
+    /// A text for the operator, when there is no room for a thread.
+    pub(super) fn start_pollers(&mut self) -> Result<(), String> {
+        let Some((workers, stop)) = self.workers.as_ref().zip(self.pollers.begins_with()) else {
             return Ok(());
         };
-        for runner in &self.runners {
-            let turn = Turn::new(&runner.name, workers.at_work.clone());
-            self.turns.push(turn.clone());
-            let poller = Poller {
-                runner: runner.clone(),
-                events: workers.events.clone(),
-                answered: self.watch_expiries.clone(),
-                turn,
-                stop: workers.stop.clone(),
-                pace: self.pace,
-                max_age: self.max_age,
-                cycles: self.options.poll_cycles,
-            };
-            let name = format!("poll-{}", self.polling);
-            spawn(&name, poller, |poller| {
-                logger::about(Subject {
-                    job: None,
-                    runner: Some(poller.runner.name.clone()),
-                });
-                keep_at(&poller.stop, || poller.run());
-                let _ = poller.events.send(Event::PollerDone);
-            })
-            .map_err(ServiceError)?;
-            self.polling += 1;
-        }
-        Ok(())
+        let poller = |runner: &Arc<Runner>| Poller {
+            runner: runner.clone(),
+            events: workers.events.clone(),
+            answered: self.watch_expiries.clone(),
+            turn: Turn::new(&runner.name, workers.at_work.clone()),
+            stop: stop.clone(),
+            pace: self.pace,
+            cycles: self.options.poll_cycles,
+        };
+        let pollers = self.roster.now().iter().map(poller).collect();
+        self.pollers.send(pollers)
     }
 }

@@ -19,13 +19,14 @@ use crate::quota::Reservation;
 use crate::runner::Runner;
 use crate::state::journal::{self, Change};
 use crate::state::{Content, Tracked};
+use crate::status::OrphanReport;
 use crate::thread::{Idle, lock};
 use crate::weight::Weight;
 
 /// How long a job is left alone whose thread has panicked: that may happen again.
 const AFTER_PANIC: Duration = Duration::from_secs(10);
 
-impl Dispatcher {
+impl Dispatcher<'_> {
     pub(super) fn granted(
         &mut self,
         runner: &Arc<Runner>,
@@ -37,9 +38,9 @@ impl Dispatcher {
         let is_here = self.served.contains_key(&key);
         let has_number_of = |other: &JobKey| key.has_number_of(other);
         let waits = self.served.keys().any(has_number_of);
-        logger::about_job(key.id.0, &runner.name, || {
+        logger::meanwhile(job.subject(&runner.name), || {
             if is_here {
-                log::error!("granted again while we have it; ignored");
+                log::warn!("granted again while we have it; ignored");
                 return;
             }
             log::info!("granted: {}", described(&job, reservation.weight()));
@@ -57,14 +58,26 @@ impl Dispatcher {
     }
 
     /// Those of these machines whose job is not tracked, and that may go when it is over.
-    pub(super) fn without_job(&self, runner: &Runner, mut found: Vec<Found>) -> Vec<Found> {
+    pub(super) fn without_job(&mut self, runner: &Runner, mut found: Vec<Found>) -> Vec<Found> {
+        let left_alone = self.orphans.entry(runner.name.clone()).or_default();
+        left_alone.clear();
         let workers = self.workers.as_ref();
         let keeps = workers.is_none_or(|workers| workers.policy.keeps_machines());
-        found.retain(|found| !orphans::has_job(found, &runner.unique_name, self.all_tracked()));
+        let served = self.served.values().map(|served| &served.tracked);
+        let tracked = served.chain(&self.of_unknown_runners);
+        found.retain(|found| !orphans::has_job(found, &runner.unique_name, tracked.clone()));
         found.retain(|found| {
             let is_ours = found.is_ours && !keeps;
             if !is_ours {
                 let name = &found.machine.name;
+                left_alone.push(OrphanReport {
+                    runner: runner.name.clone(),
+                    job: found.job.0,
+                    machine: name.to_string(),
+                    id: found.details.id.clone(),
+                    organization: found.details.organization.clone(),
+                    created: found.details.created,
+                });
                 logger::about_job(found.job.0, &runner.name, || {
                     log::warn!(
                         "machine {name} has no job that we know of, and is left alone: it was \
@@ -243,6 +256,8 @@ impl Dispatcher {
             match saved {
                 Ok(()) => {
                     self.unsaved = Unsaved::default();
+                    self.changed = Instant::now();
+                    self.unwritten = None;
                     if self.quota.set_open(true) {
                         log::info!("the state file can be written again");
                     }
@@ -251,6 +266,7 @@ impl Dispatcher {
                     if self.quota.set_open(false) {
                         log::error!("{why}; taking no new jobs until it can be written");
                     }
+                    self.unwritten = Some(why);
                 }
             }
         }

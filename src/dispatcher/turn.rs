@@ -51,8 +51,13 @@ impl Turn {
         lock(&self.0).at_work = None;
     }
 
-    /// Gives the request up if it has waited too long for a service that stops; when it will have,
-    /// if not.
+    /// Whether its poller may still bring a job.
+    pub fn is_waited_for(&self) -> bool {
+        lock(&self.0).at_work.is_some()
+    }
+
+    /// Gives the request up if it has waited too long for a service that takes no more jobs; when it
+    /// will have, if not.
     pub fn give_up_or_when(&self) -> Option<Instant> {
         let mut waited = lock(&self.0);
         waited.at_work.as_ref()?;

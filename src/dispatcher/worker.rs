@@ -14,7 +14,7 @@ use crate::job::context::{JobContext, Policy, Report};
 use crate::job::hearing::Hearing;
 use crate::job::life::live;
 use crate::job::{Job, Phase, Told};
-use crate::logger::{self, Subject};
+use crate::logger;
 use crate::names::JobKey;
 use crate::quota::Reservation;
 use crate::runner::Runner;
@@ -83,12 +83,10 @@ pub fn work(task: Task, workers: WorkerContext) {
         pause,
         worker: _,
     } = task;
-    logger::about(Subject {
-        job: Some(key.id.0),
-        runner: Some(runner.name.clone()),
-    });
+    logger::about(job.subject(&runner.name));
     let reporter = Reporter {
         key,
+        runner: &runner.name,
         events: &workers.events,
         reservation,
     };
@@ -131,6 +129,8 @@ impl Drop for HangUp {
 
 struct Reporter<'a> {
     key: JobKey,
+    /// The name of its section.
+    runner: &'a str,
     events: &'a Sender<Event>,
     /// What the job takes up follows from how it stands.
     reservation: Reservation,
@@ -147,6 +147,8 @@ impl Reporter<'_> {
 
     fn tell(&self, job: &Job, saved: Option<Sender<Infallible>>) {
         self.reserve(job);
+        // More may be known of it by now.
+        logger::about(job.subject(self.runner));
         let _ = self.events.send(Event::Job {
             key: self.key.clone(),
             job: Box::new(job.clone()),

@@ -18,6 +18,7 @@ use crossbeam_channel::Receiver;
 pub use self::expiry::Expiry;
 pub use self::machine::{History, Machine, Resource};
 use crate::clock::Timestamp;
+use crate::config::ExecutorSettings;
 use crate::fact::Fact;
 use crate::names::{JobId, RunnerName};
 use crate::payload::{FailureReason, Payload};
@@ -199,6 +200,10 @@ pub trait Executor: Send + Sync {
     /// # Errors
     /// A text for the operator; to be tried again.
     fn decommission(&self, machine: &Machine) -> Result<(), String>;
+
+    /// The section was read again, and this one goes on for the jobs that are here, as it was, but for
+    /// secrets that may have been replaced.
+    fn renew(&self, _section: &ExecutorSettings) {}
 
     /// How long after it was created a machine may be missing where machines are looked for.
     fn listed_within(&self) -> Duration;

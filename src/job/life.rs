@@ -19,7 +19,7 @@ use super::watch::{WhileWanted, await_end, await_start, greet};
 use super::{Job, Phase, Untold};
 use crate::backoff::Backoff;
 use crate::coordinator::{Appended, Delivery, SAYS};
-use crate::executor::{Failure, Halt, Machine};
+use crate::executor::{Failure, Halt};
 use crate::foreign::{Keep, one_line};
 use crate::payload::FailureReason;
 use crate::shutdown::Stopped;
@@ -79,7 +79,7 @@ fn live_once(job: &mut Job, context: &JobContext<'_>, steps: Steps) -> Result<()
     }
     tell_failure(job, context, RequireLog::Yes)?;
     if job.machine.may_exist() {
-        decommission(&mut job.machine, context)?;
+        decommission(job, context)?;
         context.report.write_down(job);
     }
     deliver_failure(job, context)
@@ -165,28 +165,28 @@ fn end(job: &mut Job, context: &JobContext<'_>, halt: Halt) -> Result<(), Stoppe
 }
 
 /// Makes the job's machine go away, however long it takes.
-fn decommission(machine: &mut Machine, context: &JobContext<'_>) -> Result<(), Stopped> {
+fn decommission(job: &mut Job, context: &JobContext<'_>) -> Result<(), Stopped> {
     let started = Instant::now();
-    decommission_once(machine, context)?;
-    if let Some(since) = machine.maybe_unseen_since {
+    decommission_once(job, context)?;
+    if let Some(since) = job.machine.maybe_unseen_since {
         let listed = since + context.executor.listed_within();
         if started < listed {
             let rest = listed.saturating_duration_since(Instant::now());
             context.stop.wait(rest)?;
-            decommission_once(machine, context)?;
+            decommission_once(job, context)?;
         }
     }
     let took = started.elapsed();
-    log::info!("machine {} is gone, after {took:.1?}", machine.name);
-    machine.gone();
+    log::info!("machine {} is gone, after {took:.1?}", job.machine.name);
+    job.machine.gone();
     Ok(())
 }
 
-fn decommission_once(machine: &Machine, context: &JobContext<'_>) -> Result<(), Stopped> {
+fn decommission_once(job: &mut Job, context: &JobContext<'_>) -> Result<(), Stopped> {
     let mut backoff = Backoff::new(Duration::from_secs(1), LONGEST_PAUSE);
-    while let Err(why) = context.executor.decommission(machine) {
+    while let Err(why) = context.executor.decommission(&job.machine) {
         let pause = backoff.pause();
-        let (tries, name) = (backoff.failures(), &machine.name);
+        let (tries, name) = (backoff.failures(), &job.machine.name);
         let level = if tries < LOUD_AFTER {
             log::Level::Warn
         } else {
@@ -196,8 +196,12 @@ fn decommission_once(machine: &Machine, context: &JobContext<'_>) -> Result<(), 
             level,
             "decommissioning {name}, try {tries}: {why}; trying again in {pause:.0?}"
         );
+        if job.trouble.replace(why.clone()) != Some(why) {
+            context.report.note(job);
+        }
         context.stop.wait(pause)?;
     }
+    job.trouble = None;
     Ok(())
 }
 

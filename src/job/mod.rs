@@ -19,6 +19,7 @@ use std::time::Duration;
 pub use self::age::Age;
 pub use self::summary::{Summary, Told};
 use crate::executor::Machine;
+use crate::logger::Subject;
 use crate::names::{MachineName, RunnerName};
 use crate::payload::{FailureReason, JobCredentials, Payload};
 
@@ -33,6 +34,8 @@ pub struct Job {
     pub log_bytes: u64,
     pub machine: Machine,
     pub summary: Summary,
+    /// What keeps its machine from being deleted, as of the last try.
+    pub trouble: Option<String>,
 }
 
 /// How far a job has come. What happens in each phase is in [`life`].
@@ -75,6 +78,7 @@ impl Job {
             log_bytes: 0,
             machine: Machine::new(name, payload.tenant().map(str::to_owned)),
             summary: Summary::granted(&payload),
+            trouble: None,
             phase: Phase::Pending(Arc::new(payload)),
         }
     }
@@ -85,6 +89,21 @@ impl Job {
         match &self.phase {
             Phase::Held(payload) | Phase::Pending(payload) => Some(payload),
             Phase::Launched | Phase::Ended { .. } => None,
+        }
+    }
+
+    /// What lines of the log about it tell, as one of this runner's.
+    #[must_use]
+    pub fn subject(&self, runner: &str) -> Subject {
+        let asked = || self.payload()?.flavor();
+        let flavor = self.machine.flavor.as_deref().or_else(asked);
+        // Its author's own word can look like another part of the line.
+        let is_word = |word: &&str| word.chars().all(|c| c.is_ascii_alphanumeric());
+        Subject {
+            job: Some(self.credentials.id.0),
+            project: self.summary.project.clone(),
+            flavor: flavor.filter(is_word).map(str::to_owned),
+            ..Subject::runner(runner)
         }
     }
 
@@ -111,6 +130,7 @@ impl Job {
             machine: Machine::new(MachineName::of(runner, credentials.id), None),
             credentials,
             summary: Summary::default(),
+            trouble: None,
             phase: Phase::Ended {
                 untold: Some(Untold {
                     words,

@@ -19,6 +19,8 @@ const SHOWN: usize = 80;
 pub struct Summary {
     /// The path of its project.
     pub project: Option<String>,
+    /// The login name of who has started it.
+    pub user: Option<String>,
     /// How many seconds it was in the coordinator's queue.
     pub queued: Option<u64>,
     /// None: this program was not granted it.
@@ -31,10 +33,10 @@ impl Summary {
     /// Of a job that was granted just now.
     #[must_use]
     pub fn granted(payload: &Payload) -> Self {
+        let shown = |text: &str| one_line(text, Keep::Start(SHOWN));
         Self {
-            project: payload
-                .project_path()
-                .map(|path| one_line(path, Keep::Start(SHOWN))),
+            project: payload.project_path().map(shown),
+            user: payload.user().map(shown),
             queued: payload.queued().map(|queued| queued.as_secs()),
             granted: Some(Timestamp::now()),
             ended: None,

@@ -41,7 +41,7 @@ pub fn run(config: Config, action: Action) -> Result<String, String> {
     let http = Http::by_environment(config.connection_max_age, stop)?;
     let installation = Installation::of(&config.state_file, system_id, Scratch::none(), http);
     let no_jobs = Quota::new(Limits::NO_JOBS);
-    let runners = runner::all(config.runners, &no_jobs, 1.0, &installation);
+    let runners = runner::all(config.runners, &no_jobs, 1.0, &installation, &[]);
     let mut listed = Vec::new();
     let (mut not_searched, mut left_out) = (Vec::new(), Vec::new());
     for runner in &runners {

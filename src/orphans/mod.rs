@@ -42,5 +42,6 @@ pub fn as_job(found: Found) -> Job {
         log_bytes: 0,
         machine: found.machine,
         summary: Summary::default(),
+        trouble: None,
     }
 }

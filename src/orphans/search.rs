@@ -10,7 +10,7 @@ use crossbeam_channel::Receiver;
 use super::suspects::{Fate, Suspects};
 use crate::executor::Found;
 use crate::logger;
-use crate::runner::{self, Runner};
+use crate::runner::{self, Roster, Runner};
 use crate::shutdown::{Stop, Stopped};
 use crate::thread::lock;
 
@@ -20,7 +20,7 @@ const AGAIN: Duration = Duration::from_secs(60);
 
 /// What is searched, and when.
 pub struct Search {
-    pub runners: Vec<Arc<Runner>>,
+    pub runners: Roster,
     /// Top-level groups that may have machines here.
     pub tenants: Arc<Mutex<BTreeSet<String>>>,
     /// Something arrives when a job has ended whose creation may still come to its end.
@@ -49,13 +49,13 @@ impl Search {
     /// # Errors
     /// [`Stopped`]
     pub fn run(&self, tracker: &impl Tracker) -> Result<(), Stopped> {
-        let late = runner::created_within(&self.runners);
         let mut suspects = Suspects::default();
         loop {
             let (mut pause, began) = (EVERY, Instant::now());
             let mut empty = lock(&self.tenants).clone();
             suspects.next_search();
-            for runner in &self.runners {
+            let runners = self.runners.now();
+            for runner in runners.iter() {
                 self.stop.check()?;
                 let tenants = lock(&self.tenants).clone();
                 let inventory = runner.executor.machines(&runner.unique_name, &tenants);
@@ -78,7 +78,7 @@ impl Search {
             }
             tracker.are_empty(empty, began);
             if self.stop.wait_or(&self.wake, pause)?.is_some() {
-                self.stop.wait(late)?;
+                self.stop.wait(runner::created_within(&runners))?;
             }
         }
     }

@@ -7,6 +7,7 @@
 
 mod damage;
 mod dependency_proxy;
+mod origin;
 mod reason;
 
 use std::borrow::Cow;
@@ -74,17 +75,16 @@ impl Variable {
 }
 
 /// The variables that we act on; the others stay in the text alone.
-const READ_VARIABLES: [&str; 4] = [
+const READ_VARIABLES: [&str; 5] = [
     FLAVOR,
-    ROOT_NAMESPACE,
-    PROJECT_PATH,
+    origin::ROOT_NAMESPACE,
+    origin::PROJECT_PATH,
+    origin::USER,
     dependency_proxy::PREFIX,
 ];
 /// GitLab allows a month; a year is as good as no limit, and far from where times end.
 const LONGEST_TIMEOUT: u64 = 365 * 24 * 3600;
 const FLAVOR: &str = "CI_CLEVER_CLOUD_FLAVOR";
-const ROOT_NAMESPACE: &str = "CI_PROJECT_ROOT_NAMESPACE";
-const PROJECT_PATH: &str = "CI_PROJECT_PATH";
 
 impl Payload {
     /// # Errors
@@ -163,12 +163,6 @@ impl Payload {
         self.queued
     }
 
-    /// The path of its project, for people.
-    #[must_use]
-    pub fn project_path(&self) -> Option<&str> {
-        self.own_variable(PROJECT_PATH)
-    }
-
     /// The text as it came.
     #[must_use]
     pub fn raw(&self) -> &RawValue {
@@ -179,21 +173,6 @@ impl Payload {
     #[must_use]
     pub fn flavor(&self) -> Option<&str> {
         self.variable(FLAVOR).filter(|flavor| !flavor.is_empty())
-    }
-
-    /// The path of the top-level group that the job's project belongs to. It decides who pays, so
-    /// only what the coordinator itself says counts: that comes first, and what a job's author
-    /// defines, which may have the same name, behind it.
-    #[must_use]
-    pub fn tenant(&self) -> Option<&str> {
-        self.own_variable(ROOT_NAMESPACE)
-    }
-
-    /// What the coordinator itself says, which comes first.
-    fn own_variable(&self, key: &str) -> Option<&str> {
-        let mut variables = self.variables.iter();
-        let first = variables.find(|variable| variable.key == key)?;
-        Some(first.value.as_str()).filter(|value| !value.is_empty())
     }
 
     fn variable(&self, key: &str) -> Option<&str> {

@@ -157,6 +157,10 @@ impl Quota {
         self.change(|books| books.limit = weight);
     }
 
+    pub fn set_limits(&self, limits: Limits) {
+        self.change(|books| books.limits = limits);
+    }
+
     /// While it is closed no job is taken. True when that is a change.
     pub fn set_open(&self, open: bool) -> bool {
         self.change(|books| std::mem::replace(&mut books.is_open, open) != open)
@@ -226,6 +230,15 @@ impl Share {
         let reservation = self.enter(&mut books, weight, None, stage);
         self.quota.weigh(&books);
         Ok(reservation)
+    }
+
+    /// What it may have from now on. The jobs that are here stay.
+    pub fn set_part(&self, part: Part) {
+        self.change(|books| {
+            if let Some(runner) = books.runners.get_mut(&self.id) {
+                runner.part = part;
+            }
+        });
     }
 
     /// For a job that is here already, and may have a machine, whatever the limits say.

@@ -40,12 +40,13 @@ impl Reservation {
             let Some(mut entry) = books.entries.remove(&mine) else {
                 return mine;
             };
+            let is_reserved = !books.limits.holds && weight <= entry.weight;
             entry.weight = weight;
             entry.group = group.map(str::to_owned);
-            entry.stage = if books.limits.holds {
-                Stage::Held
-            } else {
+            entry.stage = if is_reserved {
                 Stage::Queued
+            } else {
+                Stage::Held
             };
             let id = books.next_id();
             books.entries.insert(id, entry);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
-use super::Runner;
+use super::{Roster, Runner};
 use crate::clock::Timestamp;
 use crate::executor::Expiry;
 use crate::logger::{self, Subject};
@@ -25,6 +25,7 @@ const WARNED_BEFORE: [u32; 4] = [1, 3, 7, 14];
 
 /// What is watched.
 pub struct Watch {
+    pub runners: Roster,
     /// Each runner whose coordinator has answered, once.
     pub answered: Receiver<Arc<Runner>>,
     /// Top-level groups that had a job here of late.
@@ -55,6 +56,8 @@ impl Watch {
                 due: Instant::now(),
                 told: BTreeMap::new(),
             }));
+            let today = self.runners.now();
+            watched.retain(|it| today.iter().any(|runner| Arc::ptr_eq(runner, &it.runner)));
             for it in &mut watched {
                 if it.due <= Instant::now() {
                     self.look(it);
@@ -64,10 +67,7 @@ impl Watch {
     }
 
     fn look(&self, it: &mut Watched) {
-        logger::about(Subject {
-            job: None,
-            runner: Some(it.runner.name.clone()),
-        });
+        logger::about(Subject::runner(&it.runner.name));
         let tenants = lock(&self.tenants).clone();
         let expiries = it.runner.expiries(it.runner.token_end(), &tenants);
         it.told = warn(&expiries, &it.told);

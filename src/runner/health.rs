@@ -43,8 +43,8 @@ impl Health {
     /// Whether a job may be asked for. May take as long as a few requests.
     ///
     /// # Errors
-    /// How long to wait before this is worth asking again; the reason is in the log.
-    pub fn check(&self, executor: &dyn Executor) -> Result<(), Duration> {
+    /// The reason, which is in the log, and how long to wait before this is worth asking again.
+    pub fn check(&self, executor: &dyn Executor) -> Result<(), (String, Duration)> {
         let mut known = lock(&self.0);
         let is_due = known.due.is_none_or(|due| due <= Instant::now());
         // A doubt is told once, so it is always asked for.
@@ -53,8 +53,11 @@ impl Health {
             known.learn(&executor.probe());
         }
         let rest = known.due.unwrap_or_else(Instant::now);
-        match known.bad {
-            Some(_) => Err(rest.saturating_duration_since(Instant::now())),
+        match &known.bad {
+            Some(bad) => {
+                let why = format!("{}: {bad}", bad.subject);
+                Err((why, rest.saturating_duration_since(Instant::now())))
+            }
             None => Ok(()),
         }
     }

@@ -4,12 +4,14 @@
 pub mod expiry;
 mod health;
 mod installation;
+pub mod standing;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use self::health::Health;
 pub use self::installation::Installation;
+use self::standing::{Doing, Standing};
 use crate::config::{ExecutorSettings, RunnerSettings, TraceWatch};
 use crate::coordinator::{Coordinator, RunnerIdentity};
 use crate::deploy::InnerRunner;
@@ -19,6 +21,7 @@ use crate::executor::{Executor, Expiry};
 use crate::names::{JobKey, RunnerName};
 use crate::payload::JobCredentials;
 use crate::quota::{Part, Quota, Share};
+use crate::thread::lock;
 
 pub struct Runner {
     /// Of its section.
@@ -28,30 +31,84 @@ pub struct Runner {
     pub coordinator: Coordinator,
     pub executor: Box<dyn Executor>,
     pub trace_watch: TraceWatch,
-    pub share: Share,
+    /// Handed on when the section is read again: its jobs are still here.
+    pub share: Arc<Share>,
     health: Health,
+    /// As its poller says.
+    pub standing: Standing,
     /// What it needs and that ends, as it was told the last time.
     expiries: Mutex<Vec<Expiry>>,
 }
 
 /// All runners of a configuration, in its order, each with its part of the quota, of which no runner
-/// has more than `allowed_fraction`.
+/// has more than `allowed_fraction`. Those that were there `before` keep their shares.
 #[must_use]
 pub fn all(
     settings: Vec<RunnerSettings>,
     quota: &Arc<Quota>,
     allowed_fraction: f64,
     installation: &Installation,
+    before: &[Arc<Runner>],
 ) -> Vec<Arc<Runner>> {
-    let runner = |settings: RunnerSettings| {
-        let share = quota.share(Part {
+    let predecessors: Vec<_> = settings
+        .iter()
+        .map(|section| predecessors(section, &settings, before))
+        .collect();
+    let runner = |(settings, predecessors): (RunnerSettings, Vec<&Arc<Runner>>)| {
+        let part = Part {
             jobs: settings.limit.unwrap_or(usize::MAX),
             fraction: settings.quota_max_fraction.min(allowed_fraction),
             fraction_per_group: settings.max_fraction_per_group,
-        });
+        };
+        for before in &predecessors {
+            before.executor.renew(&settings.executor);
+        }
+        let share = if let Some(before) = predecessors.first() {
+            before.share.set_part(part);
+            before.share.clone()
+        } else {
+            Arc::new(quota.share(part))
+        };
         Arc::new(Runner::new(settings, share, installation))
     };
-    settings.into_iter().map(runner).collect()
+    settings.into_iter().zip(predecessors).map(runner).collect()
+}
+
+/// Which runners of `before` a section goes on with: those with its token at its coordinator, or else
+/// with its name, for a token may be reset.
+fn predecessors<'a>(
+    section: &RunnerSettings,
+    all: &[RunnerSettings],
+    before: &'a [Arc<Runner>],
+) -> Vec<&'a Arc<Runner>> {
+    let is = |runner: &Runner, section: &RunnerSettings| runner.unique_name == section.unique_name;
+    let is_free = |runner: &Runner| !all.iter().any(|other| is(runner, other));
+    let is_meant = |runner: &&Arc<Runner>| {
+        is(runner, section) || runner.name == section.name && is_free(runner)
+    };
+    let mut meant: Vec<_> = before.iter().filter(is_meant).collect();
+    meant.sort_by_key(|runner| !is(runner, section));
+    meant
+}
+
+/// All runners of this moment, for threads that outlive a reading of the configuration.
+#[derive(Clone)]
+pub struct Roster(Arc<Mutex<Arc<[Arc<Runner>]>>>);
+
+impl Roster {
+    #[must_use]
+    pub fn new(runners: Vec<Arc<Runner>>) -> Self {
+        Self(Arc::new(Mutex::new(runners.into())))
+    }
+
+    #[must_use]
+    pub fn now(&self) -> Arc<[Arc<Runner>]> {
+        lock(&self.0).clone()
+    }
+
+    pub fn replace(&self, runners: Vec<Arc<Runner>>) {
+        *lock(&self.0) = runners.into();
+    }
 }
 
 /// How long after its request any creation is listed, if it comes to its end at all.
@@ -64,7 +121,7 @@ pub fn created_within(runners: &[Arc<Runner>]) -> Duration {
 
 impl Runner {
     #[must_use]
-    pub fn new(settings: RunnerSettings, share: Share, installation: &Installation) -> Self {
+    pub fn new(settings: RunnerSettings, share: Arc<Share>, installation: &Installation) -> Self {
         let Installation {
             http,
             scratch,
@@ -112,6 +169,7 @@ impl Runner {
             trace_watch: settings.trace_watch,
             share,
             health: Health::default(),
+            standing: Standing::default(),
             expiries: Mutex::default(),
         }
     }
@@ -121,7 +179,12 @@ impl Runner {
     /// # Errors
     /// How long to wait before this is worth asking again.
     pub fn check_health(&self) -> Result<(), Duration> {
-        self.health.check(self.executor.as_ref())
+        self.health
+            .check(self.executor.as_ref())
+            .map_err(|(why, pause)| {
+                self.standing.is(Doing::CanNot(why));
+                pause
+            })
     }
 
     /// One of its jobs, among all of this program.

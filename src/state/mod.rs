@@ -266,6 +266,7 @@ impl Handle {
                 log_bytes: self.trace_offset,
                 machine,
                 summary: Summary::default(),
+                trouble: None,
             },
         }
     }

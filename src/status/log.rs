@@ -1,10 +1,10 @@
-//! The [`Snapshot`] in the log: a line of statistics, and on request all that is tracked.
+//! The [`Report`] in the log: a line of statistics, and on request all that is tracked.
 
 use serde_json::json;
 
-use super::Snapshot;
+use super::{Phase, Report};
 use crate::counted::counted;
-use crate::logger;
+use crate::logger::{self, Subject};
 use crate::quota;
 
 /// The line that monitoring of the Python runner reads, with the same keys.
@@ -28,9 +28,9 @@ pub fn log_statistics(quota: &quota::Snapshot) {
     log::info!("JSON statistics: {statistics}");
 }
 
-/// Every tracked job on a line of its own, what ends when, then the counters.
-pub fn log_tracked(snapshot: &Snapshot) {
-    for job in &snapshot.jobs {
+/// Every tracked job on a line of its own, every runner, what ends when, then the counters.
+pub fn log_tracked(report: &Report) {
+    for job in &report.jobs {
         let machine = if job.machine_may_exist {
             "with a machine"
         } else {
@@ -41,20 +41,31 @@ pub fn log_tracked(snapshot: &Snapshot) {
         } else {
             ""
         };
-        logger::about_job(job.id.0, &job.runner, || {
+        let subject = Subject {
+            job: Some(job.id),
+            project: job.project.clone(),
+            flavor: job.flavor.clone(),
+            ..Subject::runner(&job.runner)
+        };
+        logger::meanwhile(subject, || {
             let (phase, weight) = (job.phase, job.weight);
-            log::warn!("tracked as {phase}, {machine}, weight {weight}{verdict}");
+            log::warn!("tracked as {phase}, {machine}, weight {weight:.2}{verdict}");
         });
     }
-    for (runner, expiry) in &snapshot.expiries {
-        logger::about_runner(runner, || log::warn!("{}", expiry.text()));
+    for runner in &report.runners {
+        logger::about_runner(&runner.name, || log::warn!("{}", runner.reason));
     }
-    let (usage, limit) = (snapshot.quota.in_use, snapshot.quota.limit);
-    log::warn!(
-        "tracked: {}, {} of them held and {} being launched, weight {} of {limit}",
-        counted(usage.jobs, "job"),
-        snapshot.quota.held,
-        usage.launching,
-        usage.weight,
-    );
+    for end in &report.ends {
+        logger::about_runner(&end.runner, || log::warn!("{}", end.text()));
+    }
+    if let Some(quota) = &report.quota {
+        log::warn!(
+            "tracked: {}, {} of them held and {} being launched, weight {:.2} of {:.2}",
+            counted(quota.jobs, "job"),
+            report.count(&[Phase::Held]),
+            quota.launching,
+            quota.weight,
+            quota.weight_limit.unwrap_or_default(),
+        );
+    }
 }

@@ -1,74 +1,267 @@
 //! How everything stands at one moment, as plain data, to be shown in any form.
 //!
-//! A [`Snapshot`] is taken from what the main thread tracks, or from the state file; nothing here
-//! knows how it came to be, and no secret is in it.
+//! A [`Report`] is made of what the main thread tracks, or of the state file; no secret is in it. As JSON it
+//! is documented in the manual: what is there stays, and a change that programs would notice is another
+//! [`SHAPE`].
 
+mod job;
 mod log;
+mod runner;
+pub mod table;
 
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::job::{JobReport, Phase};
 pub use self::log::{log_statistics, log_tracked};
-use crate::executor::{Expiry, History};
-use crate::job::Phase;
-use crate::names::JobId;
+pub use self::runner::RunnerReport;
+use crate::clock::Timestamp;
+use crate::counted::counted;
+use crate::executor::Expiry;
 use crate::quota;
-use crate::state::Tracked;
-use crate::weight::Weight;
+use crate::runner::Runner;
+use crate::state::{State, Tracked};
 
-pub struct Snapshot {
-    pub jobs: Vec<JobSnapshot>,
-    pub quota: quota::Snapshot,
-    /// What ends when, as far as it was told; each with the name of the runner that needs it.
-    pub expiries: Vec<(String, Expiry)>,
+/// `version` in the JSON.
+pub const SHAPE: u32 = 1;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    pub version: u32,
+    /// Who tells it.
+    pub source: Source,
+    /// Of the program.
+    pub program: String,
+    /// Seconds since 1970, as all times are.
+    pub at: Timestamp,
+    /// When the service was started, and when it read its configuration last.
+    pub started: Option<Timestamp>,
+    pub configured: Option<Timestamp>,
+    pub state: ServiceState,
+    pub quota: Option<QuotaReport>,
+    pub jobs: Vec<JobReport>,
+    pub runners: Vec<RunnerReport>,
+    /// Machines without a job that are left alone.
+    pub orphans: Vec<OrphanReport>,
+    /// What ends when, as far as it was told.
+    pub ends: Vec<EndReport>,
+    /// What an administrator should look at.
+    pub wrong: Vec<String>,
 }
 
-pub struct JobSnapshot {
-    pub id: JobId,
-    /// The name of its runner's section, or else what tells its runner from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    Service,
+    StateFile,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceState {
+    Running,
+    /// It takes no new jobs, and ends when those that are here are over.
+    Draining,
+    Stopping,
+    NotRunning,
+}
+
+/// Limits, and what is in use of them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct QuotaReport {
+    /// None, until the weight of the reference flavor is known.
+    pub weight_limit: Option<f64>,
+    pub weight: f64,
+    pub jobs_limit: usize,
+    pub jobs: usize,
+    pub launching_limit: usize,
+    pub launching: usize,
+    pub held: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrphanReport {
     pub runner: String,
-    /// As the state file calls it.
-    pub phase: &'static str,
-    pub weight: Weight,
-    pub flavor: Option<String>,
+    pub job: u64,
     pub machine: String,
-    pub machine_may_exist: bool,
-    pub history: History,
-    /// A failure that its coordinator has not been told yet.
-    pub has_untold_failure: bool,
+    /// Of its executor.
+    pub id: String,
+    pub organization: String,
+    pub created: Option<Timestamp>,
 }
 
-impl Snapshot {
-    pub fn of<'a>(
-        tracked: impl Iterator<Item = &'a Tracked>,
-        quota: quota::Snapshot,
-        expiries: impl Iterator<Item = (String, Expiry)>,
-    ) -> Self {
-        Self {
-            jobs: tracked.map(JobSnapshot::of).collect(),
-            quota,
-            expiries: expiries.collect(),
-        }
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EndReport {
+    pub runner: String,
+    pub what: String,
+    pub ends: Timestamp,
+    pub remedy: String,
+}
+
+/// What a service tells of itself.
+pub struct Service<'a, T> {
+    pub started: Timestamp,
+    pub configured: Timestamp,
+    pub state: ServiceState,
+    pub tracked: T,
+    pub runners: &'a [Arc<Runner>],
+    pub quota: quota::Snapshot,
+    pub orphans: Vec<OrphanReport>,
+    /// Why the state file can't be written.
+    pub unwritten: Option<&'a str>,
+}
+
+impl<'a, T: Iterator<Item = &'a Tracked>> Service<'_, T> {
+    #[must_use]
+    pub fn report(self) -> Report {
+        let quota = self.quota;
+        let jobs: Vec<_> = self.tracked.map(JobReport::of).collect();
+        let is_draining = self.state != ServiceState::Running;
+        let runners = self.runners.iter();
+        let runners = runners.map(|runner| RunnerReport::of(runner, &jobs, is_draining));
+        let ends = self.runners.iter().flat_map(|runner| {
+            let known = runner.known_expiries().into_iter();
+            known.map(|expiry| EndReport {
+                runner: runner.name.clone(),
+                what: expiry.what,
+                ends: expiry.ends,
+                remedy: expiry.remedy,
+            })
+        });
+        let mut report = Report {
+            version: SHAPE,
+            source: Source::Service,
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            at: Timestamp::now(),
+            started: Some(self.started),
+            configured: Some(self.configured),
+            state: self.state,
+            quota: Some(QuotaReport::of(quota)),
+            runners: runners.collect(),
+            jobs,
+            orphans: self.orphans,
+            ends: ends.collect(),
+            wrong: Vec::new(),
+        };
+        let unwritten = self.unwritten.map(str::to_owned);
+        report.wrong = unwritten
+            .into_iter()
+            .chain(report.what_is_wrong())
+            .collect();
+        report
     }
 }
 
-impl JobSnapshot {
-    fn of(tracked: &Tracked) -> Self {
-        let job = &tracked.job;
-        let (phase, has_untold_failure) = match &job.phase {
-            Phase::Held(_) => ("held", false),
-            Phase::Pending(_) => ("pending", false),
-            Phase::Launched => ("launched", false),
-            Phase::Ended { untold } => ("to_decommission", untold.is_some()),
+impl Report {
+    /// What the last service has left behind.
+    #[must_use]
+    pub fn of_file(path: &Path, state: &State) -> Self {
+        let mut report = Self {
+            version: SHAPE,
+            source: Source::StateFile,
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            at: Timestamp::now(),
+            started: None,
+            configured: None,
+            state: ServiceState::NotRunning,
+            quota: None,
+            jobs: state.tracked.iter().map(JobReport::of).collect(),
+            runners: Vec::new(),
+            orphans: Vec::new(),
+            ends: Vec::new(),
+            wrong: Vec::new(),
         };
-        let section = tracked.section.as_ref();
+        let path = path.display();
+        let not_running = format!("no service runs with the state file {path}");
+        report.wrong = [not_running]
+            .into_iter()
+            .chain(report.what_is_wrong())
+            .collect();
+        report
+    }
+
+    /// All of it in one line.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        let state = match self.state {
+            ServiceState::Draining => "draining: ",
+            ServiceState::Stopping => "stopping: ",
+            ServiceState::Running | ServiceState::NotRunning => "",
+        };
+        let running = counted(self.count(&[Phase::Running]), "job");
+        let mut parts = vec![format!("{state}{running} running")];
+        for (phases, name) in [
+            (&[Phase::Booting][..], "booting"),
+            (&[Phase::Launching], "launching"),
+            (&[Phase::Held], "held"),
+            (&[Phase::Deleting, Phase::Telling], "ending"),
+        ] {
+            let count = self.count(phases);
+            parts.extend((count > 0).then(|| format!("{count} {name}")));
+        }
+        parts.extend(self.quota.as_ref().map(|quota| {
+            let limit = quota.weight_limit.unwrap_or_default();
+            format!("weight {:.1} of {limit:.1}", quota.weight)
+        }));
+        let wrong = self.wrong.first().map(|first| match self.wrong.len() {
+            1 => format!("; wrong: {first}"),
+            all => format!("; wrong: {first}, and {} more", all - 1),
+        });
+        parts.join(", ") + &wrong.unwrap_or_default()
+    }
+
+    /// For programs.
+    #[must_use]
+    pub fn json(&self) -> String {
+        // Nothing in it can't be written.
+        serde_json::to_string(self).unwrap_or_default() + "\n"
+    }
+
+    fn what_is_wrong(&self) -> Vec<String> {
+        let runners = self.runners.iter().filter(|runner| runner.is_in_trouble());
+        let runners = runners.map(|runner| format!("runner {}: {}", runner.name, runner.reason));
+        let jobs = self.jobs.iter().filter_map(|job| {
+            let trouble = job.trouble.as_ref()?;
+            Some(format!("job {}: {trouble}", job.id))
+        });
+        let ended = self.ends.iter().filter(|end| end.ends <= self.at);
+        let ended =
+            ended.map(|end| format!("runner {}: {}: {}", end.runner, end.text(), end.remedy));
+        runners.chain(jobs).chain(ended).collect()
+    }
+
+    /// How many jobs are in one of these phases.
+    #[must_use]
+    pub fn count(&self, phases: &[Phase]) -> usize {
+        self.jobs
+            .iter()
+            .filter(|job| phases.contains(&job.phase))
+            .count()
+    }
+}
+
+impl EndReport {
+    /// What ends when.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let (what, ends, remedy) = (self.what.clone(), self.ends, self.remedy.clone());
+        Expiry { what, ends, remedy }.text()
+    }
+}
+
+impl QuotaReport {
+    fn of(quota: quota::Snapshot) -> Self {
+        let (limits, usage) = (quota.limits, quota.in_use);
         Self {
-            id: job.credentials.id,
-            runner: section.unwrap_or(&tracked.runner.unique).clone(),
-            phase,
-            weight: tracked.weight,
-            flavor: job.machine.flavor.clone(),
-            machine: job.machine.name.to_string(),
-            machine_may_exist: job.machine.may_exist(),
-            history: job.machine.history,
-            has_untold_failure,
+            weight_limit: Some(quota.limit.as_f64()).filter(|limit| *limit > 0.0),
+            weight: usage.weight.as_f64(),
+            jobs_limit: limits.jobs,
+            jobs: usage.jobs,
+            launching_limit: limits.launching,
+            launching: usage.launching,
+            held: quota.held,
         }
     }
 }

@@ -102,7 +102,7 @@ impl BareProgram {
             launching: config.max_launching,
             holds: config.holds_jobs,
         });
-        let runners = runner::all(config.runners, &quota, 1.0, &installation);
+        let runners = runner::all(config.runners, &quota, 1.0, &installation, &[]);
         let program = Self {
             runner: runners.into_iter().next().unwrap(),
             spacing: LaunchSpacing::new(config.launch_spacing),

@@ -1,7 +1,6 @@
 //! The log is for people, for the journal, and for machines.
 
 use std::io::{self, BufRead, BufReader};
-use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use sandbox::JobStatus;
 use serde_json::Value;
 
-use crate::scene::{ORGANIZATION, PATIENCE, RUNNER_TOKEN, Scene};
+use crate::scene::{ORGANIZATION, RUNNER_TOKEN, Scene};
 use crate::service::{Service, program};
 
 /// The log of one job, from start to stop.
@@ -171,23 +170,13 @@ fn log_of_quiet_stop(scene: &Scene, options: &[&str]) -> String {
 }
 
 #[test]
-fn signals_are_answered_and_the_service_manager_is_told_of_the_start() {
-    let mut scene = Scene::new();
+fn a_signal_has_all_that_is_tracked_told_in_the_log() {
+    let scene = Scene::new();
     let ends = SystemTime::now() + Duration::from_secs(90 * 24 * 3600);
     let ends = ends.duration_since(UNIX_EPOCH).unwrap().as_secs();
     scene.coordinator.set_token_end(RUNNER_TOKEN, ends);
-    let socket = scene.folder.path().join("notify");
-    let manager = UnixDatagram::bind(&socket).unwrap();
-    manager.set_read_timeout(Some(PATIENCE)).unwrap();
-    let socket = socket.display().to_string();
-    scene.environment.push(("NOTIFY_SOCKET".to_owned(), socket));
-    let service = scene.start_with(&["--debug-signal"]);
-    let mut heard = [0; 16];
-    let length = manager.recv(&mut heard).unwrap();
-    assert_eq!(&heard[..length], b"READY=1");
+    let service = scene.start();
     service.await_log("the quota is");
-    service.signal(Signal::HUP);
-    service.await_log("the configuration is read at start only");
     // It is asked for beside all else.
     scene.await_that("the status does not tell when the token ends", || {
         service.signal(Signal::USR1);
@@ -195,11 +184,7 @@ fn signals_are_answered_and_the_service_manager_is_told_of_the_start() {
         service.find_log(line, Duration::from_millis(100)).is_some()
     });
     service.await_log("tracked: 0 jobs");
+    service.await_log("runner=ci: asks for jobs; there is none for it");
     let (exit, log) = service.stop();
     assert!(exit.success(), "{log}");
-
-    let service = scene.start();
-    service.await_log("the quota is");
-    service.signal(Signal::USR1);
-    service.await_log("start with --debug-signal");
 }

@@ -31,7 +31,7 @@ use super::{
 };
 use crate::clever::{Account, Api, Catalogue, Deletion, MachineType};
 use crate::config::values::AuthKind;
-use crate::config::{CleverSettings, StandIn, Tenancy, kind_of};
+use crate::config::{CleverSettings, ExecutorSettings, StandIn, Tenancy, kind_of};
 use crate::coordinator::Coordinator;
 use crate::deploy::InnerRunner;
 use crate::deploy::presence::Presence;
@@ -320,6 +320,12 @@ impl Executor for CleverDocker {
             self.loss_of(machine, &owner, &application.id)
         });
         lost.map_err(|error| format!("{}: {error}", self.settings.api_url))
+    }
+
+    fn renew(&self, section: &ExecutorSettings) {
+        if let ExecutorSettings::CleverDocker(settings) = section {
+            self.tenants.renew(&settings.tenancy);
+        }
     }
 
     fn is_paid_by_groups(&self) -> bool {

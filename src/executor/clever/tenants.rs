@@ -6,8 +6,8 @@
 //! account it is must delete it all the same.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::Trouble;
@@ -22,7 +22,7 @@ use crate::thread::lock;
 const TODAYS_FOR: Duration = Duration::from_secs(60);
 
 pub struct Tenants {
-    tenancy: Tenancy,
+    tenancy: Mutex<Arc<Tenancy>>,
     coordinator: Coordinator,
     learnt: Mutex<Learnt>,
     /// The group that was looked up last: by it can be tried whether groups can be looked up.
@@ -46,7 +46,7 @@ const NO_GROUP: &str = "heptapod-paas-runner-asks-whether-it-may-ask";
 impl Tenants {
     pub fn new(tenancy: Tenancy, coordinator: Coordinator) -> Self {
         Self {
-            tenancy,
+            tenancy: Mutex::new(Arc::new(tenancy)),
             coordinator,
             learnt: Mutex::default(),
             asked: Mutex::default(),
@@ -55,8 +55,30 @@ impl Tenants {
     }
 
     /// Whether each group has an account of its own.
-    pub const fn are_many(&self) -> bool {
-        matches!(self.tenancy, Tenancy::ByGroup { .. })
+    pub fn are_many(&self) -> bool {
+        matches!(*self.tenancy(), Tenancy::ByGroup { .. })
+    }
+
+    fn tenancy(&self) -> Arc<Tenancy> {
+        lock(&self.tenancy).clone()
+    }
+
+    /// The secrets may be others from now on. Those of another organization are none of ours.
+    pub fn renew(&self, today: &Tenancy) {
+        let is_same = match (&*self.tenancy(), today) {
+            (
+                Tenancy::Single { organization, .. },
+                Tenancy::Single {
+                    organization: todays,
+                    ..
+                },
+            ) => organization == todays,
+            (Tenancy::ByGroup { .. }, Tenancy::ByGroup { .. }) => true,
+            _ => false,
+        };
+        if is_same {
+            *lock(&self.tenancy) = Arc::new(today.clone());
+        }
     }
 
     /// Whether something was refused of late that concerns all jobs.
@@ -73,7 +95,7 @@ impl Tenants {
     pub fn probe(&self) -> Option<Result<(), Trouble>> {
         let Tenancy::ByGroup {
             attributes_token, ..
-        } = &self.tenancy
+        } = &*self.tenancy()
         else {
             return None;
         };
@@ -142,7 +164,7 @@ impl Tenants {
         if let Tenancy::Single {
             organization,
             credential,
-        } = &self.tenancy
+        } = &*self.tenancy()
         {
             return Ok(Account {
                 organization: organization.clone(),
@@ -213,7 +235,7 @@ impl Tenants {
             attributes: names,
             kind,
             consumer,
-        } = &self.tenancy
+        } = &*self.tenancy()
         else {
             return Err(lacks(group, "of an organization"));
         };

@@ -1,0 +1,137 @@
+//! `--status` and `--drain`, as a person or a program calls them.
+
+use std::fmt;
+use std::io::{self, IsTerminal};
+use std::path::Path;
+use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::Duration;
+
+use super::client::{NoAnswer, ask};
+use super::{Wish, socket_of};
+use crate::config::Config;
+use crate::counted::counted;
+use crate::output;
+use crate::state::file::StateFile;
+use crate::status::table::{self, Style};
+use crate::status::{Report, ServiceState};
+
+/// No answer, or something is wrong.
+const WRONG: u8 = 1;
+/// As at a start.
+const WRONG_FILE: u8 = 2;
+const WATCHED_EVERY: Duration = Duration::from_secs(2);
+const DRAIN_LOOKED_AT_EVERY: Duration = Duration::from_secs(1);
+/// Clears a terminal and goes to its first line.
+const CLEAR: &str = "\x1b[H\x1b[2J\x1b[3J";
+
+/// How it is shown.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Show {
+    pub json: bool,
+    /// Again and again.
+    pub watch: bool,
+}
+
+/// Shows how everything stands, by the word of the service, or else of the state file.
+#[must_use]
+pub fn status(config: &Path, show: Show) -> ExitCode {
+    with_state_file(config, |state_file| {
+        let is_terminal = io::stdout().is_terminal();
+        let clear = if is_terminal { CLEAR } else { "" };
+        loop {
+            let told = told_by_anybody(state_file);
+            let is_well = told
+                .as_ref()
+                .is_ok_and(|(_, report)| report.wrong.is_empty());
+            match told {
+                Ok((json, _)) if show.json => output::show(&json)?,
+                Ok((_, report)) => {
+                    let table = table::render(&report, Style::of_environment(is_terminal));
+                    let clear = if show.watch { clear } else { "" };
+                    output::show(&format!("{clear}{table}"))?;
+                }
+                Err(why) => output::complain(why),
+            }
+            if !show.watch {
+                return if is_well { Ok(()) } else { Err(WRONG.into()) };
+            }
+            sleep(WATCHED_EVERY);
+        }
+    })
+}
+
+/// Makes the service take no new jobs, and waits until it has ended.
+#[must_use]
+pub fn drain(config: &Path) -> ExitCode {
+    with_state_file(config, |state_file| {
+        let socket = socket_of(state_file);
+        let mut told = None;
+        loop {
+            let wish = if told.is_none() {
+                Wish::Drain
+            } else {
+                Wish::Status
+            };
+            let report = match ask(&socket, wish) {
+                Ok((_, report)) => report,
+                Err(NoAnswer::NoService) if told.is_some() => return drained(state_file),
+                Err(NoAnswer::NoService) => {
+                    let state_file = state_file.display();
+                    return Err(wrong(&format_args!(
+                        "no service runs with the state file {state_file}: there is nothing to drain"
+                    )));
+                }
+                Err(NoAnswer::Trouble(why)) => return Err(wrong(&why)),
+            };
+            let left = report.jobs.len();
+            if report.state == ServiceState::Running {
+                return Err(wrong(&"the service was started again, and takes jobs"));
+            }
+            if told.replace(left) != Some(left) {
+                output::show(&format!("draining: {} left\n", counted(left, "job")))?;
+            }
+            sleep(DRAIN_LOOKED_AT_EVERY);
+        }
+    })
+}
+
+fn with_state_file(config: &Path, act: impl FnOnce(&Path) -> Result<(), ExitCode>) -> ExitCode {
+    match Config::load_without_secrets(config) {
+        Ok(config) => act(&config.state_file).err().unwrap_or(ExitCode::SUCCESS),
+        Err(error) => {
+            output::complain(error);
+            WRONG_FILE.into()
+        }
+    }
+}
+
+fn wrong(why: &dyn fmt::Display) -> ExitCode {
+    output::complain(why);
+    WRONG.into()
+}
+
+fn told_by_anybody(state_file: &Path) -> Result<(String, Report), String> {
+    match ask(&socket_of(state_file), Wish::Status) {
+        Ok(told) => Ok(told),
+        Err(NoAnswer::Trouble(why)) => Err(why),
+        Err(NoAnswer::NoService) => {
+            let report = Report::of_file(state_file, &StateFile::read(state_file)?);
+            Ok((report.json(), report))
+        }
+    }
+}
+
+/// The service is gone: what has it left?
+fn drained(state_file: &Path) -> Result<(), ExitCode> {
+    match StateFile::read(state_file).map(|state| state.tracked.len()) {
+        Ok(0) => output::show("drained: the service has ended, and no job is left\n"),
+        Ok(left) => {
+            let left = counted(left, "job");
+            Err(wrong(&format_args!(
+                "the service has ended, with {left} in its state file"
+            )))
+        }
+        Err(why) => Err(wrong(&why)),
+    }
+}

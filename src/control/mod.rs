@@ -1,0 +1,46 @@
+//! The service that runs, asked and steered from another process: `--status` and `--drain`.
+//!
+//! It listens at a Unix socket beside its state file, which only its user and root may use. Whoever
+//! connects writes one word and a line break, and reads one JSON text, the report on how everything stands, until
+//! the service hangs up.
+
+mod client;
+pub mod command;
+pub mod server;
+
+use std::path::{Path, PathBuf};
+
+use crate::whole_file::{beside, resolve};
+
+/// What may be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    Status,
+    /// The same, after the service has begun to drain.
+    Drain,
+}
+
+impl Wish {
+    const ALL: [Self; 2] = [Self::Status, Self::Drain];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Drain => "drain",
+        }
+    }
+
+    fn read(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|wish| wish.word() == word)
+    }
+}
+
+/// What is behind the state file's own name in that of the socket.
+pub const SOCKET: &str = ".socket";
+
+/// Where the service with this state file listens.
+#[must_use]
+pub fn socket_of(state_file: &Path) -> PathBuf {
+    let place = resolve(state_file).unwrap_or_else(|_| state_file.to_owned());
+    beside(&place, SOCKET)
+}

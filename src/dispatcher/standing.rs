@@ -1,0 +1,57 @@
+//! How the service stands: what it tells its manager and whoever asks, and whether it drains.
+
+use std::time::Duration;
+
+use super::Dispatcher;
+use crate::counted::counted;
+use crate::status::{Report, Service, ServiceState};
+
+impl Dispatcher<'_> {
+    pub(super) fn report(&self) -> Report {
+        Service {
+            started: self.started,
+            configured: self.configured,
+            state: self.state(),
+            tracked: self.all_tracked(),
+            runners: &self.roster.now(),
+            quota: self.quota.snapshot(),
+            orphans: self.orphans.values().flatten().cloned().collect(),
+            unwritten: self.unwritten.as_deref(),
+        }
+        .report()
+    }
+
+    fn state(&self) -> ServiceState {
+        match (&self.workers, self.is_draining) {
+            (None, _) => ServiceState::Stopping,
+            (Some(_), true) => ServiceState::Draining,
+            (Some(_), false) => ServiceState::Running,
+        }
+    }
+
+    /// No new jobs from now on.
+    pub(super) fn drain(&mut self) {
+        if self.workers.is_none() || self.is_draining {
+            return;
+        }
+        self.is_draining = true;
+        self.has_news = true;
+        self.pollers.end_shift();
+        let left = counted(self.served.len(), "job");
+        log::info!("draining: taking no new jobs; {left} left, then the service ends");
+    }
+
+    /// Whether nothing is left that a draining service waits for.
+    pub(super) fn is_drained(&self) -> bool {
+        self.is_draining && self.served.is_empty() && !self.pollers.are_at_work()
+    }
+
+    /// What `systemctl status` shows.
+    pub(super) fn tell_manager(&mut self) {
+        if self.manager.listens_in(self.has_news) == Some(Duration::ZERO) {
+            let words = self.report().headline();
+            self.manager.describe(&words);
+            self.has_news = false;
+        }
+    }
+}
