@@ -4,7 +4,7 @@ mod arguments;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -95,10 +95,7 @@ fn run(arguments: &Arguments) -> ExitCode {
     override_by(arguments, &mut config);
     logger::start(config.log_level, config.log_format);
     warn_of_deprecated(arguments);
-    let shown = path.display();
-    for warning in &config.warnings {
-        log::warn!("{shown}:{warning}");
-    }
+    warn_of_doubts(path, &config);
     if arguments.orphans {
         let action = if arguments.delete {
             Action::Delete {
@@ -112,13 +109,15 @@ fn run(arguments: &Arguments) -> ExitCode {
             Err(why) => failed(&why),
         };
     }
-    log::info!("version {}, with {shown}", env!("CARGO_PKG_VERSION"));
+    let version = env!("CARGO_PKG_VERSION");
+    log::info!("version {version}, with {}", path.display());
     let options = Options {
         poll_cycles: arguments.poll_cycles,
     };
     let reread = || {
         let mut config = check::config_for_reload(path)?;
         override_by(arguments, &mut config);
+        warn_of_doubts(path, &config);
         Ok(config)
     };
     match dispatcher::run(config, options, &reread) {
@@ -130,6 +129,12 @@ fn run(arguments: &Arguments) -> ExitCode {
 fn failed(why: &dyn fmt::Display) -> ExitCode {
     log::error!("{why}");
     ExitCode::FAILURE
+}
+
+fn warn_of_doubts(path: &Path, config: &Config) {
+    for doubt in &config.warnings {
+        log::warn!("{}:{doubt}", path.display());
+    }
 }
 
 /// What the command line says counts more than what the file says.

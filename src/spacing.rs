@@ -10,12 +10,12 @@ use crate::thread::lock;
 
 /// Lets launches begin at least `spacing` apart, in the order in which they queue up.
 pub struct LaunchSpacing {
-    spacing: Duration,
     queue: Mutex<Queue>,
 }
 
 #[derive(Default)]
 struct Queue {
+    spacing: Duration,
     last: Option<Instant>,
     waiting: VecDeque<(u64, Sender<()>)>,
     next_number: u64,
@@ -31,10 +31,20 @@ pub struct Place<'a> {
 impl LaunchSpacing {
     #[must_use]
     pub fn new(spacing: Duration) -> Self {
-        Self {
+        let queue = Queue {
             spacing,
-            queue: Mutex::default(),
+            ..Queue::default()
+        };
+        Self {
+            queue: Mutex::new(queue),
         }
+    }
+
+    /// From now on, for those who wait, too.
+    pub fn set(&self, spacing: Duration) {
+        let mut queue = lock(&self.queue);
+        queue.spacing = spacing;
+        queue.wake_all();
     }
 
     #[must_use]
@@ -58,7 +68,7 @@ impl Place<'_> {
     pub fn rest(&self, now: Instant) -> Option<Duration> {
         let mut queue = lock(&self.spacing.queue);
         let place = queue.waiting.iter().position(|one| one.0 == self.number)?;
-        let spacing = self.spacing.spacing;
+        let spacing = queue.spacing;
         let first = queue.last.map_or(now, |last| (last + spacing).max(now));
         let ahead = u32::try_from(place).unwrap_or(u32::MAX);
         let rest = first.saturating_duration_since(now) + spacing.saturating_mul(ahead);
@@ -83,9 +93,13 @@ impl Queue {
         let before = self.waiting.len();
         self.waiting.retain(|one| one.0 != number);
         if self.waiting.len() < before {
-            for (_, wake) in &self.waiting {
-                let _ = wake.try_send(());
-            }
+            self.wake_all();
+        }
+    }
+
+    fn wake_all(&self) {
+        for (_, wake) in &self.waiting {
+            let _ = wake.try_send(());
         }
     }
 }

@@ -126,12 +126,12 @@ impl Poller {
         }
         let weights = match self.runner.executor.weights() {
             Ok(weights) => weights,
-            Err(why) => return self.trouble(memory, &why, None),
+            Err(why) => return self.trouble(memory, Doing::CanNot(why), None),
         };
         if memory.worker.is_none() {
             match worker::ready() {
                 Ok(worker) => memory.worker = Some(worker),
-                Err(why) => return self.trouble(memory, &why, None),
+                Err(why) => return self.trouble(memory, Doing::CanNot(why), None),
             }
         }
         let reservation = match share.ask(&weights) {
@@ -175,7 +175,7 @@ impl Poller {
             }
             Grant::Trouble { why, retry_after } => {
                 drop(reservation);
-                self.trouble(memory, &why, retry_after)
+                self.trouble(memory, Doing::Fails(why), retry_after)
             }
         }
     }
@@ -214,7 +214,7 @@ impl Poller {
         if memory.granted.contains(&job.credentials) {
             drop(reservation);
             let why = format!("it grants job {} again", job.credentials.id);
-            return self.trouble(memory, &why, None);
+            return self.trouble(memory, Doing::Fails(why), None);
         }
         self.answered(memory);
         self.runner.standing.has_job();
@@ -244,15 +244,16 @@ impl Poller {
     fn trouble(
         &self,
         memory: &mut Memory,
-        why: &str,
+        trouble: Doing,
         retry_after: Option<Duration>,
     ) -> Result<(), Stopped> {
         self.runner.share.waits_no_more();
-        self.runner.standing.is(Doing::Fails(why.to_owned()));
+        let why = trouble.reason().to_owned();
+        self.runner.standing.is(trouble);
         let pause = memory.backoff.pause();
         let pause = retry_after.map_or(pause, |asked| asked.max(pause));
         // A night of it is one line.
-        let is_new = memory.told.as_deref() != Some(why);
+        let is_new = memory.told.as_deref() != Some(&why);
         let level = if is_new {
             log::Level::Warn
         } else {
@@ -262,7 +263,7 @@ impl Poller {
             level,
             "asking for a job: {why}; asking again in {pause:.0?}"
         );
-        memory.told = Some(why.to_owned());
+        memory.told = Some(why);
         self.stop.wait(pause)
     }
 

@@ -15,7 +15,6 @@ use crate::foreign::{Keep, one_line};
 use crate::http::Http;
 use crate::logger;
 use crate::runner::{self, Installation, Runner};
-use crate::spacing::LaunchSpacing;
 
 /// Reads and checks the configuration as it is now; what is wrong, a line each.
 pub type Reread<'a> = &'a dyn Fn() -> Result<Config, Vec<String>>;
@@ -40,9 +39,6 @@ impl Dispatcher<'_> {
     }
 
     fn apply(&mut self, config: Config) {
-        for warning in &config.warnings {
-            log::warn!("{warning}");
-        }
         let Some(workers) = &mut self.workers else {
             return;
         };
@@ -63,7 +59,7 @@ impl Dispatcher<'_> {
         }
         self.quota.set_limits(settings::limits(&config));
         workers.policy = settings::policy(&config);
-        workers.spacing = Arc::new(LaunchSpacing::new(config.launch_spacing));
+        workers.spacing.set(config.launch_spacing);
         self.pace = settings::pace(&config);
         self.cycle = settings::statistics(&config);
         self.configured = Timestamp::now();

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 
 use super::suspects::{Fate, Suspects};
+use crate::backoff::Backoff;
 use crate::executor::Found;
 use crate::logger;
 use crate::runner::{self, Roster, Runner};
@@ -50,8 +51,12 @@ impl Search {
     /// [`Stopped`]
     pub fn run(&self, tracker: &impl Tracker) -> Result<(), Stopped> {
         let mut suspects = Suspects::default();
+        // What can't be searched may stay so for ever: it is told once, and looked at less and less often.
+        let mut told = BTreeSet::new();
+        let mut backoff = Backoff::new(AGAIN, EVERY);
         loop {
             let (mut pause, began) = (EVERY, Instant::now());
+            let mut in_the_way = BTreeSet::new();
             let mut empty = lock(&self.tenants).clone();
             suspects.next_search();
             let runners = self.runners.now();
@@ -60,10 +65,13 @@ impl Search {
                 let tenants = lock(&self.tenants).clone();
                 let inventory = runner.executor.machines(&runner.unique_name, &tenants);
                 for why in inventory.not_searched {
-                    logger::about_runner(&runner.name, || {
-                        log::warn!("looking for machines without a job: {why}");
-                    });
-                    pause = AGAIN;
+                    let trouble = (runner.name.clone(), why);
+                    if !told.contains(&trouble) {
+                        logger::about_runner(&runner.name, || {
+                            log::warn!("looking for machines without a job: {}", trouble.1);
+                        });
+                    }
+                    in_the_way.insert(trouble);
                 }
                 if runner.executor.is_paid_by_groups() {
                     empty.retain(|group| inventory.empty.contains(group));
@@ -77,6 +85,12 @@ impl Search {
                 }
             }
             tracker.are_empty(empty, began);
+            if in_the_way.is_empty() {
+                backoff.succeeded();
+            } else {
+                pause = pause.min(backoff.pause());
+            }
+            told = in_the_way;
             if self.stop.wait_or(&self.wake, pause)?.is_some() {
                 self.stop.wait(runner::created_within(&runners))?;
             }

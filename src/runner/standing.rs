@@ -25,6 +25,17 @@ pub enum Doing {
     Fails(String),
 }
 
+impl Doing {
+    /// Why it does not ask; empty, if it does.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Begins | Self::Asks => "",
+            Self::Waits(why) | Self::CanNot(why) | Self::Fails(why) => why,
+        }
+    }
+}
+
 pub struct Standing(Mutex<Known>);
 
 #[derive(Clone)]

@@ -38,7 +38,7 @@ impl Scene {
     }
 
     /// Waits until the status is as it shall be.
-    fn await_status_that(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    pub fn await_status_that(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         if !eventually(|| is_so(&self.status())) {
             self.give_up(&format!("{what}: {}", self.status()));
         }
