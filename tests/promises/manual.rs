@@ -4,6 +4,7 @@
 //! does not follow is noticed here.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use heptapod_paas_runner::config::Config;
@@ -114,6 +115,29 @@ fn every_key_that_the_program_knows_is_in_the_manual_with_its_default_and_no_oth
         .flat_map(|(_, whose)| keys_of(whose))
         .collect();
     assert_eq!(all.len(), KEYS.len());
+}
+
+#[test]
+fn every_line_of_the_log_that_the_symptoms_quote_is_one_that_the_program_says() {
+    let texts = crate::readme::texts(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let section = section_of(SERVICE, "TROUBLE BY SYMPTOM");
+    let section = section.replace(r"\(ga", "`").replace(r"\(aq", "'");
+    let heads = section
+        .lines()
+        .filter_map(|line| line.strip_prefix(".It Ql "));
+    let parts = heads.flat_map(|head| head.split("...").flat_map(|part| part.split(": ")));
+    let said = parts.map(|part| part.trim_matches([' ', ':', ';', ',']));
+    let said: Vec<_> = said.filter(|part| part.contains(' ')).collect();
+    assert!(said.len() > 30, "{said:?}");
+    for part in said {
+        // What is put in there.
+        let is_made = ["300 s", "3 days", "try 5", "(oauth)", "s behind that"];
+        let is_made = is_made.iter().any(|made| part.contains(made));
+        assert!(
+            is_made || texts.contains(part),
+            "the program never says {part:?}"
+        );
+    }
 }
 
 #[test]
@@ -252,6 +276,57 @@ fn example() -> String {
     let (_, literal) = section.split_once(".Bd -literal -offset indent\n").unwrap();
     let (example, _) = literal.split_once("\n.Ed").unwrap();
     example.replace("\"file:", "\"")
+}
+
+/// The recipes for the quota, each with what it leaves out.
+fn recipes() -> Vec<String> {
+    let section = section_of(SERVICE, "FLAVORS AND THE QUOTA");
+    let recipes = part_of(&section, ".Ss", "Recipes");
+    let literals = recipes.split(".Bd -literal -offset indent\n").skip(1);
+    let literals = literals.map(|part| part.split_once("\n.Ed").unwrap().0);
+    literals.map(completed).collect()
+}
+
+fn completed(recipe: &str) -> String {
+    let rest = r#"
+        state_file = "/var/lib/heptapod-runner/state.json"
+        [quota_computation]
+        reference_runner = "ci"
+        reference_flavor = "M"
+        reference_jobs_count = 8
+        [[runners]]
+        name = "ci"
+        url = "https://heptapod.example.com"
+        token = "the runner's name"
+        executor = "clever-docker"
+        cc_orga_id = "orga_1"
+        cc_token = "t0ken"
+    "#;
+    let rest: Table = rest.parse().unwrap();
+    let mut whole: Table = recipe.parse().unwrap();
+    for (key, value) in &rest {
+        whole.entry(key).or_insert_with(|| value.clone());
+    }
+    let usual = rest["runners"][0].as_table().unwrap();
+    for runner in whole["runners"].as_array_mut().unwrap() {
+        for (key, value) in usual {
+            let runner = runner.as_table_mut().unwrap();
+            let is_token = key == "token";
+            let own = if is_token { &runner["name"] } else { value }.clone();
+            runner.entry(key).or_insert(own);
+        }
+    }
+    whole.to_string()
+}
+
+#[test]
+fn every_recipe_for_the_quota_is_accepted() {
+    let recipes = recipes();
+    assert!(recipes.len() > 5, "{recipes:?}");
+    for text in recipes {
+        check_keys(&text.parse().unwrap(), &[Whose::Service]);
+        check_loads(&text);
+    }
 }
 
 /// With what an operator knows instead of what stands in it to be replaced.

@@ -11,7 +11,7 @@ use heptapod_paas_runner::config::keys::KEYS;
 const README: &str = include_str!("../../README.md");
 
 /// All texts of the program, those that go on in the next line in one piece.
-fn texts(folder: &Path) -> String {
+pub fn texts(folder: &Path) -> String {
     let mut all = String::new();
     for entry in fs::read_dir(folder).expect("the program's source") {
         let path = entry.expect("the program's source").path();
