@@ -71,6 +71,24 @@ enum Course {
     NoFlavor,
     /// Its push is declined: a failure with an application.
     RefusedPush,
+    /// There is no room for it until after the kill.
+    Held,
+    /// It was held, and there is room before the kill.
+    RoomAtLast,
+}
+
+impl Course {
+    const fn flavor(self) -> &'static str {
+        match self {
+            Self::NoFlavor => "XXXL",
+            Self::Held | Self::RoomAtLast => "3XL",
+            Self::Usual | Self::Later | Self::Long | Self::RefusedPush => "XS",
+        }
+    }
+
+    const fn fails(self) -> bool {
+        matches!(self, Self::NoFlavor | Self::RefusedPush)
+    }
 }
 
 #[test]
@@ -86,6 +104,11 @@ fn a_job_outlives_a_kill_around_each_request_to_clever_cloud() {
 #[test]
 fn a_job_outlives_a_kill_around_each_write_of_the_state_file() {
     killed_at_all(points::AROUND_THE_STATE_FILE);
+}
+
+#[test]
+fn a_job_outlives_a_kill_while_it_is_held() {
+    killed_at_all(points::WHILE_IT_IS_HELD);
 }
 
 #[test]
@@ -132,20 +155,26 @@ fn killed_at(point: &Point) {
             .clever
             .set_quirks(|quirks| quirks.hook = Hook::Refuses);
     }
+    if matches!(course, Course::Held | Course::RoomAtLast) {
+        scene.quota_jobs = 1;
+    }
     let trap = Trap::set(&mut scene, moment);
     let service = scene.start();
-    let flavor = if course == Course::NoFlavor {
-        "XXXL"
-    } else {
-        "XS"
-    };
+    if matches!(course, Course::Held | Course::RoomAtLast) {
+        scene.submit_for("is in its way", &scene.lasting_script(), "XL");
+        service.await_log("handed over");
+    }
     let script = if course == Course::Long {
         scene.lasting_script()
     } else {
         "sleep 0.3".to_owned()
     };
-    let submit = || scene.submit_for(name, &script, flavor);
+    let submit = || scene.submit_for(name, &script, course.flavor());
     let early = (course != Course::Later).then(submit);
+    if course == Course::RoomAtLast {
+        service.await_log("held: its machine weighs");
+        scene.let_end();
+    }
     assert!(
         trap.wait(moment, &scene, &service, early.unwrap_or_default()),
         "{name} never comes: {}",
@@ -164,7 +193,7 @@ fn killed_at(point: &Point) {
     let logs = format!("{first_log}\nkilled {name}\n{second_log}");
     assert!(exit.success(), "{logs}");
     assert_one_end(&ended, course, &logs);
-    if matches!(course, Course::Usual | Course::Later | Course::Long) {
+    if !course.fails() {
         scene.assert_started_once(job);
     }
     scene.assert_no_secret(&[ended], &logs);
@@ -177,7 +206,9 @@ fn assert_one_end(ended: &JobView, course: Course, logs: &str) {
     let taken = verdicts.iter().filter(|call| call.answered == 200).count();
     assert_eq!(taken, 1, "{:?}\n{logs}", ended.calls);
     let (status, words) = match course {
-        Course::Usual | Course::Later | Course::Long => (JobStatus::Success, None),
+        Course::Usual | Course::Later | Course::Long | Course::Held | Course::RoomAtLast => {
+            (JobStatus::Success, None)
+        }
         Course::NoFlavor => (JobStatus::Failed, Some("this runner offers")),
         Course::RefusedPush => (JobStatus::Failed, Some("could not be handed over")),
     };

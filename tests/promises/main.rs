@@ -12,6 +12,7 @@ mod failures;
 mod faults;
 mod foreign_programs;
 mod grants;
+mod growth;
 mod health;
 mod hints;
 mod holding;

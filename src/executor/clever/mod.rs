@@ -341,7 +341,7 @@ impl Executor for CleverDocker {
                 Ok(found) => inventory.machines.extend(found),
                 // A group that had an account once, or a user: there is no account to ask with.
                 Err(Trouble::NoAccount(failure)) => {
-                    log::info!("not looking for machines: {}", failure.admin);
+                    log::debug!("not looking for machines: {}", failure.admin);
                     inventory.empty.extend(tenant);
                 }
                 Err(error) => inventory

@@ -2,7 +2,7 @@
 
 use sandbox::AppPhase;
 
-use super::Course::{self, Later, Long, NoFlavor, RefusedPush, Usual};
+use super::Course::{self, Held, Later, Long, NoFlavor, RefusedPush, RoomAtLast, Usual};
 use super::Moment::{self, File, Git as GitStep, Line, Machine};
 use super::Server::{Api, Coordinator, Git};
 use super::Side::{self, After, Before};
@@ -125,6 +125,15 @@ pub const AROUND_THE_STATE_FILE: &[Point] = &[
     at("running, written",       Long,     File(Written::Running)),
     at("over, written",          Usual,    File(Written::Ended)),
     at("finished, written",      Usual,    File(Written::Finished)),
+];
+
+/// It is on disk before it is held, and its machine has a weight only when there is room.
+#[rustfmt::skip]
+pub const WHILE_IT_IS_HELD: &[Point] = &[
+    at("held, unwritten",                Held,       Line("held: its machine weighs")),
+    at("held, written",                  Held,       File(Written::Granted)),
+    at("room at last, before its POST",  RoomAtLast, second(before(Api, "POST", ALL))),
+    at("room at last, after its POST",   RoomAtLast, second(after(Api, "POST", ALL))),
 ];
 
 /// A git that was started hears that its parent is gone, and what it still says is read by nobody.

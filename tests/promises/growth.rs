@@ -1,0 +1,95 @@
+//! Years of work and thousands of groups leave nothing behind: not in memory, not on disk, not in the time that
+//! a start takes.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use sandbox::JobStatus;
+use serde_json::json;
+
+use crate::scene::Scene;
+use crate::service::Service;
+use crate::tenants;
+
+/// How many groups had a job since the start of the last process, at most.
+const GROUPS: usize = 10_000;
+/// So many have been looked at when it is measured: the others take time and nothing else.
+const LOOKED_AT: usize = 1000;
+/// What a service may need to know them all, over what it needs anyway.
+const OF_GROUPS: u64 = 8 << 10;
+/// What hundreds of jobs may leave, for allocators do not give back all.
+const OF_JOBS: u64 = 2 << 10;
+
+/// Resident memory in KiB.
+fn resident(service: &Service) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", service.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.unwrap().split_whitespace().next();
+    number.unwrap().parse().unwrap()
+}
+
+#[test]
+fn ten_thousand_groups_that_were_met_hold_up_no_start_and_cost_little() {
+    let scene = tenants::two_tenants();
+    let service = tenants::start(&scene);
+    service.await_log("asking http");
+    let usual = resident(&service);
+    assert!(service.stop().0.success());
+    let mut state = scene.state();
+    let groups: Vec<_> = (0..GROUPS)
+        .map(|n| format!("group-of-old-{n:05}"))
+        .collect();
+    state["heptapod_paas_runner"]["tenants"] = json!(groups);
+    let text = serde_json::to_string(&state).unwrap();
+    assert!(text.len() < 512 << 10, "{} bytes on disk", text.len());
+    fs::write(scene.state_path(), text).unwrap();
+
+    let began = Instant::now();
+    let service = tenants::start(&scene);
+    service.await_log("asking http");
+    assert!(
+        began.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        began.elapsed()
+    );
+    // They are looked for meanwhile, one after the other.
+    let job = tenants::submit(&scene, "acme/a");
+    assert_eq!(scene.await_end(job).status, JobStatus::Success);
+    let is_group = |path: &str| path.contains("/groups/group-of-old-");
+    scene.await_that("the groups are not looked for", || {
+        scene.journal.count_requests("GET", is_group) >= LOOKED_AT
+    });
+    let grown = resident(&service).saturating_sub(usual);
+    assert!(grown < OF_GROUPS, "{grown} KiB for {GROUPS} groups");
+    let (exit, log) = service.stop();
+    assert!(exit.success());
+    assert!(log.lines().count() < 100, "each of them is in the log");
+}
+
+#[test]
+fn hundreds_of_jobs_leave_nothing_in_memory_and_on_disk() {
+    let mut scene = Scene::new();
+    scene.global = "log_level = \"error\"".to_owned();
+    let service = scene.start();
+    let work = |jobs: usize| {
+        let jobs: Vec<_> = (0..jobs)
+            .map(|n| scene.submit_cheap(&format!("{n}")))
+            .collect();
+        for job in jobs {
+            assert_eq!(scene.await_end(job).status, JobStatus::Failed);
+        }
+        scene.await_nothing_tracked("after the jobs");
+        resident(&service)
+    };
+    let before = work(100);
+    let after = work(400);
+    let grown = after.saturating_sub(before);
+    assert!(grown < OF_JOBS, "{grown} KiB for 400 jobs");
+    assert!(service.stop().0.success());
+    let state = fs::metadata(scene.state_path()).unwrap().len();
+    assert!(state < 1 << 10, "{state} bytes");
+    let left = fs::read_dir(scene.folder.path()).unwrap();
+    let mut left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["paas-runner.toml", "state.json", "state.json.lock"]);
+}
