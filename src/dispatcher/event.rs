@@ -19,6 +19,8 @@ use crate::weight::Weight;
 pub enum Event {
     /// The quota's reference was weighed.
     QuotaLimit(Weight),
+    /// It could not be, for this reason.
+    QuotaTrouble(String),
     Granted {
         runner: Arc<Runner>,
         job: Box<Job>,
@@ -61,6 +63,7 @@ impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::QuotaLimit(_) => f.write_str("QuotaLimit"),
+            Self::QuotaTrouble(_) => f.write_str("QuotaTrouble"),
             Self::Granted { job, .. } => write!(f, "Granted({})", job.credentials.id),
             Self::Job { key, .. } => write!(f, "Job({})", key.id),
             Self::WorkerDone { key, is_finished } => {

@@ -140,6 +140,8 @@ struct Dispatcher<'a> {
     changed: Instant,
     /// Why the state file could not be written.
     unwritten: Option<String>,
+    /// Why the quota could not be computed yet.
+    unweighed: Option<String>,
     /// It was told that jobs wait for threads.
     lacks_threads: bool,
     manager: Manager,
@@ -338,9 +340,11 @@ impl Dispatcher<'_> {
     fn handle(&mut self, event: Event) -> Result<(), ServiceError> {
         match event {
             Event::QuotaLimit(quota) => {
+                self.unweighed = None;
                 self.quota.set_limit(quota);
                 self.start_pollers().map_err(ServiceError)?;
             }
+            Event::QuotaTrouble(why) => self.unweighed = Some(why),
             Event::Granted {
                 runner,
                 job,

@@ -10,7 +10,7 @@ use crate::weight::Weight;
 
 /// Asks the executor until it knows. An API that is down at start is no reason to give up, and
 /// neither is a reference flavor that is not on offer: that may pass, too, and what `--check` calls
-/// wrong a service must survive. As long as it lasts each reason is told once.
+/// wrong a service must survive. As long as it lasts each reason is told once, in the log and to the caller.
 ///
 /// # Errors
 /// [`Stopped`] when the service stops before.
@@ -18,6 +18,7 @@ pub fn weigh(
     reference: &QuotaSettings,
     executor: &dyn Executor,
     stop: &Stop,
+    tell_trouble: impl Fn(String),
 ) -> Result<Weight, Stopped> {
     let flavor = &reference.reference_flavor;
     let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
@@ -45,6 +46,8 @@ pub fn weigh(
                     "cannot compute the quota yet: {why}; taking no jobs, trying until it works"
                 ),
             }
+            let (NoWeight::NotOffered(why) | NoWeight::Unknown(why)) = &trouble;
+            tell_trouble(why.clone());
             told = Some(trouble);
         }
         stop.wait(backoff.pause())?;

@@ -17,6 +17,7 @@ impl Dispatcher<'_> {
             quota: self.quota.snapshot(),
             orphans: self.orphans.values().flatten().cloned().collect(),
             unwritten: self.unwritten.as_deref(),
+            unweighed: self.unweighed.as_deref(),
         }
         .report()
     }

@@ -104,6 +104,7 @@ pub fn run(config: Config, options: Options, reread: Reread<'_>) -> Result<(), S
         },
         changed: Instant::now(),
         unwritten: None,
+        unweighed: None,
         lacks_threads: false,
         manager: Manager::of_environment(),
         has_news: true,
@@ -252,7 +253,9 @@ impl Dispatcher<'_> {
             spawn("quota", runner.clone(), move |runner| {
                 logger::about(Subject::runner(&runner.name));
                 keep_at(&stop, || {
-                    let limit = quota_limit::weigh(&reference, runner.executor.as_ref(), &stop);
+                    let trouble = |why| drop(events.send(Event::QuotaTrouble(why)));
+                    let executor = runner.executor.as_ref();
+                    let limit = quota_limit::weigh(&reference, executor, &stop, trouble);
                     let _ = limit.map(|limit| events.send(Event::QuotaLimit(limit)));
                 });
             })

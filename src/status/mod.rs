@@ -111,6 +111,8 @@ pub struct Service<'a, T> {
     pub orphans: Vec<OrphanReport>,
     /// Why the state file can't be written.
     pub unwritten: Option<&'a str>,
+    /// Why the quota could not be computed yet.
+    pub unweighed: Option<&'a str>,
 }
 
 impl<'a, T: Iterator<Item = &'a Tracked>> Service<'_, T> {
@@ -145,11 +147,11 @@ impl<'a, T: Iterator<Item = &'a Tracked>> Service<'_, T> {
             ends: ends.collect(),
             wrong: Vec::new(),
         };
-        let unwritten = self.unwritten.map(str::to_owned);
-        report.wrong = unwritten
-            .into_iter()
-            .chain(report.what_is_wrong())
-            .collect();
+        let unweighed = self.unweighed;
+        let unweighed = unweighed.map(|why| format!("the quota can't be computed yet: {why}"));
+        let own = [self.unwritten.map(str::to_owned), unweighed];
+        let own = own.into_iter().flatten();
+        report.wrong = own.chain(report.what_is_wrong()).collect();
         report
     }
 }

@@ -69,7 +69,8 @@ impl RunnerReport {
             since: stand.since,
             last_job: stand.last_job,
             jobs: own.count(),
-            weight: weighing.map(|job| job.weight).sum(),
+            // An empty sum would be less than nothing.
+            weight: weighing.fold(0.0, |sum, job| sum + job.weight),
             weight_limit: runner.share.most().as_f64(),
         }
     }

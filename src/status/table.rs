@@ -124,7 +124,7 @@ fn head(report: &Report) -> String {
     };
     if let Some(quota) = &report.quota {
         let limit = quota.weight_limit.map_or_else(
-            || "what is not known yet".to_owned(),
+            || "a quota that is not known yet".to_owned(),
             |limit| format!("{limit:.2}"),
         );
         let _ = writeln!(
