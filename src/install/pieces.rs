@@ -3,6 +3,10 @@
 //! All of it is in the program, each under a name for `--print` and with a place below a prefix. One
 //! table serves both, so that what is installed is what is printed.
 
+use std::io::Read;
+
+use flate2::read::GzDecoder;
+
 use super::completion::{Command, bash, fish, zsh};
 use crate::options::Word;
 
@@ -23,6 +27,8 @@ pub struct Piece {
 
 enum Text {
     Written(&'static str),
+    /// A manual, as gzip packs it.
+    Packed(&'static [u8]),
     Unit,
     Made(fn(&[Command]) -> String),
 }
@@ -46,13 +52,19 @@ pub static PIECES: [Piece; 9] = [
         "man",
         Some("heptapod-paas-runner"),
         "share/man/man1/heptapod-paas-runner.1",
-        Text::Written(include_str!("../../man/heptapod-paas-runner.1")),
+        Text::Packed(include_bytes!(concat!(
+            env!("OUT_DIR"),
+            "/heptapod-paas-runner.1.gz"
+        ))),
     ),
     piece(
         "man",
         Some("heptapod-paas-runner-register"),
         "share/man/man1/heptapod-paas-runner-register.1",
-        Text::Written(include_str!("../../man/heptapod-paas-runner-register.1")),
+        Text::Packed(include_bytes!(concat!(
+            env!("OUT_DIR"),
+            "/heptapod-paas-runner-register.1.gz"
+        ))),
     ),
     piece(
         "unit",
@@ -118,10 +130,18 @@ impl Piece {
     pub fn text(&self, prefix: &str, commands: &[Command]) -> String {
         match self.text {
             Text::Written(text) => text.to_owned(),
+            Text::Packed(bytes) => unpacked(bytes),
             Text::Unit => UNIT.replace(UNIT_PREFIX, prefix),
             Text::Made(make) => make(commands),
         }
     }
+}
+
+fn unpacked(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    // What was packed by our own build is whole: a test reads all of it.
+    let _ = GzDecoder::new(bytes).read_to_string(&mut text);
+    text
 }
 
 /// The piece that `words` name, as `--print` has them.

@@ -127,8 +127,7 @@ fn head(report: &Report) -> String {
             || "a quota that is not known yet".to_owned(),
             |limit| format!("{limit:.2}"),
         );
-        let _ = writeln!(
-            text,
+        let used = format!(
             "weight {:.2} of {limit}, jobs {} of {}, launching {} of {}, held {}",
             quota.weight,
             quota.jobs,
@@ -137,6 +136,7 @@ fn head(report: &Report) -> String {
             unlimited(quota.launching_limit),
             quota.held,
         );
+        paragraph(&mut text, "", &used, str::to_owned);
     }
     text
 }
