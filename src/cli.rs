@@ -12,7 +12,7 @@ use self::arguments::Arguments;
 pub use self::arguments::COMMAND_LINE;
 use crate::check;
 use crate::config::{Config, SHORTEST_PAUSE};
-use crate::control::command::{Show, drain, status};
+use crate::control::command::{Show, drain, reload, status};
 use crate::dispatcher::{self, Options};
 use crate::install;
 use crate::install::completion::Command;
@@ -81,6 +81,9 @@ fn run(arguments: &Arguments) -> ExitCode {
             watch: arguments.watch,
         };
         return status(path, show);
+    }
+    if arguments.reload {
+        return reload(path);
     }
     if arguments.drain {
         return drain(path);

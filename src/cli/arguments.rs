@@ -50,8 +50,13 @@ Gives every CI job of a GitLab or Heptapod instance a Clever Cloud virtual machi
                 Does::Set(|arguments| arguments.watch = true),
             ),
             &Opt::new(
+                "reload",
+                "let the service read its configuration again, if it is right",
+                Does::Set(|arguments| arguments.reload = true),
+            ),
+            &Opt::new(
                 "drain",
-                "let the service take no new jobs, and wait until it has ended",
+                "let the service take no new jobs, and wait for its end",
                 Does::Set(|arguments| arguments.drain = true),
             ),
             &Opt::new(
@@ -141,8 +146,8 @@ Commands, each with a --help of its own:
 
 Exit codes: 0 after SIGTERM, SIGINT or a drain, 2 for a bad configuration, 1 for other trouble at
 start; with --check: 0 when nothing was found, 1 when something won't work, 2 when the file is
-wrong; with --status and --drain: 0 when all is well or done, 1 without an answer or when something
-is wrong, 2 when the file is wrong.
+wrong; with --status, --reload and --drain: 0 when all is well or done, 1 without an answer or when
+something is wrong, 2 when the file is wrong.
 ",
     check: |arguments| {
         if arguments.delete && !arguments.orphans {
@@ -164,10 +169,11 @@ is wrong, 2 when the file is wrong.
             arguments.check,
             arguments.orphans,
             arguments.status,
+            arguments.reload,
             arguments.drain,
         ];
         if commands.iter().filter(|wanted| **wanted).count() > 1 {
-            return Err("--check, --orphans, --status and --drain are four things");
+            return Err("--check, --orphans, --status, --reload and --drain are five things");
         }
         Ok(())
     },
@@ -180,6 +186,7 @@ pub struct Arguments {
     pub level: Option<LevelFilter>,
     pub status: bool,
     pub watch: bool,
+    pub reload: bool,
     pub drain: bool,
     pub check: bool,
     pub offline: bool,

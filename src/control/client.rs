@@ -5,9 +5,10 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
+
 use super::Wish;
 use crate::foreign::{Keep, one_line};
-use crate::status::Report;
 
 /// Longer than the service takes at most.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -23,32 +24,35 @@ pub enum NoAnswer {
 }
 
 /// What the service at `socket` tells: as it came, and read.
-pub fn ask(socket: &Path, wish: Wish) -> Result<(String, Report), NoAnswer> {
+pub fn ask<T: DeserializeOwned>(socket: &Path, wish: Wish) -> Result<(String, T), NoAnswer> {
     let asked = UnixStream::connect(socket).and_then(|stream| speak(stream, wish));
-    let text = asked.map_err(|error| match error.kind() {
-        ErrorKind::NotFound | ErrorKind::ConnectionRefused => NoAnswer::NoService,
-        ErrorKind::PermissionDenied => NoAnswer::Trouble(format!(
-            "{}: {error}; ask as root or as the service's user",
-            socket.display()
-        )),
-        ErrorKind::WouldBlock | ErrorKind::TimedOut => NoAnswer::Trouble(format!(
-            "the service at {} gives no answer: it may hang",
-            socket.display()
-        )),
-        _ => NoAnswer::Trouble(format!("{}: {error}", socket.display())),
-    })?;
+    let text = asked.map_err(|error| no_answer(socket, &error))?;
     if text.is_empty() {
         // It has ended meanwhile.
         return Err(NoAnswer::NoService);
     }
-    let report = serde_json::from_str(&text).map_err(|_| {
-        NoAnswer::Trouble(format!(
+    match serde_json::from_str(&text) {
+        Ok(told) => Ok((text, told)),
+        Err(_) => Err(NoAnswer::Trouble(format!(
             "the service at {} says what this version does not understand: {}",
             socket.display(),
             one_line(&text, Keep::Start(SHOWN))
-        ))
-    })?;
-    Ok((text, report))
+        ))),
+    }
+}
+
+fn no_answer(socket: &Path, error: &io::Error) -> NoAnswer {
+    let place = socket.display();
+    NoAnswer::Trouble(match error.kind() {
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => return NoAnswer::NoService,
+        ErrorKind::PermissionDenied => {
+            format!("{place}: {error}; ask as root or as the service's user")
+        }
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+            format!("the service at {place} gives no answer: it may hang")
+        }
+        _ => format!("{place}: {error}"),
+    })
 }
 
 fn speak(mut stream: UnixStream, wish: Wish) -> io::Result<String> {

@@ -1,4 +1,4 @@
-//! `--status` and `--drain`, as a person or a program calls them.
+//! `--status`, `--reload` and `--drain`, as a person or a program calls them.
 
 use std::fmt;
 use std::io::{self, IsTerminal};
@@ -61,6 +61,31 @@ pub fn status(config: &Path, show: Show) -> ExitCode {
     })
 }
 
+/// Makes the service read its configuration again, and waits until it has.
+#[must_use]
+pub fn reload(config: &Path) -> ExitCode {
+    with_state_file(config, |state_file| {
+        let wrong_lines: Vec<String> = match ask(&socket_of(state_file), Wish::Reload) {
+            Ok((_, lines)) => lines,
+            Err(NoAnswer::NoService) => {
+                let state_file = state_file.display();
+                return Err(wrong(&format_args!(
+                    "no service runs with the state file {state_file}: there is nothing to reload"
+                )));
+            }
+            Err(NoAnswer::Trouble(why)) => return Err(wrong(&why)),
+        };
+        for line in &wrong_lines {
+            output::complain(line);
+        }
+        if wrong_lines.is_empty() {
+            Ok(())
+        } else {
+            Err(wrong(&"nothing was changed"))
+        }
+    })
+}
+
 /// Makes the service take no new jobs, and waits until it has ended.
 #[must_use]
 pub fn drain(config: &Path) -> ExitCode {
@@ -73,7 +98,7 @@ pub fn drain(config: &Path) -> ExitCode {
             } else {
                 Wish::Status
             };
-            let report = match ask(&socket, wish) {
+            let report: Report = match ask(&socket, wish) {
                 Ok((_, report)) => report,
                 Err(NoAnswer::NoService) if told.is_some() => return drained(state_file),
                 Err(NoAnswer::NoService) => {

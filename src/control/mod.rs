@@ -1,8 +1,8 @@
-//! The service that runs, asked and steered from another process: `--status` and `--drain`.
+//! The service that runs, asked and steered from another process: `--status`, `--reload` and `--drain`.
 //!
 //! It listens at a Unix socket beside its state file, which only its user and root may use. Whoever
-//! connects writes one word and a line break, and reads one JSON text, the report on how everything stands, until
-//! the service hangs up.
+//! connects writes one word and a line break, and reads one JSON text, such as the report on how everything
+//! stands, until the service hangs up.
 
 mod client;
 pub mod command;
@@ -18,15 +18,18 @@ pub enum Wish {
     Status,
     /// The same, after the service has begun to drain.
     Drain,
+    /// What is wrong with the configuration, after it was read again: a list of texts.
+    Reload,
 }
 
 impl Wish {
-    const ALL: [Self; 2] = [Self::Status, Self::Drain];
+    const ALL: [Self; 3] = [Self::Status, Self::Drain, Self::Reload];
 
     const fn word(self) -> &'static str {
         match self {
             Self::Status => "status",
             Self::Drain => "drain",
+            Self::Reload => "reload",
         }
     }
 

@@ -77,7 +77,8 @@ fn answer(mut caller: &UnixStream, asked: &Sender<Asked>) -> io::Result<()> {
     let mut word = String::new();
     BufReader::new(caller.take(LONGEST_WORD)).read_line(&mut word)?;
     let Some(wish) = Wish::read(word.trim_end()) else {
-        return caller.write_all(b"{\"error\": \"write `status` or `drain` and a line break\"}\n");
+        return caller
+            .write_all(b"{\"error\": \"write `status`, `drain` or `reload` and a line break\"}\n");
     };
     let (answer, told) = bounded(1);
     let text = match asked.send(Asked { wish, answer }) {

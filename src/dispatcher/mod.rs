@@ -41,7 +41,6 @@ pub use self::start::run;
 use self::tenants::Tenants;
 use self::worker::{Task, WorkerContext};
 use crate::clock::Timestamp;
-use crate::control::Wish;
 use crate::control::server::Asked;
 use crate::counted::counted;
 use crate::deploy::scratch::Scratch;
@@ -250,10 +249,7 @@ impl Dispatcher<'_> {
             }),
             recv(wakers.asked) -> asked => {
                 if let Ok(Asked { wish, answer }) = asked {
-                    if wish == Wish::Drain {
-                        self.drain();
-                    }
-                    let _ = answer.send(self.report().json());
+                    let _ = answer.send(self.grant(wish));
                 }
                 Ok(Next::GoOn)
             }

@@ -20,35 +20,33 @@ use crate::runner::{self, Installation, Runner};
 pub type Reread<'a> = &'a dyn Fn() -> Result<Config, Vec<String>>;
 
 impl Dispatcher<'_> {
-    pub(super) fn reload(&mut self) {
+    /// What is wrong with it, in a line each, which are in the log, too; then nothing was changed.
+    pub(super) fn reload(&mut self) -> Vec<String> {
         self.manager.reloading();
-        if self.workers.is_none() || self.is_draining {
-            log::warn!("no new jobs are taken any more: the configuration is not read again");
+        let read = if self.workers.is_none() || self.is_draining {
+            let why = "no new jobs are taken any more: the configuration is not read again";
+            log::warn!("{why}");
+            Err(vec![why.to_owned()])
         } else {
-            match (self.reread)() {
-                Ok(config) => self.apply(config),
-                Err(lines) => {
-                    for line in &lines {
+            (self.reread)()
+                .and_then(|config| self.apply(config))
+                .inspect_err(|lines| {
+                    for line in lines {
                         log::error!("the configuration can't be used: {line}");
                     }
                     log::error!("nothing was changed: going on with the configuration as it was");
-                }
-            }
-        }
+                })
+        };
         self.manager.ready();
+        read.err().unwrap_or_default()
     }
 
-    fn apply(&mut self, config: Config) {
+    fn apply(&mut self, config: Config) -> Result<(), Vec<String>> {
         let Some(workers) = &mut self.workers else {
-            return;
+            return Ok(());
         };
-        let http = match Http::by_environment(config.connection_max_age, workers.stop.clone()) {
-            Ok(http) => http,
-            Err(why) => {
-                log::error!("the configuration can't be used: {why}; nothing was changed");
-                return;
-            }
-        };
+        let http = Http::by_environment(config.connection_max_age, workers.stop.clone());
+        let http = http.map_err(|why| vec![why])?;
         logger::set(config.log_level, config.log_format);
         if config.state_file != self.state_file {
             log::warn!(
@@ -89,6 +87,7 @@ impl Dispatcher<'_> {
         self.restore(of_unknown);
         // Woken once is enough.
         let _ = self.look_for_orphans.try_send(());
+        Ok(())
     }
 }
 

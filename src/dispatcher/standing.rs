@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Dispatcher;
+use crate::control::Wish;
 use crate::counted::counted;
 use crate::status::{Report, Service, ServiceState};
 
@@ -20,6 +21,18 @@ impl Dispatcher<'_> {
             unweighed: self.unweighed.as_deref(),
         }
         .report()
+    }
+
+    /// Does what is asked for at the socket, and says what is to be said.
+    pub(super) fn grant(&mut self, wish: Wish) -> String {
+        match wish {
+            Wish::Status => self.report().json(),
+            Wish::Drain => {
+                self.drain();
+                self.report().json()
+            }
+            Wish::Reload => serde_json::json!(self.reload()).to_string(),
+        }
     }
 
     fn state(&self) -> ServiceState {

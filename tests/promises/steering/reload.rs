@@ -80,8 +80,15 @@ fn a_mistake_changes_nothing_and_is_told_with_its_line() {
         );
     }
     service.await_log("ERROR nothing was changed");
+    // What only the service must be able to read.
+    scene.rewrite(&[(RUNNER_TOKEN, "file:/nowhere")]);
+    let (code, _, complaint) = scene.ask(&["--reload"]);
+    assert_eq!(code, Some(1));
+    assert!(complaint.contains("/nowhere"), "{complaint}");
     let job = scene.submit("as before", "true");
     assert_eq!(scene.await_end(job).status, JobStatus::Success);
+    scene.write_configuration();
+    assert_eq!(scene.ask(&["--reload"]).0, Some(0));
     scene.rewrite(&[("state.json", "elsewhere.json")]);
     reload(&service);
     service.await_log("`state_file` can't be changed while the service runs");
