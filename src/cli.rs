@@ -12,11 +12,12 @@ use self::arguments::Arguments;
 pub use self::arguments::COMMAND_LINE;
 use crate::check;
 use crate::config::{Config, SHORTEST_PAUSE};
-use crate::control::command::{Show, drain, reload, status};
+use crate::control::command::{Show, costs, drain, reload, status};
 use crate::dispatcher::{self, Options};
 use crate::install;
 use crate::install::completion::Command;
 use crate::logger;
+use crate::money::command::{Form, Wish};
 use crate::orphans::command::{self, Action};
 use crate::output;
 use crate::process_limits;
@@ -81,6 +82,18 @@ fn run(arguments: &Arguments) -> ExitCode {
             watch: arguments.watch,
         };
         return status(path, show);
+    }
+    if arguments.costs {
+        let form = match (arguments.csv, arguments.json) {
+            (true, _) => Form::Csv,
+            (false, true) => Form::Json,
+            (false, false) => Form::Table,
+        };
+        let wish = Wish {
+            form,
+            ..arguments.costs_wish.clone()
+        };
+        return costs(path, &wish);
     }
     if arguments.reload {
         return reload(path);

@@ -96,6 +96,13 @@ impl Timestamp {
         format!("{} UTC", minute.replace('T', " "))
     }
 
+    /// Its year and month, `2026-11`, in universal time.
+    #[must_use]
+    pub fn month(self) -> String {
+        let date = self.date();
+        date.get(.."2026-11".len()).unwrap_or(&date).to_owned()
+    }
+
     /// When the clock shows this; now, if it has shown it already.
     #[must_use]
     pub fn moment(self) -> Instant {

@@ -11,6 +11,7 @@
 //! dispatcher      the main loop: polls, admits, spawns, applies events, saves
 //! control         the service that runs, asked and steered from another process
 //! orphans         machines without a job         status    how everything stands, to be shown
+//! money           what jobs have cost
 //! state           what is on disk                runner    one section of the configuration at work
 //! job             one job's life                 register  a runner made known, and written down
 //! executor        where jobs run: a Machine, and what makes one
@@ -51,6 +52,7 @@ pub mod job;
 pub mod json;
 pub mod logger;
 pub mod manager;
+pub mod money;
 pub mod names;
 pub mod options;
 pub mod orphans;

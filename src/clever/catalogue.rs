@@ -4,19 +4,22 @@
 //! credentials would even be refused for. They are kept for an hour; old ones are better than
 //! none when they can't be refreshed.
 
-use std::sync::{Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ureq::http::Uri;
 
+use super::kept::Kept;
+use super::prices::Prices;
 use crate::http::{Answer, Call, Http};
 use crate::json::{self, Fields};
-use crate::thread::lock;
 use crate::weight::Weight;
 
 const KEPT_FOR: Duration = Duration::from_secs(3600);
 /// After a failure the service is left in peace for a moment.
 const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(2);
+/// They change once in years, and nothing but a sum depends on them.
+const PRICES_KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
+const PRICES_ASKED_AGAIN_AFTER: Duration = Duration::from_secs(600);
 /// The list of machine types repeats every flavor for every type.
 const LIMIT: u64 = 16 << 20;
 /// Without a list no job is taken: one that hangs is better asked for again.
@@ -67,21 +70,7 @@ pub struct Catalogue {
     prefix: String,
     flavors: Kept<Vec<Flavor>>,
     listed: Kept<Listed>,
-}
-
-/// A fetched value with its age.
-struct Kept<T> {
-    value: Mutex<Option<Fetched<T>>>,
-    /// Why it could not be fetched of late. Held by the thread that fetches.
-    failed: Mutex<Option<(String, Instant)>>,
-}
-
-#[derive(Clone)]
-struct Fetched<T> {
-    value: T,
-    since: Instant,
-    /// Clever Cloud refused a creation that was made with it.
-    was_refused: bool,
+    prices: Kept<Prices>,
 }
 
 impl Catalogue {
@@ -93,8 +82,9 @@ impl Catalogue {
             api: api.to_owned(),
             machine_type,
             prefix: prefix.to_owned(),
-            flavors: Kept::empty(),
-            listed: Kept::empty(),
+            flavors: Kept::empty(KEPT_FOR, ASKED_AGAIN_AFTER),
+            listed: Kept::empty(KEPT_FOR, ASKED_AGAIN_AFTER),
+            prices: Kept::empty(PRICES_KEPT_FOR, PRICES_ASKED_AGAIN_AFTER),
         }
     }
 
@@ -117,6 +107,19 @@ impl Catalogue {
             MachineType::HeptapodRunner { .. } => self.flavors.known(),
             MachineType::Docker { .. } => Some(self.listed.known()?.flavors),
         }
+    }
+
+    /// What an hour of this flavor costs in `zone`, where that can be learnt. May take as long as a
+    /// request.
+    pub fn hourly(&self, flavor: &str, zone: &str, currency: &str) -> Option<f64> {
+        let prices = self
+            .prices
+            .get(|| Prices::fetch(&self.http, &self.api, zone, currency));
+        let prices = prices
+            .inspect_err(|why| log::debug!("prices are not known: {why}"))
+            .ok()?;
+        let flavors = self.known_flavors()?;
+        prices.of(flavors.iter().find(|known| known.name == flavor)?)
     }
 
     /// What a creation must name now.
@@ -261,75 +264,4 @@ pub(super) fn what(url: &str) -> String {
         .find_map(|part| Some(&url[url.find(part)?..]));
     let (path, host) = (path.unwrap_or(url), host.unwrap_or_default());
     format!("GET {path} at {host}")
-}
-
-impl<T: Clone> Kept<T> {
-    const fn empty() -> Self {
-        Self {
-            value: Mutex::new(None),
-            failed: Mutex::new(None),
-        }
-    }
-
-    /// The kept value while it is young, else a new one; an old one when no new one can be had.
-    /// Threads that have nothing wait for the one that fetches.
-    fn get(&self, fetch: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-        if let Some(young) = self.young() {
-            return Ok(young);
-        }
-        let mut failed = lock(&self.failed);
-        if let Some(young) = self.young() {
-            return Ok(young);
-        }
-        let recently = failed
-            .as_ref()
-            .filter(|(_, at)| at.elapsed() < ASKED_AGAIN_AFTER);
-        let why = match recently.map(|(why, _)| why.clone()) {
-            Some(why) => why,
-            None => match fetch() {
-                Ok(value) => {
-                    *failed = None;
-                    self.keep(value.clone());
-                    return Ok(value);
-                }
-                Err(why) => {
-                    *failed = Some((why.clone(), Instant::now()));
-                    why
-                }
-            },
-        };
-        self.accepted().map(|kept| kept.value).ok_or(why)
-    }
-
-    fn keep(&self, value: T) {
-        *self.lock() = Some(Fetched {
-            value,
-            since: Instant::now(),
-            was_refused: false,
-        });
-    }
-
-    fn young(&self) -> Option<T> {
-        let kept = self.accepted()?;
-        (kept.since.elapsed() < KEPT_FOR).then_some(kept.value)
-    }
-
-    fn accepted(&self) -> Option<Fetched<T>> {
-        self.lock().clone().filter(|kept| !kept.was_refused)
-    }
-
-    fn known(&self) -> Option<T> {
-        self.lock().as_ref().map(|kept| kept.value.clone())
-    }
-
-    fn forget(&self) {
-        if let Some(kept) = self.lock().as_mut() {
-            kept.was_refused = true;
-        }
-        *lock(&self.failed) = None;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Fetched<T>>> {
-        lock(&self.value)
-    }
 }

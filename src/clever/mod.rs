@@ -9,6 +9,7 @@ mod catalogue;
 mod credential;
 mod error;
 mod expiry;
+mod kept;
 mod prices;
 
 pub(crate) use api::{

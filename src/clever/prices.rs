@@ -10,18 +10,18 @@ use super::catalogue::{get, what};
 use crate::http::Http;
 use crate::json::Fields;
 
-/// An hour of each flavor, in euros without taxes.
-#[derive(Debug, Default)]
+/// An hour of each flavor, without taxes.
+#[derive(Clone, Debug, Default)]
 pub struct Prices(HashMap<String, f64>);
 
 impl Prices {
-    /// Those in `zone`, as the API at `api` (`https://host/v2`) tells them.
+    /// Those in `zone` and in `currency`, an ISO 4217 code, as the API at `api` (`https://host/v2`) tells them.
     ///
     /// # Errors
     /// A text that says what was tried and what came back.
-    pub fn fetch(http: &Http, api: &str, zone: &str) -> Result<Self, String> {
+    pub fn fetch(http: &Http, api: &str, zone: &str, currency: &str) -> Result<Self, String> {
         let base = api.strip_suffix("/v2").unwrap_or(api);
-        let url = format!("{base}/v4/billing/price-system?zone_id={zone}&currency=EUR");
+        let url = format!("{base}/v4/billing/price-system?zone_id={zone}&currency={currency}");
         let answer = get(http, &url)?;
         let system = Fields::read(&answer.body)
             .map_err(|_| format!("{}: the answer is not a JSON object", what(&url)))?;

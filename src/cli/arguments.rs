@@ -10,6 +10,7 @@ use log::LevelFilter;
 use super::commands;
 use crate::config::{LONGEST_PAUSE, values};
 use crate::install::pieces;
+use crate::money::command::{By, Wish, month};
 use crate::options::{CommandLine, Does, Offers, Operand, Opt, text, words};
 
 /// The program `heptapod-paas-runner`. What must be installed besides the binary is in it: one file to
@@ -71,8 +72,35 @@ Gives every CI job of a GitLab or Heptapod instance a Clever Cloud virtual machi
             ),
             &Opt::new(
                 "json",
-                "with --check or --status: for programs",
+                "with --check, --status or --costs: for programs",
                 Does::Set(|arguments| arguments.json = true),
+            ),
+            &Opt::new(
+                "costs",
+                "show what the jobs of a month have cost, and leave",
+                Does::Set(|arguments| arguments.costs = true),
+            ),
+            &Opt::new(
+                "month",
+                "with --costs: such as 2026-11, in universal time [this one]",
+                Does::Take("MONTH", |arguments: &mut Arguments, _, value| {
+                    arguments.costs_wish.month = Some(month(&text(value)?)?);
+                    Ok(())
+                }),
+            ),
+            &Opt::new(
+                "by",
+                "with --costs: group, project, user, flavor or runner [project]",
+                Does::Take("WHAT", |arguments: &mut Arguments, _, value| {
+                    arguments.costs_wish.by = text(value)?.parse()?;
+                    Ok(())
+                }),
+            )
+            .offers(Offers::Words(|| words(&By::ALL.map(|(name, _)| name)))),
+            &Opt::new(
+                "csv",
+                "with --costs: for spreadsheets",
+                Does::Set(|arguments| arguments.csv = true),
             ),
             &Opt::new(
                 "orphans",
@@ -146,8 +174,8 @@ Commands, each with a --help of its own:
 
 Exit codes: 0 after SIGTERM, SIGINT or a drain, 2 for a bad configuration, 1 for other trouble at
 start; with --check: 0 when nothing was found, 1 when something won't work, 2 when the file is
-wrong; with --status, --reload and --drain: 0 when all is well or done, 1 without an answer or when
-something is wrong, 2 when the file is wrong.
+wrong; with --status, --reload, --drain and --costs: 0 when all is well or done, 1 without an
+answer or when something is wrong, 2 when the file is wrong.
 ",
     check: |arguments| {
         if arguments.delete && !arguments.orphans {
@@ -159,8 +187,15 @@ something is wrong, 2 when the file is wrong.
         if arguments.offline && !arguments.check {
             return Err("--offline goes with --check");
         }
-        if arguments.json && !arguments.check && !arguments.status {
-            return Err("--json goes with --check or --status");
+        if arguments.json && !arguments.check && !arguments.status && !arguments.costs {
+            return Err("--json goes with --check, --status or --costs");
+        }
+        let is_about_costs = arguments.csv || arguments.costs_wish != Wish::default();
+        if is_about_costs && !arguments.costs {
+            return Err("--month, --by and --csv go with --costs");
+        }
+        if arguments.csv && arguments.json {
+            return Err("--csv and --json are two forms");
         }
         if arguments.watch && !arguments.status {
             return Err("--watch goes with --status");
@@ -168,12 +203,13 @@ something is wrong, 2 when the file is wrong.
         let commands = [
             arguments.check,
             arguments.orphans,
+            arguments.costs,
             arguments.status,
             arguments.reload,
             arguments.drain,
         ];
         if commands.iter().filter(|wanted| **wanted).count() > 1 {
-            return Err("--check, --orphans, --status, --reload and --drain are five things");
+            return Err("--check, --orphans, --costs, --status, --reload and --drain are six things");
         }
         Ok(())
     },
@@ -188,6 +224,9 @@ pub struct Arguments {
     pub watch: bool,
     pub reload: bool,
     pub drain: bool,
+    pub costs: bool,
+    pub costs_wish: Wish,
+    pub csv: bool,
     pub check: bool,
     pub offline: bool,
     pub json: bool,
@@ -246,6 +285,9 @@ mod tests {
             ("--json a", "--check"),
             ("--check --orphans a", "--orphans"),
             ("--watch a", "--status"),
+            ("--month 2026-11 a", "--costs"),
+            ("--costs --month 2026-13 a", "2026-13"),
+            ("--costs --by hand a", "group, project"),
             ("--status --drain a", "--drain"),
         ] {
             let error = parsed(line).unwrap_err();

@@ -20,6 +20,10 @@ pub struct CleverSettings {
     pub api_url: String,
     pub bridge_url: String,
     pub zone: String,
+    /// An ISO 4217 code.
+    pub currency: String,
+    /// For a month.
+    pub budget: Option<f64>,
     pub default_flavor: String,
     /// The biggest flavor that a job may ask for; none: whatever is on offer.
     pub max_flavor: Option<String>,
@@ -83,6 +87,16 @@ pub struct Attributes {
     pub kind: String,
 }
 
+/// It stands in an address.
+fn currency(section: &Section<'_>) -> String {
+    let written = section.text(&keys::CC_CURRENCY);
+    if written.len() != 3 || !written.chars().all(|c| c.is_ascii_alphabetic()) {
+        let what = "`cc_currency` must be a code of three letters, such as EUR";
+        section.problem_at(&keys::CC_CURRENCY, what);
+    }
+    written.to_ascii_uppercase()
+}
+
 impl CleverSettings {
     pub(super) fn read(section: &Section<'_>, secrets: &Secrets) -> Self {
         let kind = section.parsed(&keys::CC_AUTH);
@@ -91,6 +105,8 @@ impl CleverSettings {
             api_url: section.address(&keys::CC_API_URL),
             bridge_url: section.address(&keys::CC_BRIDGE_URL),
             zone: section.text(&keys::CC_ZONE),
+            currency: currency(section),
+            budget: section.money(&keys::CC_MONTHLY_BUDGET),
             default_flavor: section.text(&keys::CC_DEFAULT_FLAVOR),
             max_flavor: section.written_text(&keys::CC_MAX_FLAVOR),
             flavor_by_tag: section

@@ -61,6 +61,8 @@ pub enum Kind {
     Age,
     /// Above 0 and at most 1.
     Share,
+    /// Above 0.
+    Money,
     Table,
     Tables,
 }
@@ -118,6 +120,7 @@ impl Kind {
                 "a number of seconds or a time such as \"15m0s\", at most 31536000 seconds, a year"
             }
             Self::Share => "a number above 0 and at most 1",
+            Self::Money => "a number above 0 and at most 1000000000",
             Self::Table => "a table",
             Self::Tables => "an array of tables",
         }
@@ -203,6 +206,8 @@ keys! {
         "when the machine of a job that has no timeout of its own is taken away";
     PAAS_MAX_JOB_DURATION: Service Patience Words("none") ["paas_max_job_duration"]
         "how long any job may run, whatever its own timeout allows";
+    PAAS_MONTHLY_BUDGET: Service Money Words("none") ["paas_monthly_budget"]
+        "how much the machines of all runners may cost in a month, in their currency";
     PAAS_LOG_STATISTICS: Service Flag Value("false") ["paas_log_statistics"]
         "whether a line of statistics is logged every check_interval";
     CONNECTION_MAX_AGE: Service Age Value("15m0s") ["connection_max_age"]
@@ -299,6 +304,10 @@ keys! {
         "the share of the quota that the jobs of one top-level group may use at once";
     CC_ZONE: CleverDocker Text Value("par") ["cc_zone"]
         "where the machines are";
+    CC_CURRENCY: CleverDocker Text Value("EUR") ["cc_currency"]
+        "the currency in which machines are told to cost something, such as EUR or USD";
+    CC_MONTHLY_BUDGET: CleverDocker Money Words("none") ["cc_monthly_budget"]
+        "how much the machines of this runner may cost in a month, in that currency";
     CC_EXTRA_ENV: CleverDocker Table Words("empty") ["cc_extra_env"]
         "a table of environment variables of every application, each a text in quotes";
     CC_DEPLOYMENT_REPO_TIMEOUT: CleverDocker Patience Value("20") ["cc_deployment_repo_timeout"]

@@ -68,6 +68,8 @@ pub struct Config {
     /// Leave the machines of finished jobs alone: somebody wants to look at them.
     pub keep_finished: bool,
     pub decommission_launch_failures: bool,
+    /// What all machines may cost in a month.
+    pub budget: Option<f64>,
     pub log_statistics: bool,
     /// For jobs without a timeout of their own.
     pub max_machine_age: Duration,
@@ -260,6 +262,7 @@ impl Config {
             repoll_immediately: global.flag(&keys::PAAS_REPOLL_SAME_RUNNER_IMMEDIATELY),
             keep_finished: global.flag(&keys::PAAS_FINISHED_JOBS_KEEP_RESOURCES),
             decommission_launch_failures: global.flag(&keys::PAAS_DECOMMISSION_LAUNCH_FAILURES),
+            budget: global.money(&keys::PAAS_MONTHLY_BUDGET),
             log_statistics: global.flag(&keys::PAAS_LOG_STATISTICS),
             max_machine_age: global.patience(&keys::PAAS_MAX_MACHINE_AGE),
             longest_job: Some(global.patience(&keys::PAAS_MAX_JOB_DURATION))

@@ -11,6 +11,7 @@ use super::written::Section;
 /// Nobody means to ask without a pause at all.
 pub const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+const MOST_MONEY: f64 = 1e9;
 const LONGEST_PATIENCE: Duration = Duration::from_secs(365 * 24 * 3600);
 
 impl Section<'_> {
@@ -62,6 +63,13 @@ impl Section<'_> {
         });
         let default = || humantime::parse_duration(&key.default::<String>()?).ok();
         written.or_else(default).unwrap_or_default()
+    }
+
+    /// A sum of money, if one is written.
+    pub fn money(&self, key: &Key) -> Option<f64> {
+        self.read(key, |value| {
+            number(value).filter(|sum| *sum > 0.0 && *sum <= MOST_MONEY)
+        })
     }
 
     /// A number above 0 and at most 1.

@@ -58,6 +58,15 @@ impl ExecutorSettings {
         }
     }
 
+    /// What its machines may cost in a month.
+    #[must_use]
+    pub const fn budget(&self) -> Option<f64> {
+        match self {
+            Self::CleverDocker(clever) => clever.budget,
+            Self::LocalDocker(_) => None,
+        }
+    }
+
     #[must_use]
     pub const fn kind(&self) -> ExecutorKind {
         match self {

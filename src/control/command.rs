@@ -11,10 +11,12 @@ use super::client::{NoAnswer, ask};
 use super::{Wish, socket_of};
 use crate::config::Config;
 use crate::counted::counted;
+use crate::money;
 use crate::output;
 use crate::state::file::StateFile;
 use crate::status::table::{self, Style};
 use crate::status::{Report, ServiceState};
+use crate::whole_file::resolve;
 
 /// No answer, or something is wrong.
 const WRONG: u8 = 1;
@@ -118,6 +120,16 @@ pub fn drain(config: &Path) -> ExitCode {
             }
             sleep(DRAIN_LOOKED_AT_EVERY);
         }
+    })
+}
+
+/// What a month has cost.
+#[must_use]
+pub fn costs(config: &Path, wish: &money::command::Wish) -> ExitCode {
+    with_state_file(config, |state_file| {
+        let place = resolve(state_file).unwrap_or_else(|_| state_file.to_owned());
+        let told = money::command::run(&place, wish).map_err(|why| wrong(&why))?;
+        output::show(&told)
     })
 }
 

@@ -10,6 +10,7 @@ use crossbeam_channel::Sender;
 
 use crate::executor::Found;
 use crate::job::Job;
+use crate::money::Entry;
 use crate::names::JobKey;
 use crate::quota::Reservation;
 use crate::runner::Runner;
@@ -36,7 +37,12 @@ pub enum Event {
         saved: Option<Sender<Infallible>>,
     },
     /// A job's thread has ended: nothing of the job is left, or the service stops, or it panicked.
-    WorkerDone { key: JobKey, is_finished: bool },
+    WorkerDone {
+        key: JobKey,
+        is_finished: bool,
+        /// For the ledger, of a job that was granted to this program.
+        entry: Option<Box<Entry>>,
+    },
     /// Machines of a runner's jobs, tracked or not. Those without a job are handed back, as far as
     /// they are ours to judge.
     Found {
@@ -66,7 +72,9 @@ impl fmt::Debug for Event {
             Self::QuotaTrouble(_) => f.write_str("QuotaTrouble"),
             Self::Granted { job, .. } => write!(f, "Granted({})", job.credentials.id),
             Self::Job { key, .. } => write!(f, "Job({})", key.id),
-            Self::WorkerDone { key, is_finished } => {
+            Self::WorkerDone {
+                key, is_finished, ..
+            } => {
                 write!(f, "WorkerDone({}, is_finished: {is_finished})", key.id)
             }
             Self::Found { found, .. } => write!(f, "Found({} machines)", found.len()),

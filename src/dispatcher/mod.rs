@@ -45,6 +45,7 @@ use crate::control::server::Asked;
 use crate::counted::counted;
 use crate::deploy::scratch::Scratch;
 use crate::manager::Manager;
+use crate::money::{Ledger, Spending};
 use crate::names::JobKey;
 use crate::quota::Quota;
 use crate::runner::{Roster, Runner};
@@ -128,6 +129,8 @@ struct Dispatcher<'a> {
     /// When to tell statistics.
     cycle: Receiver<Instant>,
     look_for_orphans: Sender<()>,
+    ledger: Ledger,
+    spending: Arc<Spending>,
     /// Those that are left alone, as the last search found them, by the names of their runners.
     orphans: BTreeMap<String, Vec<OrphanReport>>,
     watch_expiries: Sender<Arc<Runner>>,
@@ -353,7 +356,14 @@ impl Dispatcher<'_> {
                 weight,
                 saved,
             } => self.job(&key, *job, weight, saved),
-            Event::WorkerDone { key, is_finished } => self.worker_done(&key, is_finished),
+            Event::WorkerDone {
+                key,
+                is_finished,
+                entry,
+            } => {
+                self.account(entry);
+                self.worker_done(&key, is_finished);
+            }
             Event::Found {
                 runner,
                 found,

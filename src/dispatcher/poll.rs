@@ -21,6 +21,7 @@ use crate::backoff::Backoff;
 use crate::coordinator::{Grant, Queue};
 use crate::counted::counted;
 use crate::job::Job;
+use crate::money::Spending;
 use crate::payload::JobCredentials;
 use crate::quota::{Full, Reservation};
 use crate::runner::Runner;
@@ -42,6 +43,7 @@ pub struct Poller {
     pub turn: Turn,
     pub stop: Stop,
     pub pace: Pace,
+    pub spending: Arc<Spending>,
     /// How often to ask in all; none: until the service stops.
     pub cycles: Option<u64>,
 }
@@ -123,6 +125,9 @@ impl Poller {
         if let Err(pause) = self.runner.check_health() {
             share.waits_no_more();
             return self.stop.wait(pause);
+        }
+        if let Some(why) = self.spending.forbids(&self.runner.name) {
+            return self.await_month(memory, why);
         }
         let weights = match self.runner.executor.weights() {
             Ok(weights) => weights,
@@ -265,6 +270,17 @@ impl Poller {
         );
         memory.told = Some(why);
         self.stop.wait(pause)
+    }
+
+    /// More money is there in the next month, or when the configuration is read again.
+    fn await_month(&self, memory: &mut Memory, why: String) -> Result<(), Stopped> {
+        self.runner.share.waits_no_more();
+        if memory.told.as_ref() != Some(&why) {
+            log::info!("not polling: {why}");
+        }
+        memory.told = Some(why.clone());
+        self.runner.standing.is(Doing::Waits(why));
+        self.stop.wait(self.pace.at_limit)
     }
 
     fn await_room(

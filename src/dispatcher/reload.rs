@@ -60,6 +60,7 @@ impl Dispatcher<'_> {
         workers.spacing.set(config.launch_spacing);
         self.pace = settings::pace(&config);
         self.cycle = settings::statistics(&config);
+        self.spending.set_budgets(settings::budgets(&config));
         self.configured = Timestamp::now();
         let id = Some(self.system_id.as_str());
         let installation = Installation::of(&self.state_file, id, self.scratch.clone(), http);

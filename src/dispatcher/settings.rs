@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, never, tick};
 use super::poll::Pace;
 use crate::config::Config;
 use crate::job::context::Policy;
+use crate::money::Budgets;
 use crate::quota::Limits;
 
 /// Statistics that come faster than this are of no use.
@@ -37,6 +38,17 @@ pub fn pace(config: &Config) -> Pace {
         at_limit: config.limit_interval,
         repoll_immediately: config.repoll_immediately,
         max_age: config.max_machine_age,
+    }
+}
+
+pub fn budgets(config: &Config) -> Budgets {
+    let of_runners = config.runners.iter().filter_map(|runner| {
+        let budget = runner.executor.budget()?;
+        Some((runner.name.clone(), budget))
+    });
+    Budgets {
+        all: config.budget,
+        runners: of_runners.collect(),
     }
 }
 

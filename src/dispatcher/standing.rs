@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Dispatcher;
 use crate::control::Wish;
 use crate::counted::counted;
-use crate::status::{Report, Service, ServiceState};
+use crate::status::{Report, Service, ServiceState, SpentReport};
 
 impl Dispatcher<'_> {
     pub(super) fn report(&self) -> Report {
@@ -17,10 +17,22 @@ impl Dispatcher<'_> {
             runners: &self.roster.now(),
             quota: self.quota.snapshot(),
             orphans: self.orphans.values().flatten().cloned().collect(),
+            spent: self.spent(),
+            unaccounted: self.ledger.trouble(),
             unwritten: self.unwritten.as_deref(),
             unweighed: self.unweighed.as_deref(),
         }
         .report()
+    }
+
+    fn spent(&self) -> Vec<SpentReport> {
+        let (month, sums) = self.spending.so_far();
+        let sums = sums.into_iter().map(|(currency, cost)| SpentReport {
+            month: month.clone(),
+            cost,
+            currency,
+        });
+        sums.collect()
     }
 
     /// Does what is asked for at the socket, and says what is to be said.

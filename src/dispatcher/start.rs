@@ -1,10 +1,11 @@
 //! From the configuration and the state file to a service that runs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::event::Event;
 use super::poll::Poller;
@@ -24,12 +25,13 @@ use crate::http::Http;
 use crate::job::Phase;
 use crate::logger::{self, Subject};
 use crate::manager::Manager;
+use crate::money::{Budgets, Ledger, Spending};
 use crate::names::JobKey;
 use crate::orphans::search::{Search, Tracker};
 use crate::quota::Quota;
 use crate::runner::expiry::Watch;
 use crate::runner::{self, Installation, Roster, Runner};
-use crate::shutdown::{self, Stopped};
+use crate::shutdown::{self, Stop, Stopped};
 use crate::spacing::LaunchSpacing;
 use crate::state::Tracked;
 use crate::state::file::StateFile;
@@ -62,6 +64,7 @@ pub fn run(config: Config, options: Options, reread: Reread<'_>) -> Result<(), S
     let installation = Installation::of(&config.state_file, system_id, scratch.clone(), http);
     let quota = Quota::new(settings::limits(&config));
     let (policy, pace) = (settings::policy(&config), settings::pace(&config));
+    let budgets = settings::budgets(&config);
     let cycle = settings::statistics(&config);
     let allowed = config.quota.allowed_fraction_per_runner;
     let (events, incoming) = unbounded();
@@ -70,6 +73,8 @@ pub fn run(config: Config, options: Options, reread: Reread<'_>) -> Result<(), S
     let (watch_expiries, answered) = unbounded();
     let runners = runner::all(config.runners, &quota, allowed, &installation, &[]);
     let late = runner::created_within(&runners);
+    let ledger = Ledger::beside(file.path());
+    let spending = spending_so_far(file.path(), budgets);
     let mut dispatcher = Dispatcher {
         roster: Roster::new(runners),
         served: BTreeMap::new(),
@@ -95,6 +100,8 @@ pub fn run(config: Config, options: Options, reread: Reread<'_>) -> Result<(), S
         cycle,
         look_for_orphans,
         orphans: BTreeMap::new(),
+        ledger,
+        spending,
         watch_expiries,
         to_start: Vec::new(),
         to_release: Vec::new(),
@@ -114,20 +121,12 @@ pub fn run(config: Config, options: Options, reread: Reread<'_>) -> Result<(), S
     };
     dispatcher.restore(state.tracked);
     dispatcher.save();
-    let watch = Watch {
-        runners: dispatcher.roster.clone(),
+    dispatcher.watch(Watched {
         answered,
-        tenants: dispatcher.tenants.names(),
-        stop: stop.clone(),
-    };
-    let search = Search {
-        runners: dispatcher.roster.clone(),
-        tenants: dispatcher.tenants.names(),
         wake,
+        events,
         stop,
-    };
-    search_orphans(search, events)?;
-    watch_for_expiries(watch)?;
+    })?;
     dispatcher.begin_shift(config.quota);
     let wakers = Wakers {
         events: incoming,
@@ -139,6 +138,25 @@ pub fn run(config: Config, options: Options, reread: Reread<'_>) -> Result<(), S
     let result = dispatcher.serve(stopper, &wakers);
     scratch.close();
     result
+}
+
+/// What this month has cost before.
+fn spending_so_far(state_file: &Path, budgets: Budgets) -> Arc<Spending> {
+    let spending = Spending::default();
+    match Ledger::read(state_file, &Timestamp::now().month()) {
+        Ok(entries) => spending.add(&entries),
+        Err(why) => log::warn!("{why}; this month's costs are counted from now on"),
+    }
+    spending.set_budgets(budgets);
+    Arc::new(spending)
+}
+
+/// What the threads get that look at everything now and then.
+struct Watched {
+    answered: Receiver<Arc<Runner>>,
+    wake: Receiver<()>,
+    events: Sender<Event>,
+    stop: Stop,
 }
 
 fn search_orphans(search: Search, events: Sender<Event>) -> Result<(), ServiceError> {
@@ -183,6 +201,22 @@ fn watch_for_expiries(watch: Watch) -> Result<(), ServiceError> {
 }
 
 impl Dispatcher<'_> {
+    fn watch(&self, watched: Watched) -> Result<(), ServiceError> {
+        watch_for_expiries(Watch {
+            runners: self.roster.clone(),
+            answered: watched.answered,
+            tenants: self.tenants.names(),
+            stop: watched.stop.clone(),
+        })?;
+        let search = Search {
+            runners: self.roster.clone(),
+            tenants: self.tenants.names(),
+            wake: watched.wake,
+            stop: watched.stop,
+        };
+        search_orphans(search, watched.events)
+    }
+
     /// Goes on with the jobs of the last process.
     pub(super) fn restore(&mut self, mut jobs: Vec<Tracked>) {
         // Of two with one number the later one waits: it must not find the other one's machine. And
@@ -287,6 +321,7 @@ impl Dispatcher<'_> {
             turn: Turn::new(&runner.name, workers.at_work.clone()),
             stop: stop.clone(),
             pace: self.pace,
+            spending: self.spending.clone(),
             cycles: self.options.poll_cycles,
         };
         let pollers = self.roster.now().iter().map(poller).collect();

@@ -13,6 +13,7 @@ use crate::executor::Found;
 use crate::foreign::{Keep, one_line};
 use crate::job::{Job, Phase};
 use crate::logger;
+use crate::money::Entry;
 use crate::names::JobKey;
 use crate::orphans;
 use crate::quota::Reservation;
@@ -185,6 +186,14 @@ impl Dispatcher<'_> {
         self.to_release.extend(saved);
     }
 
+    /// A job is over, and has cost what it has cost.
+    pub(super) fn account(&mut self, entry: Option<Box<Entry>>) {
+        if let Some(entry) = entry {
+            self.spending.add([&*entry]);
+            self.ledger.add(*entry);
+        }
+    }
+
     pub(super) fn worker_done(&mut self, key: &JobKey, is_finished: bool) {
         if is_finished {
             if let Some(Served { tracked, runner }) = self.served.remove(key) {
@@ -251,6 +260,8 @@ impl Dispatcher<'_> {
 
     /// Writes the state file if something changed, then lets go on who waited for that.
     pub(super) fn save(&mut self) {
+        // Before the state file forgets the job.
+        self.ledger.write();
         if self.unsaved.is_any() {
             let saved = self.write();
             match saved {

@@ -15,6 +15,7 @@ use crate::job::hearing::Hearing;
 use crate::job::life::live;
 use crate::job::{Job, Phase, Told};
 use crate::logger;
+use crate::money::Entry;
 use crate::names::JobKey;
 use crate::quota::Reservation;
 use crate::runner::Runner;
@@ -73,6 +74,7 @@ pub fn work(task: Task, workers: WorkerContext) {
         key: task.key.clone(),
         workers,
         is_finished: false,
+        entry: None,
     };
     let workers = &hang_up.workers;
     let Task {
@@ -107,8 +109,18 @@ pub fn work(task: Task, workers: WorkerContext) {
     let lived = lived.and_then(|()| live(&mut job, &context));
     hang_up.is_finished = lived.is_ok();
     if hang_up.is_finished && job.summary.granted.is_some() {
-        log::info!("{}", Told(&job));
+        let entry = entry_of(&job, &runner);
+        log::info!("{}", Told(&job, entry.price()));
+        hang_up.entry = Some(entry);
     }
+}
+
+/// What it was, for the ledger.
+fn entry_of(job: &Job, runner: &Runner) -> Entry {
+    let had_machine = job.machine.history.handed_over.is_some();
+    let flavor = job.machine.flavor.as_ref().filter(|_| had_machine);
+    let price = flavor.and_then(|flavor| runner.executor.price(flavor));
+    Entry::of(job, &runner.name, price)
 }
 
 /// Tells of the thread's end, panics included.
@@ -116,12 +128,18 @@ struct HangUp {
     key: JobKey,
     workers: WorkerContext,
     is_finished: bool,
+    entry: Option<Entry>,
 }
 
 impl Drop for HangUp {
     fn drop(&mut self) {
         let (key, is_finished) = (self.key.clone(), self.is_finished);
-        let done = Event::WorkerDone { key, is_finished };
+        let entry = self.entry.take().map(Box::new);
+        let done = Event::WorkerDone {
+            key,
+            is_finished,
+            entry,
+        };
         // The main loop is left before us only when it ran out of time to stop.
         let _ = self.workers.events.send(done);
     }
@@ -216,6 +234,7 @@ mod tests {
                 at_work,
             },
             is_finished: false,
+            entry: None,
         };
         assert_eq!(all_gone.try_recv(), Err(TryRecvError::Empty));
         let panicked = catch_unwind(AssertUnwindSafe(|| {
@@ -225,7 +244,7 @@ mod tests {
         assert!(panicked.is_err());
         let heard = incoming.try_recv();
         assert!(
-            matches!(&heard, Ok(Event::WorkerDone { key, is_finished: false }) if key.id.0 == 7),
+            matches!(&heard, Ok(Event::WorkerDone { key, is_finished: false, .. }) if key.id.0 == 7),
             "{heard:?}"
         );
         assert_eq!(all_gone.try_recv(), Err(TryRecvError::Disconnected));

@@ -8,6 +8,7 @@ pub mod clever;
 mod expiry;
 pub mod local_docker;
 mod machine;
+mod price;
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -17,6 +18,7 @@ use crossbeam_channel::Receiver;
 
 pub use self::expiry::Expiry;
 pub use self::machine::{History, Machine, Resource};
+pub use self::price::Price;
 use crate::clock::Timestamp;
 use crate::config::ExecutorSettings;
 use crate::fact::Fact;
@@ -200,6 +202,11 @@ pub trait Executor: Send + Sync {
     /// # Errors
     /// A text for the operator; to be tried again.
     fn decommission(&self, machine: &Machine) -> Result<(), String>;
+
+    /// What machines of this flavor cost, where that can be learnt. May take as long as a request.
+    fn price(&self, _flavor: &str) -> Option<Price> {
+        None
+    }
 
     /// The section was read again, and this one goes on for the jobs that are here, as it was, but for
     /// secrets that may have been replaced.

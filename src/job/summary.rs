@@ -51,8 +51,8 @@ impl Summary {
     }
 }
 
-/// The line about a job.
-pub struct Told<'a>(pub &'a Job);
+/// The line about a job, and what its machine has cost, as far as that is known.
+pub struct Told<'a>(pub &'a Job, pub Option<String>);
 
 impl fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -71,6 +71,7 @@ impl fmt::Display for Told<'_> {
             between(handed_over, running).map(|time| format!("booted {time}")),
             between(running, summary.ended).map(|time| format!("ran {time}")),
             running.is_none().then(|| "not seen running".to_owned()),
+            self.1.clone(),
         ];
         let parts: Vec<_> = parts.into_iter().flatten().collect();
         let result = summary.result.as_deref().unwrap_or("given up");

@@ -72,7 +72,9 @@ impl FromStr for Instance {
 /// What machines cost where the configuration has them; nothing, when that can't be learnt.
 pub fn prices(http: &Http, api: &str) -> Prices {
     let zone: Option<String> = keys::CC_ZONE.default();
-    let prices = Prices::fetch(http, api, &zone.unwrap_or_default());
+    let currency: Option<String> = keys::CC_CURRENCY.default();
+    let (zone, currency) = (zone.unwrap_or_default(), currency.unwrap_or_default());
+    let prices = Prices::fetch(http, api, &zone, &currency);
     prices.unwrap_or_else(|why| {
         log::warn!("what machines cost is not known: {why}");
         Prices::default()

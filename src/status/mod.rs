@@ -41,6 +41,9 @@ pub struct Report {
     pub configured: Option<Timestamp>,
     pub state: ServiceState,
     pub quota: Option<QuotaReport>,
+    /// What this month's jobs have cost so far.
+    #[serde(default)]
+    pub spent: Vec<SpentReport>,
     pub jobs: Vec<JobReport>,
     pub runners: Vec<RunnerReport>,
     /// Machines without a job that are left alone.
@@ -81,6 +84,14 @@ pub struct QuotaReport {
     pub held: usize,
 }
 
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SpentReport {
+    /// In universal time.
+    pub month: String,
+    pub cost: f64,
+    pub currency: String,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrphanReport {
     pub runner: String,
@@ -109,6 +120,9 @@ pub struct Service<'a, T> {
     pub runners: &'a [Arc<Runner>],
     pub quota: quota::Snapshot,
     pub orphans: Vec<OrphanReport>,
+    pub spent: Vec<SpentReport>,
+    /// Why the ledger can't be written.
+    pub unaccounted: Option<&'a str>,
     /// Why the state file can't be written.
     pub unwritten: Option<&'a str>,
     /// Why the quota could not be computed yet.
@@ -141,6 +155,7 @@ impl<'a, T: Iterator<Item = &'a Tracked>> Service<'_, T> {
             configured: Some(self.configured),
             state: self.state,
             quota: Some(QuotaReport::of(quota)),
+            spent: self.spent,
             runners: runners.collect(),
             jobs,
             orphans: self.orphans,
@@ -149,7 +164,11 @@ impl<'a, T: Iterator<Item = &'a Tracked>> Service<'_, T> {
         };
         let unweighed = self.unweighed;
         let unweighed = unweighed.map(|why| format!("the quota can't be computed yet: {why}"));
-        let own = [self.unwritten.map(str::to_owned), unweighed];
+        let own = [
+            self.unwritten.map(str::to_owned),
+            self.unaccounted.map(str::to_owned),
+            unweighed,
+        ];
         let own = own.into_iter().flatten();
         report.wrong = own.chain(report.what_is_wrong()).collect();
         report
@@ -169,6 +188,7 @@ impl Report {
             configured: None,
             state: ServiceState::NotRunning,
             quota: None,
+            spent: Vec::new(),
             jobs: state.tracked.iter().map(JobReport::of).collect(),
             runners: Vec::new(),
             orphans: Vec::new(),

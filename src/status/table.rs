@@ -138,6 +138,10 @@ fn head(report: &Report) -> String {
         );
         paragraph(&mut text, "", &used, str::to_owned);
     }
+    for spent in &report.spent {
+        let (month, currency) = (&spent.month, one_line(&spent.currency, Keep::Start(3)));
+        let _ = writeln!(text, "cost of {month}: {:.2} {currency}", spent.cost);
+    }
     text
 }
 

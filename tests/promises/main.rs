@@ -25,6 +25,7 @@ mod load;
 mod local_docker;
 mod logs;
 mod manual;
+mod money;
 mod offers;
 mod orphans;
 mod outages;

@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use super::trouble::Trouble;
 use super::{CleverDocker, words};
 use crate::clever::Flavor;
-use crate::executor::{Executor, Machine};
+use crate::executor::{Executor, Machine, Price};
 use crate::payload::Payload;
 use crate::weight::Weight;
 
@@ -83,6 +83,15 @@ impl CleverDocker {
         let wanted = self.wanted_flavor(payload, machine);
         let found = offered.into_iter().find(|flavor| flavor.name == wanted);
         Some(found.map_or(Weight::ZERO, |flavor| flavor.weight))
+    }
+
+    pub(super) fn price_of(&self, flavor: &str) -> Option<Price> {
+        let (zone, currency) = (&self.settings.zone, &self.settings.currency);
+        let hourly = self.catalogue.hourly(flavor, zone, currency)?;
+        Some(Price {
+            hourly,
+            currency: currency.clone(),
+        })
     }
 
     pub(super) fn weights_on_offer(&self) -> Result<RangeInclusive<Weight>, String> {

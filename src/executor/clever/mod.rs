@@ -9,6 +9,7 @@ mod creation;
 mod expiry;
 mod flavor;
 mod launch;
+mod loss;
 mod ownership;
 mod probe;
 mod remembered;
@@ -27,7 +28,7 @@ use self::remembered::Remembered;
 use self::tenants::Tenants;
 use self::trouble::Trouble;
 use super::{
-    Details, Executor, Expiry, Failure, Found, Halt, Inventory, Machine, NoWeight, Patience,
+    Details, Executor, Expiry, Failure, Found, Halt, Inventory, Machine, NoWeight, Patience, Price,
 };
 use crate::clever::{Account, Api, Catalogue, Deletion, MachineType};
 use crate::config::values::AuthKind;
@@ -158,41 +159,6 @@ impl CleverDocker {
         self.tenants.account_at(organization, today)
     }
 
-    /// What has happened to an application whose job was handed over, if that is certain. A list of
-    /// machines that can't be found is an empty one; what exists is told by the application itself.
-    fn loss_of(
-        &self,
-        machine: &Machine,
-        owner: &Account,
-        id: &str,
-    ) -> Result<Option<Failure>, Trouble> {
-        let name = &machine.name;
-        let machines = self.api.instances(owner, id);
-        if matches!(machines, Ok(1..)) {
-            return Ok(None);
-        }
-        match self.api.get(owner, id) {
-            Ok(application) if application.is_going() => Ok(Some(words::deleted_by_hand(name))),
-            Err(error) if error.is_not_there() => Ok(Some(words::deleted_by_hand(name))),
-            Err(error) => Err(error.into()),
-            Ok(_) => match machines {
-                Ok(_) => {
-                    let has_run = machine.history.seen_running.is_some();
-                    let end = self.api.deployment_end(owner, id)?;
-                    Ok(end.map(|end| {
-                        if has_run {
-                            words::ended_too_early(name)
-                        } else {
-                            words::never_started(name, end)
-                        }
-                    }))
-                }
-                Err(error) if error.is_not_there() => Ok(None),
-                Err(error) => Err(error.into()),
-            },
-        }
-    }
-
     /// What the credential is with which a machine is spoken of.
     fn auth_kind(&self, machine: &Machine) -> AuthKind {
         let account = self.tenants.last_account(machine.tenant.as_deref());
@@ -320,6 +286,10 @@ impl Executor for CleverDocker {
             self.loss_of(machine, &owner, &application.id)
         });
         lost.map_err(|error| format!("{}: {error}", self.settings.api_url))
+    }
+
+    fn price(&self, flavor: &str) -> Option<Price> {
+        self.price_of(flavor)
     }
 
     fn renew(&self, section: &ExecutorSettings) {

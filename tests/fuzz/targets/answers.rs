@@ -274,6 +274,8 @@ fn clever() -> CleverDocker {
     let settings = CleverSettings {
         api_url: SERVICE.url.clone(),
         zone: "par".to_owned(),
+        currency: "EUR".to_owned(),
+        budget: None,
         default_flavor: "M".to_owned(),
         max_flavor: None,
         flavor_by_tag: BTreeMap::new(),

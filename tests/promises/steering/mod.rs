@@ -22,7 +22,7 @@ impl Scene {
         command
     }
 
-    fn ask(&self, options: &[&str]) -> (Option<i32>, String, String) {
+    pub fn ask(&self, options: &[&str]) -> (Option<i32>, String, String) {
         let Output {
             status,
             stdout,
@@ -32,7 +32,7 @@ impl Scene {
         (status.code(), text(stdout), text(stderr))
     }
 
-    fn status(&self) -> Value {
+    pub fn status(&self) -> Value {
         let (_, told, complaint) = self.ask(&["--status", "--json"]);
         serde_json::from_str(&told).unwrap_or_else(|error| panic!("{error}: {told}{complaint}"))
     }
