@@ -85,6 +85,7 @@ pub struct Attributes {
     pub token: String,
     pub secret: String,
     pub kind: String,
+    pub budget: String,
 }
 
 /// It stands in an address.
@@ -280,6 +281,7 @@ impl Tenancy {
                     token: section.text(&keys::CC_ORGA_TOKEN_ATTRIBUTE),
                     secret: section.text(&keys::CC_ORGA_SECRET_ATTRIBUTE),
                     kind: section.text(&keys::CC_ORGA_AUTH_ATTRIBUTE),
+                    budget: section.text(&keys::CC_MONTHLY_BUDGET_ATTRIBUTE),
                 },
                 kind: kind.unwrap_or(AuthKind::Token),
                 consumer,

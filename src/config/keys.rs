@@ -337,6 +337,8 @@ keys! {
         "the name of the custom attribute that has the other half of the token, where it is of the kind oauth";
     CC_ORGA_AUTH_ATTRIBUTE: CleverDocker Text Value("cc_orga_auth") ["cc_orga_auth_attribute"]
         "the name of the custom attribute that says what the group's token is, where that is not what cc_auth says";
+    CC_MONTHLY_BUDGET_ATTRIBUTE: CleverDocker Text Value("cc_monthly_budget") ["cc_monthly_budget_attribute"]
+        "the name of the custom attribute that says how much the group's machines may cost in a month";
 
     HOST: LocalDocker Text Words("the environment variable DOCKER_HOST, else unix:///var/run/docker.sock") ["host"]
         "the engine's address";

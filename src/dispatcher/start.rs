@@ -89,6 +89,7 @@ pub fn run(config: Config, options: Options, reread: Reread<'_>) -> Result<(), S
         workers: Some(WorkerContext {
             spacing: Arc::new(LaunchSpacing::new(config.launch_spacing)),
             policy,
+            spending: spending.clone(),
             stop: stop.clone(),
             events: events.clone(),
             at_work,

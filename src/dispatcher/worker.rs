@@ -15,7 +15,7 @@ use crate::job::hearing::Hearing;
 use crate::job::life::live;
 use crate::job::{Job, Phase, Told};
 use crate::logger;
-use crate::money::Entry;
+use crate::money::{Entry, Spending};
 use crate::names::JobKey;
 use crate::quota::Reservation;
 use crate::runner::Runner;
@@ -28,6 +28,7 @@ use crate::thread::{Idle, check_room_for, idle};
 pub struct WorkerContext {
     pub spacing: Arc<LaunchSpacing>,
     pub policy: Policy,
+    pub spending: Arc<Spending>,
     pub stop: Stop,
     pub events: Sender<Event>,
     /// Disconnects when all threads are gone that must be waited for.
@@ -100,6 +101,7 @@ pub fn work(task: Task, workers: WorkerContext) {
         trace_watch: &runner.trace_watch,
         spacing: &workers.spacing,
         policy: workers.policy,
+        spending: &workers.spending,
         stop: &workers.stop,
         report: &reporter,
         admission: &reporter.reservation,
@@ -229,6 +231,7 @@ mod tests {
                     keep_finished: false,
                     decommission_launch_failures: true,
                 },
+                spending: Arc::default(),
                 stop,
                 events,
                 at_work,

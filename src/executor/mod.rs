@@ -208,6 +208,12 @@ pub trait Executor: Send + Sync {
         None
     }
 
+    /// What the machines of a top-level group may cost in a month, where it has an account of its own and
+    /// says so. May take as long as a request.
+    fn group_budget(&self, _group: &str) -> Option<f64> {
+        None
+    }
+
     /// The section was read again, and this one goes on for the jobs that are here, as it was, but for
     /// secrets that may have been replaced.
     fn renew(&self, _section: &ExecutorSettings) {}

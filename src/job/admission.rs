@@ -21,6 +21,37 @@ const ASKED_FOR_TAGS: u32 = 6;
 /// So long at most until the job's own time is looked at again.
 const A_WHILE: Duration = Duration::from_secs(60);
 
+/// Fails the job of a group that has spent what its machines may cost in a month, before it has one.
+pub(super) fn check_budget(job: &Job, context: &JobContext<'_>) -> Result<(), Halt> {
+    let Some(group) = job.machine.tenant.as_deref() else {
+        return Ok(());
+    };
+    if job.machine.may_exist() {
+        return Ok(());
+    }
+    let Some(budget) = context.executor.group_budget(group) else {
+        return Ok(());
+    };
+    match context.spending.has_spent(group, budget) {
+        None => Ok(()),
+        Some(spent) => Err(spent_up(group, spent, budget).into()),
+    }
+}
+
+fn spent_up(group: &str, spent: f64, budget: f64) -> Failure {
+    Failure {
+        reason: FailureReason::ScriptFailure,
+        user: format!(
+            "The machines of the group {group} have cost {spent:.2} this month, and may cost {budget:.2}. Its jobs \
+             run again in the next month (UTC), or when the group's budget is raised: ask the administrator of your \
+             instance."
+        ),
+        admin: format!(
+            "the budget of group {group} for this month, {budget:.2}, is spent: {spent:.2}"
+        ),
+    }
+}
+
 /// Lets the job's tags decide on its machine, where they do.
 pub(super) fn choose_machine(
     job: &mut Job,

@@ -7,6 +7,7 @@ use super::hearing::Hearing;
 use crate::config::TraceWatch;
 use crate::coordinator::Coordinator;
 use crate::executor::Executor;
+use crate::money::Spending;
 use crate::quota::Reservation;
 use crate::shutdown::Stop;
 use crate::spacing::LaunchSpacing;
@@ -17,6 +18,7 @@ pub struct JobContext<'a> {
     pub trace_watch: &'a TraceWatch,
     pub spacing: &'a LaunchSpacing,
     pub policy: Policy,
+    pub spending: &'a Spending,
     pub stop: &'a Stop,
     pub report: &'a dyn Report,
     pub admission: &'a Reservation,

@@ -13,7 +13,7 @@ use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use super::admission::{await_room, await_spacing, await_turn, choose_machine};
+use super::admission::{await_room, await_spacing, await_turn, check_budget, choose_machine};
 use super::context::JobContext;
 use super::watch::{WhileWanted, await_end, await_start, greet};
 use super::{Job, Phase, Untold};
@@ -90,6 +90,7 @@ fn serve(job: &mut Job, context: &JobContext<'_>) -> Result<Infallible, Halt> {
     if let Some(payload) = job.payload().cloned() {
         payload.check().map_err(|why| unreadable(&why))?;
         greet(&job.credentials, context)?;
+        check_budget(job, context)?;
         choose_machine(job, &payload, context)?;
         await_room(job, &payload, context)?;
         if await_turn(job, context)? | await_spacing(job, context)? {

@@ -18,14 +18,20 @@ pub struct Budgets {
     pub runners: BTreeMap<String, f64>,
 }
 
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Whose {
+    runner: String,
+    group: String,
+    currency: String,
+}
+
 #[derive(Default)]
 pub struct Spending(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
     month: String,
-    /// By runner and currency.
-    spent: BTreeMap<(String, String), f64>,
+    spent: BTreeMap<Whose, f64>,
     budgets: Budgets,
     /// What was warned of in this month.
     told: Vec<String>,
@@ -45,8 +51,12 @@ impl Spending {
         for entry in entries {
             let is_todays = entry.ended.month() == known.month;
             if let (true, Some(cost), Some(currency)) = (is_todays, entry.cost, &entry.currency) {
-                let key = (entry.runner.clone(), currency.clone());
-                *known.spent.entry(key).or_default() += cost;
+                let whose = Whose {
+                    runner: entry.runner.clone(),
+                    group: entry.group.clone().unwrap_or_default(),
+                    currency: currency.clone(),
+                };
+                *known.spent.entry(whose).or_default() += cost;
             }
         }
         known.tell();
@@ -62,13 +72,31 @@ impl Spending {
         spent_up.next().map(|used| used.words())
     }
 
+    /// What a group's jobs have cost this month, when that is as much as `budget`. It is warned of once
+    /// when it is nearly so.
+    #[must_use]
+    pub fn has_spent(&self, group: &str, budget: f64) -> Option<f64> {
+        let mut known = self.today();
+        let own = known.spent.iter().filter(|(whose, _)| whose.group == group);
+        let spent = own.fold(0.0, |sum, (_, spent)| sum + spent);
+        let mark = format!("nearly group {group}");
+        if spent >= NEARLY * budget && !known.told.contains(&mark) {
+            log::warn!(
+                "{spent:.2} of the month's {budget:.2} for group {group} are spent; at the whole of it its jobs \
+                 fail until the next month"
+            );
+            known.told.push(mark);
+        }
+        (spent >= budget).then_some(spent)
+    }
+
     /// By currency: this month, and what it has cost so far.
     #[must_use]
     pub fn so_far(&self) -> (String, BTreeMap<String, f64>) {
         let known = self.today();
         let mut sums = BTreeMap::new();
-        for ((_, currency), spent) in &known.spent {
-            *sums.entry(currency.clone()).or_default() += spent;
+        for (whose, spent) in &known.spent {
+            *sums.entry(whose.currency.clone()).or_default() += spent;
         }
         (known.month.clone(), sums)
     }
@@ -111,7 +139,10 @@ impl Known {
     /// The budgets of this runner, or of each, and that of all.
     fn used<'a>(&'a self, runner: Option<&'a str>) -> impl Iterator<Item = Used<'a>> {
         let sum = |is_meant: &dyn Fn(&str) -> bool| -> f64 {
-            let all = self.spent.iter().filter(|((name, _), _)| is_meant(name));
+            let all = self
+                .spent
+                .iter()
+                .filter(|(whose, _)| is_meant(&whose.runner));
             all.fold(0.0, |sum, (_, spent)| sum + spent)
         };
         let all = self.budgets.all.map(|budget| Used {

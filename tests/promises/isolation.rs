@@ -23,6 +23,7 @@ use heptapod_paas_runner::job::context::{JobContext, Policy, Report};
 use heptapod_paas_runner::job::hearing::Hearing;
 use heptapod_paas_runner::job::life::live;
 use heptapod_paas_runner::job::{Job, Phase};
+use heptapod_paas_runner::money::Spending;
 use heptapod_paas_runner::payload::Payload;
 use heptapod_paas_runner::quota::{Limits, Quota};
 use heptapod_paas_runner::runner::{self, Installation, Runner};
@@ -138,11 +139,13 @@ impl BareProgram {
     fn live(&self, executor: &PanickingExecutor<'_>, payload: Payload) -> Vec<&'static str> {
         let reports = Reports::default();
         let reservation = self.runner.share.take_over(Weight::ZERO, None);
+        let spending = Spending::default();
         let context = JobContext {
             coordinator: &self.runner.coordinator,
             executor,
             trace_watch: &self.runner.trace_watch,
             spacing: &self.spacing,
+            spending: &spending,
             policy: self.policy,
             stop: &self.stop,
             report: &reports,

@@ -69,6 +69,36 @@ fn each_job_runs_in_the_organization_of_its_group() {
 }
 
 #[test]
+fn a_group_that_has_spent_its_budget_has_its_jobs_failed_in_words_and_no_other() {
+    let scene = two_tenants();
+    let budget = [
+        ("cc_orga_id", "orga_acme"),
+        ("cc_orga_token", "token-acme"),
+        ("cc_monthly_budget", "0.00000001"),
+    ];
+    scene.coordinator.set_group("acme", budget);
+    let _service = start(&scene);
+    let submit_long = |project| {
+        let spec = JobSpec::new("costs", ["sleep 1.2"]).flavor("XS");
+        scene.coordinator.submit(spec.project(project))
+    };
+    let first = submit_long("acme/a");
+    assert_eq!(scene.await_end(first).status, JobStatus::Success);
+    scene.await_nothing_tracked("after the first");
+    let (second, other) = (submit(&scene, "acme/a"), submit(&scene, "other/c"));
+    let second = scene.await_end(second);
+    assert_eq!(second.status, JobStatus::Failed);
+    let log = second.log();
+    assert!(
+        log.contains("The machines of the group acme have cost"),
+        "{log}"
+    );
+    assert_eq!(scene.await_end(other).status, JobStatus::Success);
+    scene.await_no_machines();
+    scene.assert_no_complaints();
+}
+
+#[test]
 fn a_tenant_without_an_organization_fails_its_own_jobs_only() {
     let scene = two_tenants();
     scene

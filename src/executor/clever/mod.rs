@@ -292,6 +292,10 @@ impl Executor for CleverDocker {
         self.price_of(flavor)
     }
 
+    fn group_budget(&self, group: &str) -> Option<f64> {
+        self.tenants.budget(group)
+    }
+
     fn renew(&self, section: &ExecutorSettings) {
         if let ExecutorSettings::CleverDocker(settings) = section {
             self.tenants.renew(&settings.tenancy);

@@ -17,6 +17,7 @@ use crate::config::{Tenancy, credential};
 use crate::coordinator::{Coordinator, NoAttributes};
 use crate::executor::Failure;
 use crate::payload::FailureReason;
+use crate::secret::Secret;
 use crate::thread::lock;
 
 const TODAYS_FOR: Duration = Duration::from_secs(60);
@@ -38,6 +39,8 @@ struct Learnt {
     accounts: HashMap<String, (Account, Instant)>,
     /// The latest credential of every organization, and the group that has told it.
     credentials: HashMap<String, (String, Credential)>,
+    /// What a group's machines may cost in a month, where it says so.
+    budgets: HashMap<String, f64>,
 }
 
 /// To be looked up where no group is known yet: that there is none of this name is a good answer.
@@ -224,9 +227,21 @@ impl Tenants {
         let Learnt {
             accounts,
             credentials,
+            budgets,
         } = &mut *learnt;
         accounts.retain(|group, (_, until)| groups.contains(group) || *until > Instant::now());
         credentials.retain(|_, (group, _)| accounts.contains_key(group));
+        budgets.retain(|group, _| accounts.contains_key(group));
+    }
+
+    /// What the group's machines may cost in a month. May take as long as a request.
+    pub fn budget(&self, group: &str) -> Option<f64> {
+        if !self.are_many() {
+            return None;
+        }
+        // Its trouble is told where an account is needed.
+        let _ = self.account(Some(group));
+        lock(&self.learnt).budgets.get(group).copied()
     }
 
     fn look_up(&self, group: &str) -> Result<Account, Trouble> {
@@ -253,6 +268,7 @@ impl Tenants {
                 .map(|(_, value)| value)
                 .filter(|value| !value.reveal().is_empty())
         };
+        self.note_budget(group, &names.budget, find(&names.budget));
         let organization = find(&names.organization)
             .map(|id| id.reveal().to_owned())
             .filter(|id| is_plain(id));
@@ -276,6 +292,25 @@ impl Tenants {
             organization,
             credential: credential(kind, token.clone(), secret, consumer.clone()),
         })
+    }
+}
+
+impl Tenants {
+    fn note_budget(&self, group: &str, name: &str, written: Option<&Secret>) {
+        let mut learnt = lock(&self.learnt);
+        learnt.budgets.remove(group);
+        let Some(written) = written else {
+            return;
+        };
+        match written.reveal().trim().parse::<f64>() {
+            Ok(budget) if budget > 0.0 && budget.is_finite() => {
+                learnt.budgets.insert(group.to_owned(), budget);
+            }
+            _ => log::warn!(
+                "the custom attribute `{name}` of group {group} is no amount above 0, such as 100: the group has \
+                 no budget"
+            ),
+        }
     }
 }
 
