@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use super::Wish;
+use super::{Reach, Wish};
 use crate::foreign::{Keep, one_line};
 
 /// Longer than the service takes at most.
@@ -19,17 +19,19 @@ const SHOWN: usize = 200;
 pub enum NoAnswer {
     /// No service listens there.
     NoService,
+    /// It has ended just now, before it answered.
+    Gone,
     /// In words.
     Trouble(String),
 }
 
 /// What the service at `socket` tells: as it came, and read.
 pub fn ask<T: DeserializeOwned>(socket: &Path, wish: Wish) -> Result<(String, T), NoAnswer> {
-    let asked = UnixStream::connect(socket).and_then(|stream| speak(stream, wish));
+    let asked = Reach::of(socket).and_then(|reach| UnixStream::connect(&reach.path));
+    let asked = asked.and_then(|stream| speak(stream, wish));
     let text = asked.map_err(|error| no_answer(socket, &error))?;
     if text.is_empty() {
-        // It has ended meanwhile.
-        return Err(NoAnswer::NoService);
+        return Err(NoAnswer::Gone);
     }
     match serde_json::from_str(&text) {
         Ok(told) => Ok((text, told)),

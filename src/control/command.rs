@@ -69,7 +69,7 @@ pub fn reload(config: &Path) -> ExitCode {
     with_state_file(config, |state_file| {
         let wrong_lines: Vec<String> = match ask(&socket_of(state_file), Wish::Reload) {
             Ok((_, lines)) => lines,
-            Err(NoAnswer::NoService) => {
+            Err(NoAnswer::NoService | NoAnswer::Gone) => {
                 let state_file = state_file.display();
                 return Err(wrong(&format_args!(
                     "no service runs with the state file {state_file}: there is nothing to reload"
@@ -102,6 +102,7 @@ pub fn drain(config: &Path) -> ExitCode {
             };
             let report: Report = match ask(&socket, wish) {
                 Ok((_, report)) => report,
+                Err(NoAnswer::Gone) => return drained(state_file),
                 Err(NoAnswer::NoService) if told.is_some() => return drained(state_file),
                 Err(NoAnswer::NoService) => {
                     let state_file = state_file.display();
@@ -152,7 +153,7 @@ fn told_by_anybody(state_file: &Path) -> Result<(String, Report), String> {
     match ask(&socket_of(state_file), Wish::Status) {
         Ok(told) => Ok(told),
         Err(NoAnswer::Trouble(why)) => Err(why),
-        Err(NoAnswer::NoService) => {
+        Err(NoAnswer::NoService | NoAnswer::Gone) => {
             let report = Report::of_file(state_file, &StateFile::read(state_file)?);
             Ok((report.json(), report))
         }

@@ -8,9 +8,12 @@ mod client;
 pub mod command;
 pub mod server;
 
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
-use crate::whole_file::{beside, resolve};
+use crate::whole_file::{beside, folder_of, resolve};
 
 /// What may be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +43,34 @@ impl Wish {
 
 /// What is behind the state file's own name in that of the socket.
 pub const SOCKET: &str = ".socket";
+
+/// The longest path of a socket, unix(7).
+const LONGEST: usize = 107;
+
+/// A path by which a socket can be had, though its own may be too long for one.
+struct Reach {
+    path: PathBuf,
+    /// In which it is, where that is needed.
+    _folder: Option<File>,
+}
+
+impl Reach {
+    fn of(socket: &Path) -> io::Result<Self> {
+        let name = socket.file_name().unwrap_or_default();
+        if socket.as_os_str().len() <= LONGEST {
+            return Ok(Self {
+                path: socket.to_owned(),
+                _folder: None,
+            });
+        }
+        let folder = File::open(folder_of(socket))?;
+        let number = folder.as_raw_fd();
+        Ok(Self {
+            path: Path::new(&format!("/proc/self/fd/{number}")).join(name),
+            _folder: Some(folder),
+        })
+    }
+}
 
 /// Where the service with this state file listens.
 #[must_use]

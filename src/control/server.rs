@@ -13,7 +13,7 @@ use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use rustix::fs::Mode;
 use rustix::process::umask;
 
-use super::Wish;
+use super::{Reach, Wish};
 use crate::thread::spawn;
 
 const MOMENT: Duration = Duration::from_secs(2);
@@ -65,8 +65,9 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
     if fs::symlink_metadata(path).is_ok_and(|it| it.file_type().is_socket()) {
         fs::remove_file(path)?;
     }
+    let reach = Reach::of(path)?;
     let before = umask(Mode::RWXG | Mode::RWXO | Mode::XUSR);
-    let listener = UnixListener::bind(path);
+    let listener = UnixListener::bind(&reach.path);
     umask(before);
     listener
 }

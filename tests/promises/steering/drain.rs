@@ -57,6 +57,12 @@ fn a_signal_drains_as_well_and_a_stop_is_still_a_stop() {
     let scene = Scene::new();
     let mut service = scene.start();
     service.await_log("asking http");
+    // It ends before it could answer, or a moment later.
+    let (code, told, complaint) = scene.ask(&["--drain"]);
+    assert_eq!(code, Some(0), "{told}{complaint}");
+    assert!(service.wait().0.success());
+    let mut service = scene.start();
+    service.await_log("asking http");
     service.signal(Signal::QUIT);
     let (exit, log) = service.wait();
     assert!(

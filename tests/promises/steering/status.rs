@@ -88,6 +88,23 @@ fn the_status_tells_of_jobs_and_of_runners_by_the_service_or_else_by_the_state_f
 }
 
 #[test]
+fn a_path_that_is_too_long_for_a_socket_is_none_for_a_service() {
+    let scene = Scene::new();
+    let long = scene
+        .folder
+        .path()
+        .join("folder-with-a-name-of-some-length-".repeat(5));
+    fs::create_dir(&long).unwrap();
+    let state = format!("{}/state.json", long.display());
+    let usual = scene.state_path().display().to_string();
+    let service = scene.start_changed(&[(&usual, &state)]);
+    service.await_log("asking http");
+    assert_eq!(scene.status()["source"], "service");
+    let (exit, log) = service.stop();
+    assert!(exit.success() && !log.contains("cannot listen"), "{log}");
+}
+
+#[test]
 fn what_is_wrong_is_told_and_is_an_exit_code() {
     let mut scene = Scene::new();
     // Only the service needs it.
