@@ -158,14 +158,26 @@ impl Poller {
         let grant = self
             .turn
             .ask(|| coordinator.request_job(&runner.identity, queue, may_be_held));
+        self.hear(memory, grant, *weights.end(), reservation)
+    }
+
+    /// Of a job that was granted nothing is known to be heavier than `heaviest`.
+    fn hear(
+        &self,
+        memory: &mut Memory,
+        grant: Grant,
+        heaviest: Weight,
+        reservation: Reservation,
+    ) -> Result<(), Stopped> {
+        let name = &self.runner.unique_name;
         match grant {
             Grant::Job(payload) => {
-                let job = Job::granted(&runner.unique_name, *payload, self.pace.max_age);
-                self.take(memory, job, *weights.end(), reservation)
+                let job = Job::granted(name, *payload, self.pace.max_age);
+                self.take(memory, job, heaviest, reservation)
             }
             Grant::Unusable { job, why } => {
                 log::error!("job {} was granted, but {why}; it will be failed", job.id);
-                let job = Job::unusable(&runner.unique_name, job, &why);
+                let job = Job::unusable(name, job, &why);
                 self.take(memory, job, Weight::ZERO, reservation)
             }
             Grant::Nothing { ask_on } => {

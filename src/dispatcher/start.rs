@@ -33,8 +33,8 @@ use crate::runner::expiry::Watch;
 use crate::runner::{self, Installation, Roster, Runner};
 use crate::shutdown::{self, Stop, Stopped};
 use crate::spacing::LaunchSpacing;
-use crate::state::Tracked;
 use crate::state::file::StateFile;
+use crate::state::{State, Tracked};
 use crate::thread::{keep_at, spawn};
 use crate::weight::Weight;
 use crate::whole_file::beside;
@@ -44,24 +44,19 @@ use crate::whole_file::beside;
 /// # Errors
 /// [`ServiceError`] when it can't start; never because of a job, a coordinator or Clever Cloud.
 pub fn run(config: Config, options: Options, reread: Reread<'_>) -> Result<(), ServiceError> {
-    let start = ServiceError;
-    let file = StateFile::open(&config.state_file).map_err(start)?;
-    let state = file.load().map_err(start)?;
+    let file = StateFile::open(&config.state_file).map_err(ServiceError)?;
     let (ask, asked) = unbounded();
     // Before there are other threads.
     let socket = control::server::listen(&beside(file.path(), control::SOCKET), ask);
     let _socket = socket.inspect_err(|why| log::warn!("{why}; --status and --drain will not work"));
-    let scratch = Scratch::open(beside(file.path(), ".pushes")).map_err(|error| {
-        start(format!(
-            "cannot prepare a folder beside the state file: {error}"
-        ))
-    })?;
-    let requests =
-        signals::listen().map_err(|error| start(format!("cannot listen to signals: {error}")))?;
+    let requests = signals::listen()
+        .map_err(|error| ServiceError(format!("cannot listen to signals: {error}")))?;
     let (stopper, stop) = shutdown::channel();
-    let system_id = state.system_id.as_deref();
-    let http = Http::by_environment(config.connection_max_age, stop.clone()).map_err(start)?;
-    let installation = Installation::of(&config.state_file, system_id, scratch.clone(), http);
+    let Ground {
+        state,
+        scratch,
+        installation,
+    } = ground(&config, &file, &stop)?;
     let quota = Quota::new(settings::limits(&config));
     let (policy, pace) = (settings::policy(&config), settings::pace(&config));
     let budgets = settings::budgets(&config);
@@ -139,6 +134,30 @@ pub fn run(config: Config, options: Options, reread: Reread<'_>) -> Result<(), S
     let result = dispatcher.serve(stopper, &wakers);
     scratch.close();
     result
+}
+
+/// What a service stands on.
+struct Ground {
+    state: State,
+    scratch: Scratch,
+    installation: Installation,
+}
+
+fn ground(config: &Config, file: &StateFile, stop: &Stop) -> Result<Ground, ServiceError> {
+    let state = file.load().map_err(ServiceError)?;
+    let scratch = Scratch::open(beside(file.path(), ".pushes")).map_err(|error| {
+        ServiceError(format!(
+            "cannot prepare a folder beside the state file: {error}"
+        ))
+    })?;
+    let http = Http::by_environment(config.connection_max_age, stop.clone());
+    let http = http.map_err(ServiceError)?;
+    let id = state.system_id.as_deref();
+    Ok(Ground {
+        installation: Installation::of(&config.state_file, id, scratch.clone(), http),
+        state,
+        scratch,
+    })
 }
 
 /// What this month has cost before.
