@@ -54,6 +54,12 @@ impl Timestamp {
         Self(milliseconds / 1000)
     }
 
+    /// Since 1970.
+    #[must_use]
+    pub const fn seconds(self) -> u64 {
+        self.0
+    }
+
     /// Out of a text like `2026-12-01T09:30:00.000+02:00`. Without a zone it is universal time; a
     /// zone's name in brackets says nothing that the rest doesn't.
     #[must_use]

@@ -8,9 +8,10 @@
 
 mod answer;
 mod segment;
+mod trouble;
 
 use std::fmt;
-use std::io::{self, Read};
+use std::io::Read;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,9 +22,10 @@ use ureq::http::{Method, Request, Response};
 
 pub use self::answer::Answer;
 pub use self::segment::segment;
+use self::trouble::{kind_of, no_answer};
 use crate::agent::{Agents, Network};
-use crate::foreign::{Keep, one_line};
 use crate::gzip;
+use crate::meters::REQUESTS;
 use crate::proxy::Proxy;
 use crate::secret::Secret;
 use crate::semaphore::Semaphore;
@@ -66,6 +68,8 @@ pub struct Call<'a> {
     silence: Option<Duration>,
     limit: u64,
     may_be_held: bool,
+    /// Which service it is for, and what it is about.
+    subject: [&'static str; 2],
 }
 
 /// Nothing usable came back.
@@ -95,6 +99,7 @@ impl<'a> Call<'a> {
             silence: None,
             limit: USUAL_LIMIT,
             may_be_held: false,
+            subject: ["other"; 2],
         }
     }
 
@@ -140,6 +145,13 @@ impl<'a> Call<'a> {
     pub fn bytes(mut self, content_type: &str, body: Vec<u8>) -> Self {
         self.body = body;
         self.header("Content-Type", content_type)
+    }
+
+    /// As it is counted: the service, and what is asked of it.
+    #[must_use]
+    pub const fn about(mut self, service: &'static str, endpoint: &'static str) -> Self {
+        self.subject = [service, endpoint];
+        self
     }
 
     #[must_use]
@@ -247,6 +259,8 @@ impl Http {
             Ok(answer) => answer.status.to_string(),
             Err(error) => error.to_string(),
         };
+        let [service, endpoint] = call.subject;
+        REQUESTS.add(&[service, endpoint, kind_of(&result)], 1.0);
         log::debug!(
             "{} {address}: {outcome}, {:.0?}",
             call.method,
@@ -343,48 +357,5 @@ impl Http {
         let address = call.url.parse().ok();
         let proxy = address.and_then(|address| self.agents.proxy_to(&address));
         no_answer(call, proxy, error)
-    }
-}
-
-fn no_answer(call: &Call<'_>, proxy: Option<&Proxy>, error: &ureq::Error) -> NoAnswer {
-    let certainly_not_sent = match error {
-        ureq::Error::HostNotFound
-        | ureq::Error::ConnectionFailed
-        | ureq::Error::ConnectProxyFailed(_)
-        | ureq::Error::BadUri(_)
-        // All that we say ourselves is about connections that did not come about.
-        | ureq::Error::Other(_) => true,
-        ureq::Error::Timeout(phase) => {
-            matches!(phase, ureq::Timeout::Resolve | ureq::Timeout::Connect)
-        }
-        ureq::Error::Io(error) => error.kind() == io::ErrorKind::ConnectionRefused,
-        _ => false,
-    };
-    let why = match error {
-        ureq::Error::Timeout(ureq::Timeout::PerRead) => {
-            let silence = call.silence.unwrap_or_default();
-            format!("not a byte has come for {silence:.0?}")
-        }
-        ureq::Error::Timeout(phase) => format!("no answer in time ({phase})"),
-        ureq::Error::LargeResponseHeader(_, most) => {
-            format!("the answer's head has more than {} KiB", most >> 10)
-        }
-        // The one limit of the parser that can't be set.
-        ureq::Error::Protocol(error) if error.to_string().contains("too many headers") => {
-            "the answer's head has more than 128 headers".to_owned()
-        }
-        ureq::Error::BodyExceedsLimit(limit) => format!("an answer of more than {limit} bytes"),
-        ureq::Error::ConnectProxyFailed(why) if why.contains("407") => {
-            "the proxy wants a login, or another one: user:password@ in its address".to_owned()
-        }
-        ureq::Error::ConnectProxyFailed(why) => format!("the proxy opens no tunnel: {why}"),
-        // Written for a person, and as long as it has to be.
-        ureq::Error::Other(why) => one_line(&why.to_string(), Keep::All),
-        error => one_line(&call.scrub(error.to_string()), Keep::Start(SHOWN)),
-    };
-    let through = proxy.map_or_else(String::new, |proxy| format!(" (through the proxy {proxy})"));
-    NoAnswer {
-        why: format!("{why}{through}"),
-        may_have_been_done: !certainly_not_sent,
     }
 }

@@ -9,6 +9,7 @@
 //! cli             arguments in, exit code out    install   what lies beside the program, put in place
 //! check           what can be found out before it matters, and how it is shown
 //! dispatcher      the main loop: polls, admits, spawns, applies events, saves
+//! web             how everything stands, for browsers and for what watches servers
 //! control         the service that runs, asked and steered from another process
 //! orphans         machines without a job         status    how everything stands, to be shown
 //! money           what jobs have cost
@@ -24,7 +25,7 @@
 //! The ground floor knows nothing above it: how we speak to others ([`http`] over [`agent`], with
 //! [`trust`], [`proxy`], [`buffers`], [`gzip`]; [`process`]; [`json`], [`foreign`], [`stranger`]), how
 //! long we wait ([`backoff`], [`deadline`], [`spacing`], [`semaphore`], [`shutdown`], [`thread`],
-//! [`clock`]), that we are there ([`manager`]), what must not be mixed up ([`secret`], [`digest`], [`weight`]), and what a person reads
+//! [`clock`]), that we are there ([`manager`]), what has happened ([`meters`]), what must not be mixed up ([`secret`], [`digest`], [`weight`]), and what a person reads
 //! and the disk keeps ([`fact`], [`logger`], [`output`], [`options`], [`whole_file`], [`process_limits`]).
 
 pub mod agent;
@@ -52,6 +53,7 @@ pub mod job;
 pub mod json;
 pub mod logger;
 pub mod manager;
+pub mod meters;
 pub mod money;
 pub mod names;
 pub mod options;
@@ -73,5 +75,6 @@ pub mod status;
 pub mod stranger;
 pub mod thread;
 pub mod trust;
+pub mod web;
 pub mod weight;
 pub mod whole_file;

@@ -165,6 +165,7 @@ impl Api {
         });
         let url = self.applications(account);
         let call = Call::new(Method::POST, &url)
+            .about("clever", "create")
             .json(&body)
             .within(CREATION_TIMEOUT);
         self.application(account, call)
@@ -172,7 +173,10 @@ impl Api {
 
     pub fn get(&self, account: &Account, id: &str) -> Result<Application, ApiError> {
         let url = self.one(account, id);
-        self.application(account, usual(Method::GET, &url).within(LOOK_TIMEOUT))
+        self.application(
+            account,
+            usual(Method::GET, "look", &url).within(LOOK_TIMEOUT),
+        )
     }
 
     /// All applications that `wanted` accepts by their name and that are not on their way out,
@@ -184,7 +188,10 @@ impl Api {
         wanted: impl Fn(&str) -> bool,
     ) -> Result<Vec<Application>, ApiError> {
         let url = self.applications(account);
-        let answer = self.exchange(account, usual(Method::GET, &url).at_most(LIST_LIMIT))?;
+        let answer = self.exchange(
+            account,
+            usual(Method::GET, "list", &url).at_most(LIST_LIMIT),
+        )?;
         let mut found: Vec<_> = json::objects(&answer.body)
             .map_err(|_| ApiError::Garbled)?
             .iter()
@@ -199,7 +206,10 @@ impl Api {
     /// How many machines an application has, in whatever state (3.7).
     pub fn instances(&self, account: &Account, id: &str) -> Result<usize, ApiError> {
         let url = self.one(account, id) + "/instances";
-        let answer = self.exchange(account, usual(Method::GET, &url).within(LOOK_TIMEOUT))?;
+        let answer = self.exchange(
+            account,
+            usual(Method::GET, "instances", &url).within(LOOK_TIMEOUT),
+        )?;
         let instances = json::objects(&answer.body).map_err(|_| ApiError::Garbled)?;
         Ok(instances.len())
     }
@@ -211,7 +221,10 @@ impl Api {
         id: &str,
     ) -> Result<Option<DeploymentEnd>, ApiError> {
         let url = self.one(account, id) + "/deployments";
-        let answer = self.exchange(account, usual(Method::GET, &url).within(LOOK_TIMEOUT))?;
+        let answer = self.exchange(
+            account,
+            usual(Method::GET, "deployments", &url).within(LOOK_TIMEOUT),
+        )?;
         let deployments = json::objects(&answer.body).map_err(|_| ApiError::Garbled)?;
         let number = |deployment: &Fields<'_>| -> Option<u64> { deployment.get("id") };
         let latest = deployments
@@ -236,7 +249,7 @@ impl Api {
             environment.clone()
         } else {
             let url = self.one(account, &application.id) + "/env";
-            let answer = self.exchange(account, usual(Method::GET, &url))?;
+            let answer = self.exchange(account, usual(Method::GET, "environment", &url))?;
             serde_json::from_slice(&answer.body).map_err(|_| ApiError::Garbled)?
         };
         Ok(names.map(|name| {
@@ -257,7 +270,9 @@ impl Api {
             .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
             .collect();
         let url = self.one(account, id) + "/env";
-        let call = Call::new(Method::PUT, &url).json(&Value::Object(body));
+        let call = Call::new(Method::PUT, &url)
+            .about("clever", "environment_write")
+            .json(&Value::Object(body));
         self.exchange(account, call).map(drop)
     }
 
@@ -265,7 +280,7 @@ impl Api {
     /// Not for an application that is not there: then it is gone, as it should be.
     pub fn delete(&self, account: &Account, id: &str) -> Result<Deletion, ApiError> {
         let url = self.one(account, id);
-        match self.exchange(account, usual(Method::DELETE, &url)) {
+        match self.exchange(account, usual(Method::DELETE, "delete", &url)) {
             Ok(_) => Ok(Deletion::Accepted),
             Err(error) if error.is_not_there() => Ok(Deletion::NotThere),
             Err(error) => Err(error),
@@ -276,7 +291,7 @@ impl Api {
     /// says.
     pub fn probe(&self, account: &Account) -> Result<Option<SystemTime>, ApiError> {
         let url = self.applications(account);
-        let call = usual(Method::GET, &url)
+        let call = usual(Method::GET, "probe", &url)
             .within(PROBE_TIMEOUT)
             .at_most(LIST_LIMIT);
         Ok(self.exchange(account, call)?.date())
@@ -287,13 +302,16 @@ impl Api {
     pub fn role(&self, account: &Account) -> Result<Option<String>, ApiError> {
         let base = self.base_of(account);
         let url = format!("{base}/self");
-        let answer = self.exchange(account, usual(Method::GET, &url).within(PROBE_TIMEOUT))?;
+        let answer = self.exchange(
+            account,
+            usual(Method::GET, "self", &url).within(PROBE_TIMEOUT),
+        )?;
         let user = Fields::read(&answer.body).map_err(|_| ApiError::Garbled)?;
         let Some(user) = user.text("id") else {
             return Ok(None);
         };
         let url = format!("{base}/organisations/{}/members", account.organization);
-        let call = usual(Method::GET, &url).within(PROBE_TIMEOUT);
+        let call = usual(Method::GET, "members", &url).within(PROBE_TIMEOUT);
         let answer = self.exchange(account, call.at_most(LIST_LIMIT))?;
         let members = json::objects(&answer.body).map_err(|_| ApiError::Garbled)?;
         let own = members
@@ -345,6 +363,8 @@ impl Api {
 }
 
 /// Calls without a body say their content type all the same, as every client of this API does.
-pub(super) fn usual(method: Method, url: &str) -> Call<'_> {
-    Call::new(method, url).header("Content-Type", "application/json")
+pub(super) fn usual<'a>(method: Method, endpoint: &'static str, url: &'a str) -> Call<'a> {
+    Call::new(method, url)
+        .about("clever", endpoint)
+        .header("Content-Type", "application/json")
 }

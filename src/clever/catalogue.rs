@@ -243,6 +243,7 @@ fn fetch<T>(
 /// A text that says what was tried and what came back.
 pub(super) fn get(http: &Http, url: &str) -> Result<Answer, String> {
     let call = Call::get(url)
+        .about("clever", "catalogue")
         .header("Content-Type", "application/json")
         .within(TIMEOUT)
         .at_most(LIMIT);

@@ -67,7 +67,7 @@ impl Api {
     }
 
     fn ask(&self, credential: &Credential, url: &str) -> Result<Answer, ApiError> {
-        self.exchange_as(credential, usual(Method::GET, url))
+        self.exchange_as(credential, usual(Method::GET, "token", url))
     }
 }
 

@@ -148,7 +148,7 @@ Gives every CI job of a GitLab or Heptapod instance a Clever Cloud virtual machi
             ),
             &Opt::new(
                 "print",
-                "print a piece of an installation: config, unit, man PAGE,\ncompletion SHELL, sysusers or tmpfiles",
+                "print a piece of an installation: config, unit, man PAGE,\ncompletion SHELL, sysusers, tmpfiles, alerts or dashboard",
                 Does::Show("WHAT", |words| pieces::print(words, &commands())),
             )
             .offers(Offers::Words(pieces::words)),

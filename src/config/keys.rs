@@ -210,6 +210,10 @@ keys! {
         "how much the machines of all runners may cost in a month, in their currency";
     PAAS_LOG_STATISTICS: Service Flag Value("false") ["paas_log_statistics"]
         "whether a line of statistics is logged every check_interval";
+    LISTEN_ADDRESS: Service Text Words("none") ["listen_address", "metrics_server"]
+        "an address of this computer and a port where metrics and a page are served";
+    PAAS_LISTEN_TOKEN: Service Secret Words("none") ["paas_listen_token"]
+        "a token that whoever asks there must know";
     CONNECTION_MAX_AGE: Service Age Value("15m0s") ["connection_max_age"]
         "after what time connections, names and certificate files are taken anew; 0 is never";
     LOG_LEVEL: Service Text Value("info") ["log_level"]

@@ -10,6 +10,7 @@ mod clever;
 mod findings;
 mod forward;
 pub mod keys;
+mod listen;
 mod local_docker;
 mod numbers;
 mod runner;
@@ -37,6 +38,7 @@ pub use findings::SecretFile;
 use findings::{Written, as_lines, line_and_column};
 pub use forward::InnerConfiguration;
 use keys::{Key, Whose};
+pub use listen::Listen;
 pub use local_docker::LocalDockerSettings;
 pub use numbers::{LONGEST_PAUSE, SHORTEST_PAUSE};
 pub use runner::{ExecutorSettings, RunnerSettings, TraceWatch};
@@ -71,6 +73,8 @@ pub struct Config {
     /// What all machines may cost in a month.
     pub budget: Option<f64>,
     pub log_statistics: bool,
+    /// Where metrics and the page are served.
+    pub listen: Option<Listen>,
     /// For jobs without a timeout of their own.
     pub max_machine_age: Duration,
     /// For all jobs, whatever their own timeouts allow.
@@ -264,6 +268,7 @@ impl Config {
             decommission_launch_failures: global.flag(&keys::PAAS_DECOMMISSION_LAUNCH_FAILURES),
             budget: global.money(&keys::PAAS_MONTHLY_BUDGET),
             log_statistics: global.flag(&keys::PAAS_LOG_STATISTICS),
+            listen: Listen::read(global),
             max_machine_age: global.patience(&keys::PAAS_MAX_MACHINE_AGE),
             longest_job: Some(global.patience(&keys::PAAS_MAX_JOB_DURATION))
                 .filter(|longest| !longest.is_zero()),

@@ -17,8 +17,6 @@ const GITLAB_RUNNERS: [(Whose, &[Foreign]); 2] = [
         &[
             ("experimental", Some("take it out")),
             ("labels", Some("take it out")),
-            ("listen_address", Some(NO_METRICS)),
-            ("metrics_server", Some(NO_METRICS)),
             (
                 "sentry_dsn",
                 Some("errors are in the log, from which a shipper may take them"),
@@ -68,7 +66,7 @@ const GITLAB_RUNNERS: [(Whose, &[Foreign]); 2] = [
     ),
 ];
 type Foreign = (&'static str, Option<&'static str>);
-const NO_METRICS: &str = "no metrics are served; `paas_log_statistics` logs the counters";
+const NO_METRICS: &str = "`listen_address`, a global key, serves what is known of all runners";
 const BACKOFF: &str =
     "a coordinator in trouble is asked less and less often by itself, every 30 s at least";
 const MACHINES: &str = "every job has a machine of its own here, on which the executor is docker: \

@@ -14,6 +14,7 @@ use rustix::fs::Mode;
 use rustix::process::umask;
 
 use super::{Reach, Wish};
+use crate::status::View;
 use crate::thread::spawn;
 
 const MOMENT: Duration = Duration::from_secs(2);
@@ -24,10 +25,11 @@ const LONGEST_WORD: u64 = 16;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Somebody waits for an answer.
-pub struct Asked {
-    pub wish: Wish,
-    /// Takes the answer; dropped without one, there is none.
-    pub answer: Sender<String>,
+pub enum Asked {
+    /// At the socket. The sender takes the answer; dropped without one, there is none.
+    Wish(Wish, Sender<String>),
+    /// For a page, or for metrics.
+    View(Sender<Box<View>>),
 }
 
 /// The socket, which goes with this.
@@ -82,7 +84,7 @@ fn answer(mut caller: &UnixStream, asked: &Sender<Asked>) -> io::Result<()> {
             .write_all(b"{\"error\": \"write `status`, `drain` or `reload` and a line break\"}\n");
     };
     let (answer, told) = bounded(1);
-    let text = match asked.send(Asked { wish, answer }) {
+    let text = match asked.send(Asked::Wish(wish, answer)) {
         Ok(()) => match told.recv_timeout(ANSWERED_WITHIN) {
             Ok(text) => text,
             Err(RecvTimeoutError::Timeout) => SILENCE.to_owned(),

@@ -39,7 +39,9 @@ impl Coordinator {
     ) -> Result<Attributes, NoAttributes> {
         let group = segment(group);
         let url = format!("{}/groups/{group}/custom_attributes", self.api);
-        let call = Call::get(&url).secret_header("PRIVATE-TOKEN", "", token);
+        let call = Call::get(&url)
+            .about("coordinator", "group_attributes")
+            .secret_header("PRIVATE-TOKEN", "", token);
         let answer = self
             .ask(&call, Yes::List)
             .map_err(|why| NoAttributes::Trouble(why.to_string()))?;

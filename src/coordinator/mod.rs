@@ -83,6 +83,7 @@ impl Coordinator {
         });
         let url = self.job_url(job);
         let call = Call::new(Method::PUT, &url)
+            .about("coordinator", "job_verdict")
             .secret_header("JOB-TOKEN", "", &job.token)
             .json(&body);
         let answer = self.ask(&call, Yes::Taken);

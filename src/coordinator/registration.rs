@@ -87,6 +87,7 @@ impl Coordinator {
     pub fn probe(&self) -> Result<(), NotRegistered> {
         let url = format!("{}/runners/verify", self.api);
         let call = Call::new(Method::POST, &url)
+            .about("coordinator", "probe")
             .header("Accept", "application/json")
             .json(&json!({}))
             .within(PROBE_TIMEOUT);
@@ -155,7 +156,9 @@ impl Coordinator {
     #[must_use]
     pub fn version(&self, token: &Secret) -> Option<String> {
         let url = format!("{}/version", self.api);
-        let call = Call::get(&url).secret_header("PRIVATE-TOKEN", "", token);
+        let call = Call::get(&url)
+            .about("coordinator", "version")
+            .secret_header("PRIVATE-TOKEN", "", token);
         let answer = self.http.send(&call).ok()?;
         let version = Fields::read(&answer.body).ok()?.text("version")?;
         Some(one_line(&call.scrub(version), Keep::Start(40)))
@@ -181,6 +184,7 @@ impl Coordinator {
         yes: Yes,
     ) -> Result<Answer, NotRegistered> {
         let call = Call::new(method, url)
+            .about("coordinator", "registration")
             .conceals(token)
             .header("Accept", "application/json")
             .json(body);

@@ -142,6 +142,7 @@ impl Coordinator {
         let last_update = queue.last_update.as_deref().filter(|_| may_be_held);
         let may_be_held = last_update.is_some();
         let call = Call::new(Method::POST, &url)
+            .about("coordinator", "job_request")
             .conceals(&runner.token)
             .header("Accept", "application/json")
             .json(&body(runner, last_update))

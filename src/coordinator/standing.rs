@@ -92,6 +92,7 @@ impl Coordinator {
         let body = json!({"token": job.token.reveal(), "state": "running"});
         let url = self.job_url(job);
         let call = Call::new(Method::PUT, &url)
+            .about("coordinator", "job_update")
             .secret_header("JOB-TOKEN", "", &job.token)
             .json(&body)
             .within(LOOK_TIMEOUT);
@@ -134,6 +135,7 @@ impl Coordinator {
 
 fn look<'a>(url: &'a str, job: &'a JobCredentials) -> Call<'a> {
     Call::get(url)
+        .about("coordinator", "job_look")
         .secret_header("JOB-TOKEN", "", &job.token)
         .within(LOOK_TIMEOUT)
 }

@@ -79,6 +79,7 @@ impl Coordinator {
     ) -> LogProbe {
         let url = format!("{}/projects/{project}/jobs/{}/trace", self.api, job.id);
         let call = Call::get(&url)
+            .about("coordinator", "log_read")
             .secret_header("PRIVATE-TOKEN", "", token)
             .at_most(LOG_LIMIT.saturating_add(expected_bytes))
             .within(LOOK_TIMEOUT);
@@ -128,6 +129,7 @@ fn patch<'a>(url: &'a str, job: &'a JobCredentials, start: u64, body: &[u8]) -> 
     let end = start.saturating_add(body.len() as u64);
     let last = end.saturating_sub(u64::from(!body.is_empty()));
     Call::new(Method::PATCH, url)
+        .about("coordinator", "log")
         .secret_header("JOB-TOKEN", "", &job.token)
         .header("Content-Range", format!("{start}-{last}"))
         .text(body)

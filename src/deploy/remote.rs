@@ -230,7 +230,9 @@ fn asks_for_our_login(answer: &Answer) -> bool {
 impl Request {
     fn call<'a>(&'a mut self, login: &'a Login) -> Call<'a> {
         let body = self.body.take();
+        let endpoint = if body.is_some() { "push" } else { "refs" };
         let call = Call::new(self.method.clone(), &self.url)
+            .about("git", endpoint)
             .header("Accept", self.wanted)
             .secret_header("Authorization", "Basic ", &login.encoded)
             .conceals(&login.password)

@@ -10,10 +10,10 @@ use crossbeam_channel::Sender;
 
 use crate::executor::Found;
 use crate::job::Job;
-use crate::money::Entry;
 use crate::names::JobKey;
 use crate::quota::Reservation;
 use crate::runner::Runner;
+use crate::status::Ended;
 use crate::thread::Idle;
 use crate::weight::Weight;
 
@@ -40,8 +40,8 @@ pub enum Event {
     WorkerDone {
         key: JobKey,
         is_finished: bool,
-        /// For the ledger, of a job that was granted to this program.
-        entry: Option<Box<Entry>>,
+        /// For the ledger and the page, of a job that was granted to this program.
+        ended: Option<Box<Ended>>,
     },
     /// Machines of a runner's jobs, tracked or not. Those without a job are handed back, as far as
     /// they are ours to judge.

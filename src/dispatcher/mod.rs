@@ -23,7 +23,7 @@ mod tracking;
 mod turn;
 mod worker;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::fmt;
 use std::path::PathBuf;
@@ -52,7 +52,8 @@ use crate::runner::{Roster, Runner};
 use crate::shutdown::Stopper;
 use crate::state::file::StateFile;
 use crate::state::{PythonStandby, Tracked};
-use crate::status::{self, OrphanReport};
+use crate::status::{self, Ended, OrphanReport};
+use crate::web;
 use crate::weight::Weight;
 
 /// What is under way is waited for at a stop; service managers wait two minutes. A request for a
@@ -152,6 +153,11 @@ struct Dispatcher<'a> {
     started: Timestamp,
     configured: Timestamp,
     reread: Reread<'a>,
+    /// The last one first.
+    ended: VecDeque<Ended>,
+    /// Where metrics and the page are served, and who asks for them.
+    web: Option<web::Server>,
+    ask: Sender<Asked>,
 }
 
 /// What wakes the main loop.
@@ -251,8 +257,8 @@ impl Dispatcher<'_> {
                 }
             }),
             recv(wakers.asked) -> asked => {
-                if let Ok(Asked { wish, answer }) = asked {
-                    let _ = answer.send(self.grant(wish));
+                if let Ok(asked) = asked {
+                    self.grant(asked);
                 }
                 Ok(Next::GoOn)
             }
@@ -359,9 +365,9 @@ impl Dispatcher<'_> {
             Event::WorkerDone {
                 key,
                 is_finished,
-                entry,
+                ended,
             } => {
-                self.account(entry);
+                self.account(ended);
                 self.worker_done(&key, is_finished);
             }
             Event::Found {

@@ -84,6 +84,7 @@ impl Dispatcher<'_> {
             difference(&was, &is)
         );
         self.begin_shift(config.quota);
+        self.show(config.listen.as_ref());
         let of_unknown = std::mem::take(&mut self.of_unknown_runners);
         self.restore(of_unknown);
         // Woken once is enough.

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use super::Dispatcher;
+use crate::config::Listen;
 use crate::control::Wish;
+use crate::control::server::Asked;
 use crate::counted::counted;
-use crate::status::{Report, Service, ServiceState, SpentReport};
+use crate::status::{Report, Service, ServiceState, SpentReport, View};
+use crate::web::Server;
 
 impl Dispatcher<'_> {
     pub(super) fn report(&self) -> Report {
@@ -35,8 +38,41 @@ impl Dispatcher<'_> {
         sums.collect()
     }
 
-    /// Does what is asked for at the socket, and says what is to be said.
-    pub(super) fn grant(&mut self, wish: Wish) -> String {
+    /// Does what is asked for, and says what is to be said.
+    pub(super) fn grant(&mut self, asked: Asked) {
+        match asked {
+            Asked::Wish(wish, answer) => drop(answer.send(self.fulfil(wish))),
+            Asked::View(answer) => drop(answer.send(Box::new(self.view()))),
+        }
+    }
+
+    fn view(&self) -> View {
+        View {
+            report: self.report(),
+            ended: self.ended.iter().cloned().collect(),
+            unwritten: self.unwritten.clone(),
+        }
+    }
+
+    /// Serves metrics and the page where the configuration says so. What can't be served is told, and is no reason to
+    /// take no jobs.
+    pub(super) fn show(&mut self, settings: Option<&Listen>) {
+        let is_same = |server: &Server| settings.is_some_and(|settings| server.is_as(settings));
+        if self.web.as_ref().is_some_and(is_same) {
+            return;
+        }
+        // The same port may be needed again.
+        self.web = None;
+        let server =
+            settings.map(|settings| Server::listen(settings, self.ask.clone(), self.file.path()));
+        self.web = server.and_then(|server| {
+            let server =
+                server.inspect_err(|why| log::warn!("{why}; no metrics are served, and no page"));
+            server.ok()
+        });
+    }
+
+    fn fulfil(&mut self, wish: Wish) -> String {
         match wish {
             Wish::Status => self.report().json(),
             Wish::Drain => {

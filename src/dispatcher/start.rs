@@ -1,6 +1,6 @@
 //! From the configuration and the state file to a service that runs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,7 +47,7 @@ pub fn run(config: Config, options: Options, reread: Reread<'_>) -> Result<(), S
     let file = StateFile::open(&config.state_file).map_err(ServiceError)?;
     let (ask, asked) = unbounded();
     // Before there are other threads.
-    let socket = control::server::listen(&beside(file.path(), control::SOCKET), ask);
+    let socket = control::server::listen(&beside(file.path(), control::SOCKET), ask.clone());
     let _socket = socket.inspect_err(|why| log::warn!("{why}; --status and --drain will not work"));
     let requests = signals::listen()
         .map_err(|error| ServiceError(format!("cannot listen to signals: {error}")))?;
@@ -114,6 +114,9 @@ pub fn run(config: Config, options: Options, reread: Reread<'_>) -> Result<(), S
         started: Timestamp::now(),
         configured: Timestamp::now(),
         reread,
+        ended: VecDeque::new(),
+        web: None,
+        ask,
     };
     dispatcher.restore(state.tracked);
     dispatcher.save();
@@ -124,6 +127,7 @@ pub fn run(config: Config, options: Options, reread: Reread<'_>) -> Result<(), S
         stop,
     })?;
     dispatcher.begin_shift(config.quota);
+    dispatcher.show(config.listen.as_ref());
     let wakers = Wakers {
         events: incoming,
         requests,

@@ -13,14 +13,13 @@ use crate::executor::Found;
 use crate::foreign::{Keep, one_line};
 use crate::job::{Job, Phase};
 use crate::logger;
-use crate::money::Entry;
 use crate::names::JobKey;
 use crate::orphans;
 use crate::quota::Reservation;
 use crate::runner::Runner;
 use crate::state::journal::{self, Change};
 use crate::state::{Content, Tracked};
-use crate::status::OrphanReport;
+use crate::status::{Ended, OrphanReport, REMEMBERED};
 use crate::thread::{Idle, lock};
 use crate::weight::Weight;
 
@@ -187,10 +186,12 @@ impl Dispatcher<'_> {
     }
 
     /// A job is over, and has cost what it has cost.
-    pub(super) fn account(&mut self, entry: Option<Box<Entry>>) {
-        if let Some(entry) = entry {
-            self.spending.add([&*entry]);
-            self.ledger.add(*entry);
+    pub(super) fn account(&mut self, ended: Option<Box<Ended>>) {
+        if let Some(ended) = ended {
+            self.spending.add([&ended.entry]);
+            self.ledger.add(ended.entry.clone());
+            self.ended.push_front(*ended);
+            self.ended.truncate(REMEMBERED);
         }
     }
 

@@ -15,12 +15,15 @@ use crate::job::hearing::Hearing;
 use crate::job::life::live;
 use crate::job::{Job, Phase, Told};
 use crate::logger;
+use crate::meters;
 use crate::money::{Entry, Spending};
 use crate::names::JobKey;
+use crate::payload::FailureReason;
 use crate::quota::Reservation;
 use crate::runner::Runner;
 use crate::shutdown::Stop;
 use crate::spacing::LaunchSpacing;
+use crate::status::Ended;
 use crate::thread::{Idle, check_room_for, idle};
 
 /// What all workers share.
@@ -75,7 +78,7 @@ pub fn work(task: Task, workers: WorkerContext) {
         key: task.key.clone(),
         workers,
         is_finished: false,
-        entry: None,
+        ended: None,
     };
     let workers = &hang_up.workers;
     let Task {
@@ -111,9 +114,10 @@ pub fn work(task: Task, workers: WorkerContext) {
     let lived = lived.and_then(|()| live(&mut job, &context));
     hang_up.is_finished = lived.is_ok();
     if hang_up.is_finished && job.summary.granted.is_some() {
-        let entry = entry_of(&job, &runner);
-        log::info!("{}", Told(&job, entry.price()));
-        hang_up.entry = Some(entry);
+        let ended = Ended::of(&job, entry_of(&job, &runner));
+        log::info!("{}", Told(&job, ended.entry.price()));
+        count(&ended, &runner);
+        hang_up.ended = Some(ended);
     }
 }
 
@@ -125,22 +129,41 @@ fn entry_of(job: &Job, runner: &Runner) -> Entry {
     Entry::of(job, &runner.name, price)
 }
 
+/// Adds it to what has happened.
+fn count(ended: &Ended, runner: &Runner) {
+    let entry = &ended.entry;
+    let flavor = entry.flavor.as_deref().unwrap_or("none");
+    let reason = ended.reason.map_or("", FailureReason::name);
+    meters::JOBS_ENDED.add(&[&entry.runner, flavor, ended.result(), reason], 1.0);
+    meters::MACHINE_SECONDS.add(&[&entry.runner], entry.seconds as f64);
+    if let (Some(cost), Some(currency)) = (entry.cost, &entry.currency) {
+        let group = entry.group.as_deref();
+        let group = group.filter(|_| runner.executor.is_paid_by_groups());
+        meters::COST.add(&[&entry.runner, group.unwrap_or_default(), currency], cost);
+    }
+    for (phase, took) in ended.times.all().into_iter().enumerate() {
+        if let Some(took) = took {
+            meters::observe(phase, took);
+        }
+    }
+}
+
 /// Tells of the thread's end, panics included.
 struct HangUp {
     key: JobKey,
     workers: WorkerContext,
     is_finished: bool,
-    entry: Option<Entry>,
+    ended: Option<Ended>,
 }
 
 impl Drop for HangUp {
     fn drop(&mut self) {
         let (key, is_finished) = (self.key.clone(), self.is_finished);
-        let entry = self.entry.take().map(Box::new);
+        let ended = self.ended.take().map(Box::new);
         let done = Event::WorkerDone {
             key,
             is_finished,
-            entry,
+            ended,
         };
         // The main loop is left before us only when it ran out of time to stop.
         let _ = self.workers.events.send(done);
@@ -237,7 +260,7 @@ mod tests {
                 at_work,
             },
             is_finished: false,
-            entry: None,
+            ended: None,
         };
         assert_eq!(all_gone.try_recv(), Err(TryRecvError::Empty));
         let panicked = catch_unwind(AssertUnwindSafe(|| {

@@ -1,4 +1,4 @@
-//! Packs the manuals for the program that brings them: they are a fortieth of it, and a hundredth when packed.
+//! Packs what is long for the program that brings it: the manuals are a fortieth of it, and a hundredth when packed.
 
 use std::env;
 use std::error::Error;
@@ -11,8 +11,11 @@ use flate2::write::GzEncoder;
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=man");
     let out = env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?;
-    for entry in fs::read_dir("man")? {
-        let page = entry?.path();
+    println!("cargo:rerun-if-changed=src/install");
+    let watching = ["alerts.yml", "dashboard.json"].map(|name| Path::new("src/install").join(name));
+    let pages = fs::read_dir("man")?.map(|entry| entry.map(|entry| entry.path()));
+    for page in pages.chain(watching.map(Ok)) {
+        let page = page?;
         let name = page.file_name().ok_or("a page has a name")?;
         let mut packed = Path::new(&out).join(name);
         packed.as_mut_os_string().push(".gz");

@@ -1,4 +1,4 @@
-//! What belongs to the program besides itself: manuals, completions, a unit, a sample.
+//! What belongs to the program besides itself: manuals, completions, a unit, a sample, what watches it.
 //!
 //! All of it is in the program, each under a name for `--print` and with a place below a prefix. One
 //! table serves both, so that what is installed is what is printed.
@@ -27,7 +27,7 @@ pub struct Piece {
 
 enum Text {
     Written(&'static str),
-    /// A manual, as gzip packs it.
+    /// As gzip packs it.
     Packed(&'static [u8]),
     Unit,
     Made(fn(&[Command]) -> String),
@@ -47,7 +47,7 @@ const fn piece(
     }
 }
 
-pub static PIECES: [Piece; 9] = [
+pub static PIECES: [Piece; 11] = [
     piece(
         "man",
         Some("heptapod-paas-runner"),
@@ -89,6 +89,21 @@ pub static PIECES: [Piece; 9] = [
         None,
         "share/doc/heptapod-paas-runner/paas-runner.toml",
         Text::Written(CONFIG),
+    ),
+    piece(
+        "alerts",
+        None,
+        "share/doc/heptapod-paas-runner/alerts.yml",
+        Text::Packed(include_bytes!(concat!(env!("OUT_DIR"), "/alerts.yml.gz"))),
+    ),
+    piece(
+        "dashboard",
+        None,
+        "share/doc/heptapod-paas-runner/dashboard.json",
+        Text::Packed(include_bytes!(concat!(
+            env!("OUT_DIR"),
+            "/dashboard.json.gz"
+        ))),
     ),
     piece(
         "completion",

@@ -149,6 +149,7 @@ fn end(job: &mut Job, context: &JobContext<'_>, halt: Halt) -> Result<(), Stoppe
             };
             log::log!(level, "{what}: {}", failure.admin);
             job.summary.ended(what);
+            job.summary.reason = Some(failure.reason);
             let untold = Untold {
                 words: failure.user,
                 reason: failure.reason.known_to(payload),

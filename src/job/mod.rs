@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::age::Age;
-pub use self::summary::{Summary, Told};
+pub use self::summary::{Summary, Times, Told};
 use crate::executor::Machine;
 use crate::logger::Subject;
 use crate::names::{MachineName, RunnerName};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Job;
 use crate::clock::Timestamp;
 use crate::foreign::{Keep, one_line};
-use crate::payload::Payload;
+use crate::payload::{FailureReason, Payload};
 
 /// As much of a project's path as a person reads.
 const SHOWN: usize = 80;
@@ -27,6 +27,8 @@ pub struct Summary {
     pub granted: Option<Timestamp>,
     pub ended: Option<Timestamp>,
     pub result: Option<String>,
+    /// Of a failure that is ours to tell.
+    pub reason: Option<FailureReason>,
 }
 
 impl Summary {
@@ -41,6 +43,7 @@ impl Summary {
             granted: Some(Timestamp::now()),
             ended: None,
             result: None,
+            reason: None,
         }
     }
 
@@ -51,26 +54,63 @@ impl Summary {
     }
 }
 
+/// How long the parts of a job took, as far as they were seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    pub waited: Option<Duration>,
+    /// From its grant until its machine had it.
+    pub provisioned: Option<Duration>,
+    pub booted: Option<Duration>,
+    pub ran: Option<Duration>,
+    /// From its end until nothing was left of its machine.
+    pub deleted: Option<Duration>,
+}
+
+impl Times {
+    #[must_use]
+    pub fn of(job: &Job) -> Self {
+        let (summary, history) = (&job.summary, job.machine.history);
+        let between = |from: Option<Timestamp>, to: Option<Timestamp>| Some(to?.since(from?));
+        Self {
+            waited: summary.queued.map(Duration::from_secs),
+            provisioned: between(summary.granted, history.handed_over),
+            booted: between(history.handed_over, history.seen_running),
+            ran: between(history.seen_running, summary.ended),
+            deleted: between(summary.ended, history.gone),
+        }
+    }
+
+    /// In their order.
+    #[must_use]
+    pub const fn all(self) -> [Option<Duration>; 5] {
+        [
+            self.waited,
+            self.provisioned,
+            self.booted,
+            self.ran,
+            self.deleted,
+        ]
+    }
+}
+
 /// The line about a job, and what its machine has cost, as far as that is known.
 pub struct Told<'a>(pub &'a Job, pub Option<String>);
 
 impl fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (summary, machine) = (&self.0.summary, &self.0.machine);
-        let seconds = |duration: Duration| humantime::format_duration(duration).to_string();
-        let between =
-            |from: Option<Timestamp>, to: Option<Timestamp>| Some(seconds(to?.since(from?)));
-        let (handed_over, running) = (machine.history.handed_over, machine.history.seen_running);
+        let times = Times::of(self.0);
+        let part = |what: &str, time: Option<Duration>| {
+            time.map(|time| format!("{what} {}", humantime::format_duration(time)))
+        };
         let parts = [
             summary.project.clone(),
             machine.flavor.clone(),
-            summary
-                .queued
-                .map(|queued| format!("waited {}", seconds(Duration::from_secs(queued)))),
-            between(summary.granted, handed_over).map(|time| format!("provisioned {time}")),
-            between(handed_over, running).map(|time| format!("booted {time}")),
-            between(running, summary.ended).map(|time| format!("ran {time}")),
-            running.is_none().then(|| "not seen running".to_owned()),
+            part("waited", times.waited),
+            part("provisioned", times.provisioned),
+            part("booted", times.booted),
+            part("ran", times.ran),
+            (machine.history.seen_running.is_none()).then(|| "not seen running".to_owned()),
             self.1.clone(),
         ];
         let parts: Vec<_> = parts.into_iter().flatten().collect();

@@ -49,6 +49,18 @@ pub struct JobReport {
     pub trouble: Option<String>,
 }
 
+impl Phase {
+    /// In their order.
+    pub const ALL: [Self; 6] = [
+        Self::Held,
+        Self::Launching,
+        Self::Booting,
+        Self::Running,
+        Self::Deleting,
+        Self::Telling,
+    ];
+}
+
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

@@ -8,6 +8,7 @@ mod job;
 mod log;
 mod runner;
 pub mod table;
+mod view;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +17,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::job::{JobReport, Phase};
 pub use self::log::{log_statistics, log_tracked};
-pub use self::runner::RunnerReport;
+pub use self::runner::{Does, RunnerReport};
+pub use self::view::{Ended, REMEMBERED, View};
 use crate::clock::Timestamp;
 use crate::counted::counted;
 use crate::executor::Expiry;

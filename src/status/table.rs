@@ -146,7 +146,8 @@ fn head(report: &Report) -> String {
 }
 
 /// A limit that nobody reaches is none.
-fn unlimited(limit: usize) -> String {
+#[must_use]
+pub fn unlimited(limit: usize) -> String {
     if limit > 1_000_000 {
         "any number".to_owned()
     } else {
@@ -231,7 +232,8 @@ fn age(since: Option<Timestamp>, now: Timestamp) -> String {
 }
 
 /// The largest two units at most, in no more than six characters.
-fn short(time: Duration) -> String {
+#[must_use]
+pub fn short(time: Duration) -> String {
     let seconds = time.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / (24 * 3600));
     match (days, hours, minutes) {

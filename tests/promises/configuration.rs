@@ -267,7 +267,7 @@ sentry_dsn = "https://sentry.example"
     ));
     let told: Vec<_> = config.warnings.iter().map(ToString::to_string).collect();
     for without_effect in [
-        "metrics_server",
+        "names no host",
         "sentry_dsn",
         "request_concurrency",
         "`machine`",

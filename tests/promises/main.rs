@@ -49,3 +49,4 @@ mod strangers;
 mod tenants;
 mod trust;
 mod walk;
+mod web;

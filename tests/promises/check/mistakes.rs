@@ -103,7 +103,7 @@ pub const MISTAKES: &[Mistake] = &[
         "listen_address = \":9252\"\n[quota",
         0,
         "doubtful",
-        "no metrics are served",
+        "that is 127.0.0.1 here",
     ),
     (
         "[quota",
@@ -121,10 +121,10 @@ pub const MISTAKES: &[Mistake] = &[
     ),
     (
         "[quota",
-        "metrics_server = \":9252\"\n[quota",
-        0,
-        "doubtful",
-        "`paas_log_statistics`",
+        "metrics_server = \"0.0.0.0:9252\"\n[quota",
+        2,
+        "bad",
+        "`paas_listen_token` is missing",
     ),
     (
         "cc_orga_id",

@@ -20,7 +20,7 @@ const LINKS: [&str; 3] = [
     "share/fish/vendor_completions.d/heptapod-paas-runner-register.fish",
 ];
 /// Files, and what `--print` calls them.
-const PIECES: [(&str, &[&str]); 9] = [
+const PIECES: [(&str, &[&str]); 11] = [
     (
         "share/man/man1/heptapod-paas-runner.1",
         &["man", "heptapod-paas-runner"],
@@ -35,6 +35,11 @@ const PIECES: [(&str, &[&str]); 9] = [
     (
         "share/doc/heptapod-paas-runner/paas-runner.toml",
         &["config"],
+    ),
+    ("share/doc/heptapod-paas-runner/alerts.yml", &["alerts"]),
+    (
+        "share/doc/heptapod-paas-runner/dashboard.json",
+        &["dashboard"],
     ),
     (
         "share/bash-completion/completions/heptapod-paas-runner",

@@ -46,7 +46,7 @@ impl Scene {
     }
 
     /// Another configuration, as an editor leaves it.
-    fn rewrite(&self, changes: &[(&str, &str)]) {
+    pub fn rewrite(&self, changes: &[(&str, &str)]) {
         fs::write(self.config_path(), self.configuration_but(changes)).unwrap();
     }
 }
