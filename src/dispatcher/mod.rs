@@ -295,6 +295,7 @@ impl Dispatcher<'_> {
             given_up.map(rest),
             self.manager.lives(),
             self.manager.listens_in(self.has_news),
+            self.ledger.due_in(),
         ];
         others.into_iter().flatten().fold(own, Duration::min)
     }

@@ -104,7 +104,7 @@ pub fn work(task: Task, workers: WorkerContext) {
         trace_watch: &runner.trace_watch,
         spacing: &workers.spacing,
         policy: workers.policy,
-        spending: &workers.spending,
+        purse: workers.spending.as_ref(),
         stop: &workers.stop,
         report: &reporter,
         admission: &reporter.reservation,

@@ -32,7 +32,7 @@ pub(super) fn check_budget(job: &Job, context: &JobContext<'_>) -> Result<(), Ha
     let Some(budget) = context.executor.group_budget(group) else {
         return Ok(());
     };
-    match context.spending.has_spent(group, budget) {
+    match context.purse.has_spent(group, budget) {
         None => Ok(()),
         Some(spent) => Err(spent_up(group, spent, budget).into()),
     }

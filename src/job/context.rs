@@ -7,7 +7,6 @@ use super::hearing::Hearing;
 use crate::config::TraceWatch;
 use crate::coordinator::Coordinator;
 use crate::executor::Executor;
-use crate::money::Spending;
 use crate::quota::Reservation;
 use crate::shutdown::Stop;
 use crate::spacing::LaunchSpacing;
@@ -18,7 +17,7 @@ pub struct JobContext<'a> {
     pub trace_watch: &'a TraceWatch,
     pub spacing: &'a LaunchSpacing,
     pub policy: Policy,
-    pub spending: &'a Spending,
+    pub purse: &'a dyn Purse,
     pub stop: &'a Stop,
     pub report: &'a dyn Report,
     pub admission: &'a Reservation,
@@ -44,6 +43,12 @@ impl Policy {
     pub const fn keeps_machines(&self) -> bool {
         self.keep_finished || !self.decommission_launch_failures
     }
+}
+
+/// Knows what groups have spent.
+pub trait Purse {
+    /// What this group's jobs have cost this month, when that is as much as `budget`.
+    fn has_spent(&self, group: &str, budget: f64) -> Option<f64>;
 }
 
 /// Tells how a job stands.

@@ -1,13 +1,14 @@
 //! The file with a line for each job, one for each year, to which lines are only ever added.
 //!
-//! A line is on disk before the state file forgets its job. After a crash in between it comes again, and counts
-//! once; a line that was cut is passed over.
+//! A line is written before the state file forgets its job. After a crash in between it comes again, and counts
+//! once; a line that was cut is passed over. It is on disk within a second: that long a power cut may cost.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::Entry;
 use crate::whole_file::{MODE, beside};
@@ -16,12 +17,16 @@ use crate::whole_file::{MODE, beside};
 const LEDGER: &str = ".ledger-";
 /// As many are kept for a disk that has room again.
 const MOST_WAITING: usize = 10_000;
+const SYNCED_EVERY: Duration = Duration::from_secs(1);
 
 pub struct Ledger {
     state_file: PathBuf,
     waiting: Vec<Entry>,
     /// Why the last line could not be written, as it was told.
     trouble: Option<String>,
+    /// What was written to and is not on disk yet.
+    unsynced: Vec<File>,
+    synced: Instant,
 }
 
 impl Ledger {
@@ -31,7 +36,16 @@ impl Ledger {
             state_file: state_file.to_owned(),
             waiting: Vec::new(),
             trouble: None,
+            unsynced: Vec::new(),
+            synced: Instant::now(),
         }
+    }
+
+    /// When what was written is to be on disk.
+    #[must_use]
+    pub fn due_in(&self) -> Option<Duration> {
+        let rest = SYNCED_EVERY.saturating_sub(self.synced.elapsed());
+        (!self.unsynced.is_empty()).then_some(rest)
     }
 
     /// To be written with the next [`Ledger::write`].
@@ -41,12 +55,17 @@ impl Ledger {
         }
     }
 
-    /// Writes what waits. Trouble is told once, and stops nothing.
+    /// Writes what waits, and sees to it that it is on disk when that is due. Trouble is told once, and
+    /// stops nothing.
     pub fn write(&mut self) {
-        if self.waiting.is_empty() {
+        let is_due = self.due_in() == Some(Duration::ZERO);
+        if self.waiting.is_empty() && !is_due {
             return;
         }
-        match self.append() {
+        let done = self
+            .append()
+            .and_then(|()| if is_due { self.sync() } else { Ok(()) });
+        match done {
             Ok(()) => {
                 self.waiting.clear();
                 if self.trouble.take().is_some() {
@@ -69,7 +88,16 @@ impl Ledger {
         self.trouble.as_deref()
     }
 
-    fn append(&self) -> io::Result<()> {
+    /// # Errors
+    /// When it is not certain that all of it is on disk.
+    fn sync(&mut self) -> io::Result<()> {
+        self.synced = Instant::now();
+        self.unsynced
+            .drain(..)
+            .try_for_each(|file| file.sync_data())
+    }
+
+    fn append(&mut self) -> io::Result<()> {
         let mut years: Vec<(String, Vec<u8>)> = Vec::new();
         for entry in &self.waiting {
             let mut line = serde_json::to_vec(entry)?;
@@ -93,7 +121,9 @@ impl Ledger {
                 file.write_all(b"\n")?;
             }
             file.write_all(&lines)?;
-            file.sync_data()?;
+            // Those before are of the same file, but for once a year.
+            self.unsynced.truncate(1);
+            self.unsynced.push(file);
         }
         Ok(())
     }
@@ -129,6 +159,13 @@ fn year(month: &str) -> String {
 
 fn place(state_file: &Path, year: &str) -> PathBuf {
     beside(state_file, &format!("{LEDGER}{year}"))
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        // The process ends: what is not on disk by now will be, unless the power goes.
+        let _ = self.sync();
+    }
 }
 
 /// Whether the last line is whole, or there is none.

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use super::Entry;
 use crate::clock::Timestamp;
+use crate::job::context::Purse;
 use crate::thread::lock;
 
 /// From this part of a budget on it is warned of.
@@ -72,24 +73,6 @@ impl Spending {
         spent_up.next().map(|used| used.words())
     }
 
-    /// What a group's jobs have cost this month, when that is as much as `budget`. It is warned of once
-    /// when it is nearly so.
-    #[must_use]
-    pub fn has_spent(&self, group: &str, budget: f64) -> Option<f64> {
-        let mut known = self.today();
-        let own = known.spent.iter().filter(|(whose, _)| whose.group == group);
-        let spent = own.fold(0.0, |sum, (_, spent)| sum + spent);
-        let mark = format!("nearly group {group}");
-        if spent >= NEARLY * budget && !known.told.contains(&mark) {
-            log::warn!(
-                "{spent:.2} of the month's {budget:.2} for group {group} are spent; at the whole of it its jobs \
-                 fail until the next month"
-            );
-            known.told.push(mark);
-        }
-        (spent >= budget).then_some(spent)
-    }
-
     /// By currency: this month, and what it has cost so far.
     #[must_use]
     pub fn so_far(&self) -> (String, BTreeMap<String, f64>) {
@@ -111,6 +94,24 @@ impl Spending {
             known.month = month;
         }
         known
+    }
+}
+
+impl Purse for Spending {
+    /// It is warned of once when it is nearly so.
+    fn has_spent(&self, group: &str, budget: f64) -> Option<f64> {
+        let mut known = self.today();
+        let own = known.spent.iter().filter(|(whose, _)| whose.group == group);
+        let spent = own.fold(0.0, |sum, (_, spent)| sum + spent);
+        let mark = format!("nearly group {group}");
+        if spent >= NEARLY * budget && !known.told.contains(&mark) {
+            log::warn!(
+                "{spent:.2} of the month's {budget:.2} for group {group} are spent; at the whole of it its jobs \
+                 fail until the next month"
+            );
+            known.told.push(mark);
+        }
+        (spent >= budget).then_some(spent)
     }
 }
 

@@ -145,7 +145,7 @@ impl BareProgram {
             executor,
             trace_watch: &self.runner.trace_watch,
             spacing: &self.spacing,
-            spending: &spending,
+            purse: &spending,
             policy: self.policy,
             stop: &self.stop,
             report: &reports,
