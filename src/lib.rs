@@ -12,9 +12,9 @@
 //! web             how everything stands, for browsers and for what watches servers
 //! control         the service that runs, asked and steered from another process
 //! orphans         machines without a job         status    how everything stands, to be shown
-//! money           what jobs have cost
 //! state           what is on disk                runner    one section of the configuration at work
 //! job             one job's life                 register  a runner made known, and written down
+//! money           what jobs have cost
 //! executor        where jobs run: a Machine, and what makes one
 //! coordinator     what we say to GitLab          clever    what we say to Clever Cloud
 //! deploy          what is pushed, and the push   config    what the operator wrote

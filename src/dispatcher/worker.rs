@@ -16,7 +16,7 @@ use crate::job::life::live;
 use crate::job::{Job, Phase, Told};
 use crate::logger;
 use crate::meters;
-use crate::money::{Entry, Spending};
+use crate::money::Spending;
 use crate::names::JobKey;
 use crate::payload::FailureReason;
 use crate::quota::Reservation;
@@ -114,19 +114,19 @@ pub fn work(task: Task, workers: WorkerContext) {
     let lived = lived.and_then(|()| live(&mut job, &context));
     hang_up.is_finished = lived.is_ok();
     if hang_up.is_finished && job.summary.granted.is_some() {
-        let ended = Ended::of(&job, entry_of(&job, &runner));
+        let ended = ended(&job, &runner);
         log::info!("{}", Told(&job, ended.entry.price()));
         count(&ended, &runner);
         hang_up.ended = Some(ended);
     }
 }
 
-/// What it was, for the ledger.
-fn entry_of(job: &Job, runner: &Runner) -> Entry {
+/// What it was, and what its machine has cost.
+fn ended(job: &Job, runner: &Runner) -> Ended {
     let had_machine = job.machine.history.handed_over.is_some();
     let flavor = job.machine.flavor.as_ref().filter(|_| had_machine);
     let price = flavor.and_then(|flavor| runner.executor.price(flavor));
-    Entry::of(job, &runner.name, price)
+    Ended::of(job, &runner.name, price)
 }
 
 /// Adds it to what has happened.

@@ -4,12 +4,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::executor::Price;
-use crate::job::Job;
 
 /// `version` in a line.
-const SHAPE: u32 = 1;
-const HOUR: f64 = 3600.0;
+pub const SHAPE: u32 = 1;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
@@ -34,40 +31,6 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Of a job of which nothing is left.
-    #[must_use]
-    pub fn of(job: &Job, runner: &str, price: Option<Price>) -> Self {
-        let (summary, history) = (&job.summary, job.machine.history);
-        let ended = history
-            .gone
-            .or(summary.ended)
-            .unwrap_or_else(Timestamp::now);
-        let begun = history.handed_over;
-        let seconds = begun.map_or(0, |begun| ended.since(begun).as_secs());
-        let (hourly, currency) = price.map(|price| (price.hourly, price.currency)).unzip();
-        let free = begun.is_none().then_some(0.0);
-        Self {
-            version: SHAPE,
-            job: job.credentials.id.0,
-            runner: runner.to_owned(),
-            project: summary.project.clone(),
-            group: summary
-                .project
-                .as_deref()
-                .and_then(|path| path.split('/').next())
-                .map(str::to_owned),
-            user: summary.user.clone(),
-            flavor: job.machine.flavor.clone(),
-            begun,
-            ended,
-            seconds,
-            hourly,
-            cost: hourly.map(|hourly| hourly * seconds as f64 / HOUR).or(free),
-            currency,
-            result: summary.result.clone(),
-        }
-    }
-
     /// What it has cost, for people.
     #[must_use]
     pub fn price(&self) -> Option<String> {

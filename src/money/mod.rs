@@ -9,6 +9,6 @@ mod entry;
 mod ledger;
 mod spending;
 
-pub use self::entry::Entry;
+pub use self::entry::{Entry, SHAPE};
 pub use self::ledger::Ledger;
 pub use self::spending::{Budgets, Spending};

@@ -16,10 +16,10 @@ use crate::status::{Ended, JobReport, Phase, Report, RunnerReport, ServiceState,
 /// Of the whole page, in bytes.
 const MOST: usize = 30_000;
 /// Up to where its parts may go, one after the other.
-const WRONG_UNTIL: usize = 6000;
-const RUNNERS_UNTIL: usize = 11_000;
+const WRONG_UNTIL: usize = 5500;
+const RUNNERS_UNTIL: usize = 9_500;
 /// What the jobs leave to those that have ended, if they need it.
-const JOBS_UNTIL: usize = 17_500;
+const JOBS_UNTIL: usize = 14_500;
 const ENDED_UNTIL: usize = MOST - 100;
 
 const HEAD: &str = "<!DOCTYPE html>
@@ -280,4 +280,98 @@ fn ended_row(ended: &Ended) -> String {
 
 fn age(since: Option<Timestamp>, now: Timestamp) -> String {
     since.map_or_else(|| "-".to_owned(), |since| short(now.since(since)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{MOST, render};
+    use crate::clock::Timestamp;
+    use crate::job::Times;
+    use crate::money::{Entry, SHAPE};
+    use crate::status::{Ended, Report, View};
+
+    const ARABIC: &str = "\u{645}\u{634}\u{631}\u{648}\u{639}";
+
+    fn report(jobs: usize, name: &str) -> Report {
+        let now = Timestamp::now().seconds();
+        let job = |id: usize| {
+            format!(
+                r#"{{"id": {id}, "runner": "ci", "project": {name:?}, "user": {name:?}, "flavor": "XL",
+                "phase": "running", "since": {}, "granted": {}, "machine": "m", "machine_created": {},
+                "machine_may_exist": true, "weight": 1.0, "result": null, "has_untold_failure": false,
+                "trouble": null}}"#,
+                now - 3000,
+                now - 4000,
+                now - 3500
+            )
+        };
+        let jobs: Vec<_> = (0..jobs).map(job).collect();
+        let wrong = vec![format!("{name:?}"); 200];
+        let text = format!(
+            r#"{{"version": 1, "source": "service", "program": "2", "at": {now}, "started": {now},
+            "configured": {now}, "state": "running", "quota": null, "jobs": [{}], "runners": [], "orphans": [],
+            "ends": [], "wrong": [{}]}}"#,
+            jobs.join(","),
+            wrong.join(",")
+        );
+        serde_json::from_str(&text).unwrap()
+    }
+
+    fn ended(name: &str) -> Ended {
+        let (now, time) = (Timestamp::now(), Some(Duration::from_secs(454)));
+        Ended {
+            entry: Entry {
+                version: SHAPE,
+                job: 123_456_789,
+                runner: "ci".to_owned(),
+                project: Some(name.to_owned()),
+                group: None,
+                user: None,
+                flavor: Some("XL".to_owned()),
+                begun: Some(now),
+                ended: now,
+                seconds: 60,
+                hourly: Some(0.5),
+                cost: Some(0.0083),
+                currency: Some("EUR".to_owned()),
+                result: Some("success".to_owned()),
+            },
+            times: Times {
+                waited: time,
+                provisioned: time,
+                booted: time,
+                ran: time,
+                deleted: time,
+            },
+            reason: None,
+        }
+    }
+
+    #[test]
+    fn the_page_stays_small_with_500_jobs_and_hostile_names_and_says_what_it_leaves_out() {
+        let long = format!("{ARABIC}/{}", "a-long-name-".repeat(20));
+        let hostile = "<b>&'\\".repeat(60).replace('\\', "/");
+        for (name, least_ended) in [("acme/website", 100), (&long, 60), (&hostile, 30)] {
+            let mut report = report(500, name);
+            if name == "acme/website" {
+                report.wrong.truncate(2);
+            }
+            let view = View {
+                report,
+                ended: vec![ended(name); 100],
+                unwritten: None,
+            };
+            let page = render(&view);
+            assert!(page.len() <= MOST, "{name}: {}", page.len());
+            let (jobs, over) = page.split_once("<h2>Ended").unwrap();
+            let rows = over.matches("<tr><td>123456789").count();
+            assert!(rows >= least_ended, "{name}: {rows} that have ended");
+            let shown = jobs.matches("<td>running").count();
+            let rest = format!("and {} more", 500 - shown);
+            assert!(shown > 5 && jobs.contains(&rest), "{name}: {shown} jobs");
+            assert!(!page.contains("<b>&"), "{page}");
+        }
+    }
 }
