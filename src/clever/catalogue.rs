@@ -6,11 +6,10 @@
 
 use std::time::Duration;
 
-use ureq::http::Uri;
-
 use super::kept::Kept;
 use super::prices::Prices;
-use crate::http::{Answer, Call, Http};
+use super::public::{get, what};
+use crate::http::Http;
 use crate::json::{self, Fields};
 use crate::weight::Weight;
 
@@ -20,10 +19,6 @@ const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// They change once in years, and nothing but a sum depends on them.
 const PRICES_KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
 const PRICES_ASKED_AGAIN_AFTER: Duration = Duration::from_secs(600);
-/// The list of machine types repeats every flavor for every type.
-const LIMIT: u64 = 16 << 20;
-/// Without a list no job is taken: one that hangs is better asked for again.
-const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A machine size.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +31,14 @@ pub struct Flavor {
     pub is_available: bool,
     /// How the price list calls it.
     pub price_id: Option<String>,
+}
+
+impl Flavor {
+    /// What an hour of it costs, where that is known.
+    #[must_use]
+    pub fn price(&self, prices: &Prices) -> Option<f64> {
+        prices.of(self.price_id.as_ref()?)
+    }
 }
 
 /// The type of machine that is asked for.
@@ -119,7 +122,8 @@ impl Catalogue {
             .inspect_err(|why| log::debug!("prices are not known: {why}"))
             .ok()?;
         let flavors = self.known_flavors()?;
-        prices.of(flavors.iter().find(|known| known.name == flavor)?)
+        let known = flavors.iter().find(|known| known.name == flavor)?;
+        known.price(&prices)
     }
 
     /// What a creation must name now.
@@ -235,34 +239,4 @@ fn fetch<T>(
     let objects = json::objects(&answer.body)
         .map_err(|_| format!("{}: the answer is not a JSON list", what(url)))?;
     Ok(objects.iter().filter_map(pick).collect())
-}
-
-/// What everybody may read, without a credential.
-///
-/// # Errors
-/// A text that says what was tried and what came back.
-pub(super) fn get(http: &Http, url: &str) -> Result<Answer, String> {
-    let call = Call::get(url)
-        .about("clever", "catalogue")
-        .header("Content-Type", "application/json")
-        .within(TIMEOUT)
-        .at_most(LIMIT);
-    let answer = http
-        .send(&call)
-        .map_err(|error| format!("{}: {error}", what(url)))?;
-    if !answer.is_success() {
-        return Err(format!("{}: {}", what(url), answer.describe(&call)));
-    }
-    Ok(answer)
-}
-
-/// A call that reads a list, for the operator.
-pub(super) fn what(url: &str) -> String {
-    let uri = url.parse::<Uri>().ok();
-    let host = uri.and_then(|uri| Some(uri.host()?.to_owned()));
-    let path = ["/products", "/billing"]
-        .iter()
-        .find_map(|part| Some(&url[url.find(part)?..]));
-    let (path, host) = (path.unwrap_or(url), host.unwrap_or_default());
-    format!("GET {path} at {host}")
 }

@@ -11,6 +11,7 @@ mod error;
 mod expiry;
 mod kept;
 mod prices;
+mod public;
 
 pub(crate) use api::{
     Account, Api, Application, Deletion, DeploymentEnd, Wanted, is_application_id, is_plain,

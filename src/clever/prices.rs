@@ -5,8 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::Flavor;
-use super::catalogue::{get, what};
+use super::public::{get, what};
 use crate::http::Http;
 use crate::json::Fields;
 
@@ -34,10 +33,9 @@ impl Prices {
         Ok(Self(hourly.collect()))
     }
 
-    /// What an hour of it costs, where that is known.
+    /// What an hour of a flavor costs, as this list calls it, where that is known.
     #[must_use]
-    pub fn of(&self, flavor: &Flavor) -> Option<f64> {
-        let id = flavor.price_id.as_ref()?.to_lowercase();
-        self.0.get(&id).copied()
+    pub fn of(&self, id: &str) -> Option<f64> {
+        self.0.get(&id.to_lowercase()).copied()
     }
 }

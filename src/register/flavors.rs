@@ -93,7 +93,7 @@ pub fn comparison(http: &Http, api: &str, prices: &Prices) -> String {
             continue;
         };
         let _ = write!(text, "; {} has {}", flavor.name, memory(flavor));
-        let Some(price) = prices.of(flavor) else {
+        let Some(price) = flavor.price(prices) else {
             continue;
         };
         let of_memory = price / gibibytes(flavor);
@@ -114,7 +114,7 @@ pub fn comparison(http: &Http, api: &str, prices: &Prices) -> String {
 /// The list as a person reads it.
 pub fn table(flavors: &[Flavor], prices: &Prices) -> String {
     let lines = flavors.iter().map(|flavor| {
-        let price = prices.of(flavor);
+        let price = flavor.price(prices);
         let price = price.map_or_else(String::new, |price| format!("   {price:.3} € an hour"));
         format!("  {:<4} {:>9}{price}", flavor.name, memory(flavor))
     });
