@@ -10,6 +10,7 @@ use super::health::can_work;
 use crate::clock::Timestamp;
 use crate::counted::counted;
 use crate::foreign::{Keep, one_line};
+use crate::payload::FailureReason;
 use crate::status::table::{short, unlimited};
 use crate::status::{Ended, JobReport, Phase, Report, RunnerReport, ServiceState, View};
 
@@ -25,15 +26,15 @@ const ENDED_UNTIL: usize = MOST - 100;
 const HEAD: &str = "<!DOCTYPE html>
 <html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width,initial-scale=1\">
 <meta http-equiv=refresh content=10><title>heptapod-paas-runner</title><style>
-:root{color-scheme:light dark;--l:#d8dade;--f:#6a717b}
-@media(prefers-color-scheme:dark){:root{--l:#3a3f47;--f:#9aa2ad}}
+:root{color-scheme:light dark;--l:#d8dade;--f:#6a717b;--y:#237a3f;--n:#c92a2a}
+@media(prefers-color-scheme:dark){:root{--l:#3a3f47;--f:#9aa2ad;--y:#69db7c;--n:#ff8787}}
 body{font:15px/1.4 system-ui,sans-serif;max-width:68rem;margin:auto;padding:1rem}
 h1{font-size:1.2rem}h2{font-size:1rem;margin:1.4rem 0 .3rem}p{margin:.3rem 0}
 div.t{overflow-x:auto}table{border-collapse:collapse;width:100%}
 th,td{text-align:start;padding:.2rem .7rem .2rem 0;border-top:1px solid var(--l);white-space:nowrap}
 th{font-weight:600}small,th{color:var(--f)}
-.w{border-inline-start:4px solid #c92a2a;padding:.2rem .6rem;overflow-wrap:anywhere}
-.y{color:#2f8f4e}.n{color:#d64545}.r{overflow-wrap:anywhere}
+.w{border-inline-start:4px solid var(--n);padding:.2rem .6rem;overflow-wrap:anywhere}
+.y{color:var(--y)}.n{color:var(--n)}.s{white-space:nowrap}.r{overflow-wrap:anywhere}
 .b{display:flex;height:.7rem;min-width:7rem;background:var(--l)}.b i{min-width:1px}
 .p0{background:#868e96}.p1{background:#e0a100}.p2{background:#e8740c}.p3{background:#2f9e44}.p4{background:#1c7ed6}.p5{background:#9c36b5}
 .k{display:inline-block;width:.7rem;height:.7rem;margin-inline:0 .3rem}meter{width:100%;height:1rem}
@@ -58,14 +59,14 @@ pub fn render(view: &View) -> String {
         .iter()
         .map(|job| job_row(job, report.at))
         .collect();
-    let heads = ["job", "project", "user", "flavor", "phase", "age", ""];
+    let heads = ["job", "phase", "", "age", "project", "user", "flavor"];
     let until = JOBS_UNTIL.max(ENDED_UNTIL.saturating_sub(needed));
     table(&mut page, "Jobs", &heads, jobs, until);
     let heads = [
         "job",
+        "result",
         "project",
         "flavor",
-        "result",
         "waited",
         "provisioned",
         "booted",
@@ -158,7 +159,10 @@ fn write_quota(page: &mut String, report: &Report) {
     page.push_str("</div><p>");
     for (phase, count) in counts {
         let class = phase as usize;
-        let _ = write!(page, "<i class=\"k p{class}\"></i>{count} {phase} &nbsp; ");
+        let _ = write!(
+            page,
+            "<span class=s><i class=\"k p{class}\"></i>{count} {phase} &nbsp;</span> "
+        );
     }
     page.push('\n');
     if let Some(quota) = &report.quota {
@@ -218,15 +222,15 @@ fn job_row(job: &JobReport, now: Timestamp) -> String {
         ""
     };
     format!(
-        "<tr><td>{}<td>{}<td>{}<td>{}<td{class}>{} {}<td>{}<td>{}\n",
+        "<tr><td>{}<td{class}>{} {}<td>{}<td>{}<td>{}<td>{}<td>{}\n",
         job.id,
-        optional(job.project.as_deref(), 40),
-        optional(job.user.as_deref(), 20),
-        optional(job.flavor.as_deref(), 8),
         job.phase,
         age(job.since, now),
+        bar(job, now),
         age(job.granted, now),
-        bar(job, now)
+        optional(job.project.as_deref(), 40),
+        optional(job.user.as_deref(), 20),
+        optional(job.flavor.as_deref(), 8)
     )
 }
 
@@ -262,11 +266,11 @@ fn ended_row(ended: &Ended) -> String {
     let result = ended.result();
     let class = if result == "success" { 'y' } else { 'n' };
     let mut row = format!(
-        "<tr><td>{}<td>{}<td>{}<td class={class}>{}",
+        "<tr><td>{}<td class={class}>{}<td>{}<td>{}",
         entry.job,
+        ended.reason.map_or(result, FailureReason::name),
         optional(entry.project.as_deref(), 40),
-        optional(entry.flavor.as_deref(), 8),
-        ended.reason.map_or(result, |reason| reason.name())
+        optional(entry.flavor.as_deref(), 8)
     );
     for time in ended.times.all() {
         row.push_str("<td>");
