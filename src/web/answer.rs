@@ -43,7 +43,7 @@ impl Answer {
             405 => ("Method Not Allowed", "Allow: GET, HEAD\r\n"),
             421 => ("Misdirected Request", ""),
             431 => ("Request Header Fields Too Large", ""),
-            _ => ("Service Unavailable", "Retry-After: 5\r\n"),
+            _ => ("Service Unavailable", "Retry-After: 5\r\nRefresh: 10\r\n"),
         };
         let head = format!(
             "HTTP/1.1 {} {reason}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{ALWAYS}{more}\r\n",

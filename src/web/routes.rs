@@ -20,8 +20,9 @@ use crate::thread::lock;
 use crate::whole_file::folder_of;
 
 /// The main loop may be writing to a slow disk.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
-/// However many ask, the main loop is asked once in so long.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
+/// However many ask, the main loop is asked once in so long; and who came meanwhile need not wait for a silence
+/// that is known.
 const KEPT: Duration = Duration::from_millis(200);
 const SILENCE: &str = "the main loop of the service does not answer";
 
@@ -29,7 +30,8 @@ pub struct Routes {
     token: Option<Secret>,
     asked: Sender<Asked>,
     state_folder: PathBuf,
-    kept: Mutex<Option<(Instant, Arc<View>)>>,
+    /// What was answered last, and when; none: nothing was.
+    kept: Mutex<Option<(Instant, Option<Arc<View>>)>>,
 }
 
 impl Routes {
@@ -90,13 +92,14 @@ impl Routes {
         if let Some((at, view)) = &*kept
             && at.elapsed() < KEPT
         {
-            return Some(view.clone());
+            return view.clone();
         }
         let (answer, told) = bounded(1);
-        self.asked.send(Asked::View(answer)).ok()?;
-        let view: Arc<View> = Arc::new(*told.recv_timeout(ANSWERED_WITHIN).ok()?);
+        let asked = self.asked.send(Asked::View(answer)).ok();
+        let view = asked.and_then(|()| told.recv_timeout(ANSWERED_WITHIN).ok());
+        let view: Option<Arc<View>> = view.map(|view| Arc::new(*view));
         *kept = Some((Instant::now(), view.clone()));
-        Some(view)
+        view
     }
 }
 
@@ -119,7 +122,42 @@ fn given(authorization: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::given;
+    use std::path::Path;
+
+    use crossbeam_channel::bounded;
+
+    use super::{Routes, SILENCE, given};
+    use crate::web::request::Request;
+
+    #[test]
+    fn while_the_main_loop_is_silent_that_is_told_and_the_counters_are_there() {
+        let (asked, _) = bounded(0);
+        let routes = Routes::new(None, asked, Path::new("/nowhere/state.json"));
+        let answer = |path: &str| {
+            let request = Request {
+                is_head: false,
+                path: path.to_owned(),
+                host: String::new(),
+                authorization: String::new(),
+            };
+            String::from_utf8(routes.answer(&request).bytes(false)).unwrap()
+        };
+        for path in ["/", "/healthz", "/readyz"] {
+            let told = answer(path);
+            assert!(
+                told.starts_with("HTTP/1.1 503 ") && told.contains(SILENCE),
+                "{told}"
+            );
+        }
+        let metrics = answer("/metrics");
+        for told in [
+            "HTTP/1.1 200 ",
+            "main_loop_answers 0\n",
+            "_requests_total counter",
+        ] {
+            assert!(metrics.contains(told), "{told}: {metrics}");
+        }
+    }
 
     #[test]
     fn a_token_is_taken_from_programs_and_from_browsers() {

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sandbox::JobStatus;
 
 use super::Answer;
@@ -10,6 +11,16 @@ use crate::scene::{Scene, eventually};
 
 #[test]
 fn hanging_flooding_and_endless_requests_disturb_neither_a_job_nor_who_asks_properly() {
+    // More than a process may usually have open.
+    let most = getrlimit(Resource::Nofile).maximum;
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: most,
+            maximum: most,
+        },
+    )
+    .unwrap();
     let scene = Scene::listening();
     let site = scene.serve();
     let silent: Vec<TcpStream> = (0..300).map(|_| site.connect()).collect();
