@@ -227,7 +227,9 @@ fn paragraph(text: &mut String, first: &str, what: &str, paint: impl Fn(&str) ->
     }
 }
 
-fn age(since: Option<Timestamp>, now: Timestamp) -> String {
+/// How long ago it was, for people.
+#[must_use]
+pub fn age(since: Option<Timestamp>, now: Timestamp) -> String {
     since.map_or_else(|| "-".to_owned(), |since| short(now.since(since)))
 }
 

@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::counted::counted;
 use crate::foreign::{Keep, one_line};
 use crate::payload::FailureReason;
-use crate::status::table::{short, unlimited};
+use crate::status::table::{age, short, unlimited};
 use crate::status::{Ended, JobReport, Phase, Report, RunnerReport, ServiceState, View};
 
 /// Of the whole page, in bytes.
@@ -280,10 +280,6 @@ fn ended_row(ended: &Ended) -> String {
     row.push_str(&optional(entry.price().as_deref(), 20));
     row.push('\n');
     row
-}
-
-fn age(since: Option<Timestamp>, now: Timestamp) -> String {
-    since.map_or_else(|| "-".to_owned(), |since| short(now.since(since)))
 }
 
 #[cfg(test)]
