@@ -4,6 +4,7 @@
 //! reload; `systemctl status` has a line in words; and a service that hangs is started again. A socket and
 //! five words: less than a crate for it.
 
+use std::cell::Cell;
 use std::env;
 use std::ffi::OsStr;
 use std::io;
@@ -29,6 +30,8 @@ pub struct Manager {
     watchdog: Option<Watchdog>,
     /// What it was told last in words, and when.
     told: Option<(String, Instant)>,
+    /// It could not be told the last word.
+    is_deaf: Cell<bool>,
 }
 
 struct Watchdog {
@@ -57,6 +60,7 @@ impl Manager {
                 fed: Instant::now(),
             }),
             told: None,
+            is_deaf: Cell::default(),
         }
     }
 
@@ -108,12 +112,24 @@ impl Manager {
         Some(rest)
     }
 
+    /// Of one that does not listen for a night there is one warning.
     fn tell(&self, what: &str) {
         let Some((socket, address)) = &self.socket else {
             return;
         };
-        if let Err(error) = socket.send_to_addr(what.as_bytes(), address) {
-            log::warn!("the service manager could not be told {what:?}: {error}");
+        match socket.send_to_addr(what.as_bytes(), address) {
+            Ok(_) => self.is_deaf.set(false),
+            Err(error) => {
+                let level = if self.is_deaf.replace(true) {
+                    log::Level::Debug
+                } else {
+                    log::Level::Warn
+                };
+                log::log!(
+                    level,
+                    "the service manager could not be told {what:?}: {error}"
+                );
+            }
         }
     }
 }
@@ -165,7 +181,7 @@ mod tests {
                 every,
                 fed: long_ago,
             }),
-            told: None,
+            ..Manager::default()
         };
         assert_eq!(told.listens_in(false), Some(Duration::ZERO));
         told.ready();

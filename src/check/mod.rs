@@ -59,7 +59,12 @@ pub fn config_for_reload(path: &Path) -> Result<Config, Vec<String>> {
     let shown = path.display();
     let lines = |facts: &[Fact]| -> Vec<String> {
         let bad = facts.iter().filter(|fact| fact.verdict.is_bad());
-        bad.map(|fact| format!("{shown}:{fact}")).collect()
+        let line = |fact: &Fact| match fact.line {
+            Some(_) => format!("{shown}:{fact}"),
+            // It is not about a place in the file, and names what it is about.
+            None => fact.to_string(),
+        };
+        bad.map(line).collect()
     };
     match offline::read(path) {
         (Some(mut config), facts) => {

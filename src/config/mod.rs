@@ -91,7 +91,7 @@ pub struct Config {
 }
 
 /// The quota is the weight of so many jobs of one flavor of one runner.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct QuotaSettings {
     pub reference_runner: String,
     pub reference_flavor: String,

@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{Reach, Wish};
@@ -25,6 +26,12 @@ pub enum NoAnswer {
     Trouble(String),
 }
 
+/// What it says instead of an answer.
+#[derive(Deserialize)]
+struct Refusal {
+    error: String,
+}
+
 /// What the service at `socket` tells: as it came, and read.
 pub fn ask<T: DeserializeOwned>(socket: &Path, wish: Wish) -> Result<(String, T), NoAnswer> {
     let asked = Reach::of(socket).and_then(|reach| UnixStream::connect(&reach.path));
@@ -33,11 +40,17 @@ pub fn ask<T: DeserializeOwned>(socket: &Path, wish: Wish) -> Result<(String, T)
     if text.is_empty() {
         return Err(NoAnswer::Gone);
     }
+    let place = socket.display();
+    if let Ok(Refusal { error }) = serde_json::from_str(&text) {
+        let error = one_line(&error, Keep::Start(SHOWN));
+        return Err(NoAnswer::Trouble(format!(
+            "the service at {place} answers: {error}"
+        )));
+    }
     match serde_json::from_str(&text) {
         Ok(told) => Ok((text, told)),
         Err(_) => Err(NoAnswer::Trouble(format!(
-            "the service at {} says what this version does not understand: {}",
-            socket.display(),
+            "the service at {place} says what this version does not understand: {}",
             one_line(&text, Keep::Start(SHOWN))
         ))),
     }

@@ -70,10 +70,7 @@ pub fn reload(config: &Path) -> ExitCode {
         let wrong_lines: Vec<String> = match ask(&socket_of(state_file), Wish::Reload) {
             Ok((_, lines)) => lines,
             Err(NoAnswer::NoService | NoAnswer::Gone) => {
-                let state_file = state_file.display();
-                return Err(wrong(&format_args!(
-                    "no service runs with the state file {state_file}: there is nothing to reload"
-                )));
+                return Err(wrong(&no_service(state_file, "reload")));
             }
             Err(NoAnswer::Trouble(why)) => return Err(wrong(&why)),
         };
@@ -104,12 +101,7 @@ pub fn drain(config: &Path) -> ExitCode {
                 Ok((_, report)) => report,
                 Err(NoAnswer::Gone) => return drained(state_file),
                 Err(NoAnswer::NoService) if told.is_some() => return drained(state_file),
-                Err(NoAnswer::NoService) => {
-                    let state_file = state_file.display();
-                    return Err(wrong(&format_args!(
-                        "no service runs with the state file {state_file}: there is nothing to drain"
-                    )));
-                }
+                Err(NoAnswer::NoService) => return Err(wrong(&no_service(state_file, "drain"))),
                 Err(NoAnswer::Trouble(why)) => return Err(wrong(&why)),
             };
             let left = report.jobs.len();
@@ -149,10 +141,31 @@ fn wrong(why: &dyn fmt::Display) -> ExitCode {
     WRONG.into()
 }
 
+/// One may run whose socket was removed, or has found something else in its place: who is told that there is
+/// none would go on with an upgrade.
+fn no_service(state_file: &Path, what: &str) -> String {
+    let name = state_file.display();
+    if StateFile::is_in_use(state_file) {
+        unheard(state_file)
+    } else {
+        format!("no service runs with the state file {name}: there is nothing to {what}")
+    }
+}
+
+fn unheard(state_file: &Path) -> String {
+    format!(
+        "a service runs with the state file {}, but does not listen at {}; its log may say why, and \
+         signals reach it: see SIGNALS in the manual",
+        state_file.display(),
+        socket_of(state_file).display()
+    )
+}
+
 fn told_by_anybody(state_file: &Path) -> Result<(String, Report), String> {
     match ask(&socket_of(state_file), Wish::Status) {
         Ok(told) => Ok(told),
         Err(NoAnswer::Trouble(why)) => Err(why),
+        Err(NoAnswer::NoService) if StateFile::is_in_use(state_file) => Err(unheard(state_file)),
         Err(NoAnswer::NoService | NoAnswer::Gone) => {
             let report = Report::of_file(state_file, &StateFile::read(state_file)?);
             Ok((report.json(), report))

@@ -52,10 +52,10 @@ pub fn listen(path: &Path, asked: Sender<Asked>) -> Result<Socket, String> {
     let socket = Socket(path.to_owned());
     spawn("control", listener, move |listener| {
         for caller in listener.incoming() {
+            // There may be no room for another connection.
+            let caller = caller.inspect_err(|_| sleep(PAUSE));
             if let Err(error) = caller.and_then(|caller| answer(&caller, &asked)) {
                 log::debug!("somebody who asked how everything stands got no answer: {error}");
-                // There may be no room for another connection.
-                sleep(PAUSE);
             }
         }
     })?;

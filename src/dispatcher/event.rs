@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use crossbeam_channel::Sender;
 
+use super::quota_limit::Reference;
 use crate::executor::Found;
 use crate::job::Job;
 use crate::names::JobKey;
@@ -19,9 +20,9 @@ use crate::weight::Weight;
 
 pub enum Event {
     /// The quota's reference was weighed.
-    QuotaLimit(Weight),
+    QuotaLimit(Reference, Weight),
     /// It could not be, for this reason.
-    QuotaTrouble(String),
+    QuotaTrouble(Reference, String),
     Granted {
         runner: Arc<Runner>,
         job: Box<Job>,
@@ -68,8 +69,8 @@ pub enum Event {
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::QuotaLimit(_) => f.write_str("QuotaLimit"),
-            Self::QuotaTrouble(_) => f.write_str("QuotaTrouble"),
+            Self::QuotaLimit(..) => f.write_str("QuotaLimit"),
+            Self::QuotaTrouble(..) => f.write_str("QuotaTrouble"),
             Self::Granted { job, .. } => write!(f, "Granted({})", job.credentials.id),
             Self::Job { key, .. } => write!(f, "Job({})", key.id),
             Self::WorkerDone {

@@ -35,6 +35,7 @@ use crossbeam_channel::{Receiver, Sender, select};
 use self::event::Event;
 use self::poll::Pace;
 use self::pollers::Pollers;
+use self::quota_limit::Reference;
 use self::reload::Reread;
 use self::signals::Request;
 pub use self::start::run;
@@ -143,6 +144,9 @@ struct Dispatcher<'a> {
     changed: Instant,
     /// Why the state file could not be written.
     unwritten: Option<String>,
+    /// What the quota is to be computed of, and whether the one that counts is.
+    reference: Reference,
+    is_weighed: bool,
     /// Why the quota could not be computed yet.
     unweighed: Option<String>,
     /// It was told that jobs wait for threads.
@@ -345,12 +349,15 @@ impl Dispatcher<'_> {
 
     fn handle(&mut self, event: Event) -> Result<(), ServiceError> {
         match event {
-            Event::QuotaLimit(quota) => {
+            Event::QuotaLimit(reference, quota) if reference == self.reference => {
                 self.unweighed = None;
+                self.is_weighed = true;
                 self.quota.set_limit(quota);
                 self.start_pollers().map_err(ServiceError)?;
             }
-            Event::QuotaTrouble(why) => self.unweighed = Some(why),
+            Event::QuotaTrouble(reference, why) if reference == self.reference => {
+                self.unweighed = Some(why);
+            }
             Event::Granted {
                 runner,
                 job,
@@ -380,8 +387,8 @@ impl Dispatcher<'_> {
             }
             Event::Orphan { runner, found } => self.orphan(&runner, *found),
             Event::Empty { groups, began } => self.forget_tenants(&groups, began),
-            // Looked at after each event.
-            Event::PollerDone => {}
+            // Of a configuration that does not count any more; or looked at after each event.
+            Event::QuotaLimit(..) | Event::QuotaTrouble(..) | Event::PollerDone => {}
         }
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! Those who ask for jobs. They work in shifts: one ends when the service stops or drains, and when the
 //! configuration was read again; then the next one begins with the runners that there are now.
 //!
-//! Each section of the configuration has a thread of its own, for as long as there is such a section:
-//! what is under way when a shift ends comes to its end before the next one's request.
+//! Each runner of a coordinator has a thread of its own, for as long as there is a section for it, under
+//! whatever name: what is under way when a shift ends comes to its end before the next one's request.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -13,13 +13,13 @@ use super::event::Event;
 use super::poll::Poller;
 use super::turn::Turn;
 use crate::logger::{self, Subject};
+use crate::names::RunnerName;
 use crate::shutdown::{self, Stop, Stopper};
 use crate::thread::{keep_at, spawn};
 
 #[derive(Default)]
 pub struct Pollers {
-    /// By the name of the section.
-    threads: BTreeMap<String, Sender<Poller>>,
+    threads: BTreeMap<RunnerName, Sender<Poller>>,
     /// Of all who are at work, those of the last shift among them.
     turns: Vec<Turn>,
     /// Ends with this.
@@ -55,11 +55,15 @@ impl Pollers {
     /// # Errors
     /// A text for the operator, when there is no room for a thread.
     pub fn send(&mut self, pollers: Vec<Poller>) -> Result<(), String> {
-        let is_needed = |name: &str| pollers.iter().any(|poller| poller.runner.name == name);
+        let is_needed = |name: &RunnerName| {
+            pollers
+                .iter()
+                .any(|poller| poller.runner.unique_name == *name)
+        };
         self.threads.retain(|name, _| is_needed(name));
         for poller in pollers {
             self.turns.push(poller.turn.clone());
-            let name = poller.runner.name.clone();
+            let name = poller.runner.unique_name.clone();
             if !self.threads.contains_key(&name) {
                 let (assign, assignments) = unbounded::<Poller>();
                 let number = self.threads.len();

@@ -83,7 +83,7 @@ impl Dispatcher<'_> {
             "the configuration was read again: {}",
             difference(&was, &is)
         );
-        self.begin_shift(config.quota);
+        self.begin_shift(&config.quota);
         self.show(config.listen.as_ref());
         let of_unknown = std::mem::take(&mut self.of_unknown_runners);
         self.restore(of_unknown);

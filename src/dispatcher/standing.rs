@@ -16,13 +16,15 @@ impl Dispatcher<'_> {
             started: self.started,
             configured: self.configured,
             state: self.state(),
-            tracked: self.all_tracked(),
+            tracked: self.served.values().map(|served| &served.tracked),
+            abandoned: &self.of_unknown_runners,
             runners: &self.roster.now(),
             quota: self.quota.snapshot(),
             orphans: self.orphans.values().flatten().cloned().collect(),
             spent: self.spent(),
             unaccounted: self.ledger.trouble(),
             unwritten: self.unwritten.as_deref(),
+            knows_quota: self.is_weighed,
             unweighed: self.unweighed.as_deref(),
         }
         .report()

@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use super::event::Event;
 use super::poll::Poller;
 use super::pollers::Pollers;
+use super::quota_limit::Reference;
 use super::reload::Reread;
 use super::tenants::Tenants;
 use super::turn::Turn;
@@ -36,7 +37,6 @@ use crate::spacing::LaunchSpacing;
 use crate::state::file::StateFile;
 use crate::state::{State, Tracked};
 use crate::thread::{keep_at, spawn};
-use crate::weight::Weight;
 use crate::whole_file::beside;
 
 /// Runs the service until it is told to stop. What `reread` reads is the configuration as it is by then.
@@ -107,6 +107,8 @@ pub fn run(config: Config, options: Options, reread: Reread<'_>) -> Result<(), S
         },
         changed: Instant::now(),
         unwritten: None,
+        reference: Reference::default(),
+        is_weighed: false,
         unweighed: None,
         lacks_threads: false,
         manager: Manager::of_environment(),
@@ -126,7 +128,7 @@ pub fn run(config: Config, options: Options, reread: Reread<'_>) -> Result<(), S
         events,
         stop,
     })?;
-    dispatcher.begin_shift(config.quota);
+    dispatcher.begin_shift(&config.quota);
     dispatcher.show(config.listen.as_ref());
     let wakers = Wakers {
         events: incoming,
@@ -254,9 +256,10 @@ impl Dispatcher<'_> {
             };
             (phase, known.job.summary.granted)
         });
-        let total = jobs.len();
+        let mut total = 0;
         for mut tracked in jobs {
             if let Some(runner) = self.runner_of(&tracked) {
+                total += 1;
                 tracked.belongs_to(&runner.name, &runner.unique_name);
                 self.go_on_with(&runner, tracked, Duration::ZERO);
             } else {
@@ -299,27 +302,35 @@ impl Dispatcher<'_> {
     }
 
     /// Begins a new shift of pollers, who ask as soon as the quota is known. What it is depends on
-    /// what Clever Cloud offers, which may take a while to learn.
-    pub(super) fn begin_shift(&mut self, reference: QuotaSettings) {
+    /// what Clever Cloud offers, which may take a while to learn: by a quota that was changed meanwhile
+    /// too many jobs might be taken.
+    pub(super) fn begin_shift(&mut self, settings: &QuotaSettings) {
         let Some(workers) = &self.workers else {
             return;
         };
         let (events, stop) = (workers.events.clone(), self.pollers.new_shift());
         let runners = self.roster.now();
-        let named = |runner: &&Arc<Runner>| runner.name == reference.reference_runner;
-        let weighed = runners.iter().find(named).map_or(Ok(()), |runner| {
+        let named = |runner: &&Arc<Runner>| runner.name == settings.reference_runner;
+        let runner = runners.iter().find(named);
+        let reference = Reference::new(settings.clone(), runner.map(Arc::as_ref));
+        let is_known = self.is_weighed && self.reference == reference;
+        self.is_weighed = is_known;
+        self.reference = reference.clone();
+        self.unweighed = None;
+        let weighed = runner.map_or(Ok(()), |runner| {
             spawn("quota", runner.clone(), move |runner| {
                 logger::about(Subject::runner(&runner.name));
                 keep_at(&stop, || {
-                    let trouble = |why| drop(events.send(Event::QuotaTrouble(why)));
+                    let of = || reference.clone();
+                    let trouble = |why| drop(events.send(Event::QuotaTrouble(of(), why)));
                     let executor = runner.executor.as_ref();
-                    let limit = quota_limit::weigh(&reference, executor, &stop, trouble);
-                    let _ = limit.map(|limit| events.send(Event::QuotaLimit(limit)));
+                    let limit = quota_limit::weigh(&reference, is_known, executor, &stop, trouble);
+                    let _ = limit.map(|limit| events.send(Event::QuotaLimit(of(), limit)));
                 });
             })
         });
         let begun = weighed.and_then(|()| {
-            if self.quota.snapshot().limit > Weight::ZERO {
+            if is_known {
                 self.start_pollers()
             } else {
                 Ok(())

@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::journal::{self, Budget, Change, Journal};
@@ -68,6 +68,28 @@ impl StateFile {
             _lock: lock,
             _found: found,
             current: RefCell::new(again),
+        })
+    }
+
+    /// Whether a process has it at the moment, as far as the kernel tells. To try the lock would be to have it
+    /// for a moment, in which a service that starts could not.
+    #[must_use]
+    pub fn is_in_use(path: &Path) -> bool {
+        let path = resolve(path).unwrap_or_else(|_| path.to_owned());
+        let file = fs::metadata(beside(&path, ".lock"));
+        let locks = fs::read_to_string("/proc/locks");
+        file.ok().zip(locks.ok()).is_some_and(|(file, locks)| {
+            let device = file.dev();
+            let place = format!(
+                "{:02x}:{:02x}:{}",
+                rustix::fs::major(device),
+                rustix::fs::minor(device),
+                file.ino()
+            );
+            locks.lines().any(|lock| {
+                let mut words = lock.split_whitespace().skip(1);
+                words.next() == Some("FLOCK") && words.any(|word| word == place)
+            })
         })
     }
 

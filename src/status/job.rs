@@ -75,6 +75,16 @@ impl fmt::Display for Phase {
 }
 
 impl JobReport {
+    /// One whose runner is not in the configuration.
+    pub(super) fn of_abandoned(tracked: &Tracked) -> Self {
+        let why = "its runner is not in the configuration: nobody looks after it, and its machine is left as \
+                   it is";
+        Self {
+            trouble: Some(why.to_owned()),
+            ..Self::of(tracked)
+        }
+    }
+
     pub(super) fn of(tracked: &Tracked) -> Self {
         let job = &tracked.job;
         let (summary, history) = (&job.summary, job.machine.history);

@@ -119,6 +119,8 @@ pub struct Service<'a, T> {
     pub configured: Timestamp,
     pub state: ServiceState,
     pub tracked: T,
+    /// Jobs that nobody looks after, for their runners are not in the configuration.
+    pub abandoned: &'a [Tracked],
     pub runners: &'a [Arc<Runner>],
     pub quota: quota::Snapshot,
     pub orphans: Vec<OrphanReport>,
@@ -127,6 +129,7 @@ pub struct Service<'a, T> {
     pub unaccounted: Option<&'a str>,
     /// Why the state file can't be written.
     pub unwritten: Option<&'a str>,
+    pub knows_quota: bool,
     /// Why the quota could not be computed yet.
     pub unweighed: Option<&'a str>,
 }
@@ -135,10 +138,14 @@ impl<'a, T: Iterator<Item = &'a Tracked>> Service<'_, T> {
     #[must_use]
     pub fn report(self) -> Report {
         let quota = self.quota;
-        let jobs: Vec<_> = self.tracked.map(JobReport::of).collect();
-        let is_draining = self.state != ServiceState::Running;
+        let abandoned = self.abandoned.iter().map(JobReport::of_abandoned);
+        let jobs: Vec<_> = self.tracked.map(JobReport::of).chain(abandoned).collect();
+        let known = runner::Known {
+            is_draining: self.state != ServiceState::Running,
+            knows_quota: self.knows_quota,
+        };
         let runners = self.runners.iter();
-        let runners = runners.map(|runner| RunnerReport::of(runner, &jobs, is_draining));
+        let runners = runners.map(|runner| RunnerReport::of(runner, &jobs, &known));
         let ends = self.runners.iter().flat_map(|runner| {
             let known = runner.known_expiries().into_iter();
             known.map(|expiry| EndReport {

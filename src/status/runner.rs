@@ -40,11 +40,23 @@ pub enum Does {
     Drain,
 }
 
+/// What a service's state means for all of its runners.
+pub(super) struct Known {
+    pub is_draining: bool,
+    pub knows_quota: bool,
+}
+
 impl RunnerReport {
-    pub(super) fn of(runner: &Runner, jobs: &[JobReport], is_draining: bool) -> Self {
+    pub(super) fn of(runner: &Runner, jobs: &[JobReport], service: &Known) -> Self {
         let stand = runner.standing.now();
         let (does, reason) = match stand.doing {
-            _ if is_draining => (Does::Drain, "takes no new jobs".to_owned()),
+            _ if service.is_draining => (Does::Drain, "takes no new jobs".to_owned()),
+            Doing::Begins if service.knows_quota => (
+                Does::Begin,
+                "has not asked since the configuration was read; a request of before that may be \
+                 under way"
+                    .to_owned(),
+            ),
             Doing::Begins => (
                 Does::Begin,
                 "has not asked yet: the weight of the reference flavor is being learnt".to_owned(),

@@ -112,16 +112,24 @@ fn head(report: &Report) -> String {
         ServiceState::Stopping => "stopping".to_owned(),
         ServiceState::NotRunning => "not running".to_owned(),
     };
-    let _ = match report.source {
-        Source::Service => writeln!(
-            text,
-            "{state}; up {}, version {}; by the service, {at}\nconfiguration read {} ago",
+    let who = match report.source {
+        Source::Service => format!(
+            "up {}, version {}; by the service",
             age(report.started, report.at),
-            one_line(&report.program, Keep::Start(12)),
-            age(report.configured, report.at),
+            report.program
         ),
-        Source::StateFile => writeln!(text, "{state}; by the state file, {at}"),
+        Source::StateFile => "by the state file".to_owned(),
     };
+    paragraph(
+        &mut text,
+        "",
+        &format!("{state}; {who}, {at}"),
+        str::to_owned,
+    );
+    if report.source == Source::Service {
+        let read = age(report.configured, report.at);
+        let _ = writeln!(text, "configuration read {read} ago");
+    }
     if let Some(quota) = &report.quota {
         let limit = quota.weight_limit.map_or_else(
             || "a quota that is not known yet".to_owned(),

@@ -26,6 +26,9 @@ fn a_drain_finishes_running_and_held_jobs_takes_no_other_and_ends_with_success()
     let status =
         scene.await_status_that("it does not drain", |status| status["state"] == "draining");
     assert_eq!(status["runners"][0]["does"], "drain");
+    let (_, table, _) = scene.ask(&["--status"]);
+    let is_narrow = |line: &str| line.chars().count() <= 80;
+    assert!(table.lines().all(is_narrow), "{table}");
     // It can't be changed any more.
     service.signal(Signal::HUP);
     service.await_log("the configuration is not read again");

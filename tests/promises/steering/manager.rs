@@ -65,3 +65,20 @@ fn the_service_manager_hears_of_each_step_and_feels_the_pulse_of_the_main_loop()
     assert!(exit.success(), "{log}");
     manager.await_word("STOPPING=1");
 }
+
+#[test]
+fn a_manager_that_is_gone_is_one_warning_for_as_long_as_it_is() {
+    let mut scene = Scene::new();
+    let path = scene.folder.path().join("notify");
+    for (name, value) in [
+        ("NOTIFY_SOCKET", path.display().to_string()),
+        ("WATCHDOG_USEC", "20000".to_owned()),
+    ] {
+        scene.environment.push((name.to_owned(), value));
+    }
+    let service = scene.start();
+    scene.await_end(scene.submit("needs no manager", "true"));
+    let (exit, log) = service.stop();
+    let warnings = log.matches("could not be told").count();
+    assert!(exit.success() && warnings == 1, "{log}");
+}

@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 use sandbox::clever::Role;
-use sandbox::{JobSpec, JobStatus, RunnerSpec};
+use sandbox::{Fault, JobSpec, JobStatus, Rule, RunnerSpec};
 
 use crate::scene::{CLEVER_TOKEN, ORGANIZATION, RUNNER_TOKEN, Scene};
 use crate::service::Service;
@@ -149,4 +149,64 @@ fn a_secret_that_was_renewed_is_used_for_the_machines_that_are_here() {
     scene.await_no_machines();
     let (exit, log) = service.stop();
     assert!(exit.success() && !log.contains("decommissioning"), "{log}");
+}
+
+#[test]
+fn by_a_quota_that_was_changed_no_job_is_taken_until_it_is_known() {
+    let scene = Scene::new();
+    let service = scene.start();
+    service.await_log("asking http");
+    scene.rewrite(&[("reference_flavor = \"3XL\"", "reference_flavor = \"9XL\"")]);
+    reload(&service);
+    service.await_log("taking no new ones until it is on offer");
+    let job = scene.submit("waits", "true");
+    let status = scene.status();
+    let wrong = status["wrong"][0].as_str().unwrap();
+    assert!(wrong.contains("the quota can't be computed yet"), "{wrong}");
+    assert_eq!(status["runners"][0]["does"], "begin");
+    let asked = scene.count_job_requests();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert_eq!(scene.count_job_requests(), asked);
+    assert_eq!(scene.coordinator.job(job).status, JobStatus::Pending);
+    scene.write_configuration();
+    service.signal(Signal::HUP);
+    assert_eq!(scene.await_end(job).status, JobStatus::Success);
+    assert_eq!(scene.status()["wrong"], serde_json::json!([]));
+
+    // As long as it is the same, it counts, whatever has become of Clever Cloud.
+    let flavors = Rule::on("GET", "*/products/flavors*").always();
+    scene.clever.faults().inject(flavors.with(Fault::Hang));
+    assert_eq!(scene.ask(&["--reload"]).0, Some(0));
+    let status = scene.await_status_that("the quota is forgotten", |status| {
+        status["quota"]["weight_limit"].is_number()
+    });
+    assert_eq!(status["wrong"], serde_json::json!([]));
+    scene.clever.faults().clear();
+    let (exit, log) = service.stop();
+    assert!(exit.success(), "{log}");
+    scene.assert_no_complaints();
+}
+
+#[test]
+fn a_runner_that_is_called_otherwise_does_not_ask_twice_at_once() {
+    let scene = Scene::new();
+    let gate = scene.hold_job_request(Fault::HoldAfter);
+    let job = scene.submit("is being granted", "true");
+    let service = scene.start();
+    scene.await_status(job, |status| status == JobStatus::Running);
+    scene.rewrite(&[("\"ci\"", "\"renamed\"")]);
+    service.signal(Signal::HUP);
+    service.await_log("1 runner; new: renamed; gone: ci");
+    service.await_log("runner=renamed: the quota is");
+    let status = scene.await_status_that("it is not told what it waits for", |status| {
+        let reason = status["runners"][0]["reason"].as_str();
+        reason.is_some_and(|reason| reason.contains("a request of before that may be under way"))
+    });
+    assert_eq!(status["runners"][0]["does"], "begin");
+    gate.open();
+    assert_eq!(scene.await_end(job).status, JobStatus::Success);
+    service.await_log("runner=renamed: asking http");
+    let (exit, log) = service.stop();
+    assert!(exit.success(), "{log}");
+    scene.assert_no_complaints();
 }

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use rustix::process::Signal;
 use sandbox::{Fault, JobSpec, JobStatus, Rule};
 
-use crate::scene::{ORGANIZATION, Scene};
+use crate::scene::{ORGANIZATION, RUNNER_TOKEN, Scene};
 
 #[test]
 fn the_status_tells_of_jobs_and_of_runners_by_the_service_or_else_by_the_state_file() {
@@ -199,4 +199,63 @@ fn foreign_names_neither_speak_to_the_terminal_nor_break_the_table() {
     );
     scene.let_end();
     scene.await_end(job);
+}
+
+#[test]
+fn a_service_that_can_not_be_asked_is_not_told_to_be_none() {
+    let scene = Scene::new();
+    let socket = scene.folder.path().join("state.json.socket");
+    fs::write(&socket, "somebody's").unwrap();
+    let service = scene.start();
+    service.await_log("cannot listen at");
+    for option in ["--status", "--reload", "--drain"] {
+        let (code, told, complaint) = scene.ask(&[option]);
+        assert_eq!((code, told.as_str()), (Some(1), ""));
+        assert!(complaint.contains("a service runs with"), "{complaint}");
+    }
+    let (exit, log) = service.stop();
+    assert!(exit.success(), "{log}");
+    assert_eq!(fs::read_to_string(&socket).unwrap(), "somebody's");
+    let (code, told, _) = scene.ask(&["--status"]);
+    assert_eq!(code, Some(1));
+    assert!(told.contains("no service runs with"), "{told}");
+}
+
+#[test]
+fn a_job_that_nobody_looks_after_is_wrong() {
+    let scene = Scene::new();
+    let service = scene.start();
+    let job = scene.submit_lasting("abandoned");
+    scene.await_status(job, |status| status == JobStatus::Running);
+    let (exit, log) = service.stop();
+    assert!(exit.success(), "{log}");
+    let changes = [
+        ("\"ci\"", "\"other\""),
+        (RUNNER_TOKEN, "glrt-other-token00"),
+    ];
+    let service = scene.start_changed(&changes);
+    service.await_log("this runner is not in the configuration any more");
+    let (code, table, _) = scene.ask(&["--status"]);
+    assert_eq!(code, Some(1), "{table}");
+    let told = format!("wrong: job {job}: its runner is not in the configuration");
+    assert!(table.contains(&told), "{table}");
+    scene.write_configuration();
+    service.signal(Signal::HUP);
+    scene.await_status_that("it is not looked after", |status| {
+        status["wrong"] == serde_json::json!([])
+    });
+    scene.let_end();
+    scene.await_end(job);
+    scene.await_no_machines();
+}
+
+#[test]
+fn many_who_say_nothing_are_soon_forgotten_when_they_go() {
+    let scene = Scene::new();
+    let service = scene.start();
+    service.await_log("asking http");
+    let socket = scene.folder.path().join("state.json.socket");
+    let silent: Vec<_> = (0..120).map(|_| UnixStream::connect(&socket)).collect();
+    drop(silent);
+    assert_eq!(scene.status()["source"], "service");
 }
