@@ -141,12 +141,7 @@ fn end(job: &mut Job, context: &JobContext<'_>, halt: Halt) -> Result<(), Stoppe
                 }
                 Phase::Launched | Phase::Ended { .. } => ("failed", None),
             };
-            // What the job's author can change is nothing that an administrator must do.
-            let level = if failure.reason == FailureReason::ScriptFailure {
-                log::Level::Info
-            } else {
-                log::Level::Error
-            };
+            let level = level_of(failure.reason, &job.phase);
             log::log!(level, "{what}: {}", failure.admin);
             job.summary.ended(what);
             job.summary.reason = Some(failure.reason);
@@ -164,6 +159,23 @@ fn end(job: &mut Job, context: &JobContext<'_>, halt: Halt) -> Result<(), Stoppe
         job.machine.forget();
     }
     Ok(())
+}
+
+/// How loud a failure is: an error is what an administrator must do something about.
+const fn level_of(reason: FailureReason, phase: &Phase) -> log::Level {
+    match reason {
+        // The job's author can change that, and reads so.
+        FailureReason::ScriptFailure | FailureReason::JobExecutionTimeout => log::Level::Info,
+        // A service that is in trouble gets over it.
+        FailureReason::RunnerExternalDependencyFailure => log::Level::Warn,
+        FailureReason::RunnerConfigurationError => log::Level::Error,
+        FailureReason::RunnerSystemFailure => match phase {
+            // A machine that does not come up is rarely the only one.
+            Phase::Pending(_) => log::Level::Error,
+            // Others had all the room, or this one machine died: there is nothing to mend.
+            Phase::Held(_) | Phase::Launched | Phase::Ended { .. } => log::Level::Warn,
+        },
+    }
 }
 
 /// Makes the job's machine go away, however long it takes.

@@ -28,7 +28,8 @@ fn a_flavor_that_nobody_offers_is_told_with_those_on_offer() {
         "script_failure",
         "XXXL`; this runner offers XS, S, M, L, XL, 2XL, 3XL",
     );
-    service.await_log("the job asks for flavor \"XXXL\"");
+    let line = service.await_log("the job asks for flavor \"XXXL\"");
+    assert!(line.contains("INFO"), "{line}");
     let next = scene.submit("next", "true");
     assert_eq!(
         scene.await_end(next).status,
@@ -116,7 +117,7 @@ fn refused_credentials_are_for_the_administrator() {
     );
     let line = service.await_log("check the organization and its token");
     assert!(
-        line.contains("creating application hpd-job-kvzWdEMo-"),
+        line.contains("creating application hpd-job-kvzWdEMo-") && line.contains("ERROR"),
         "{line}"
     );
     assert!(!line.contains(CLEVER_TOKEN), "{line}");
@@ -153,7 +154,8 @@ fn a_repository_that_never_comes_is_a_launch_failure() {
         "runner_external_dependency_failure",
         "did not prepare a machine",
     );
-    service.await_log("cc_deployment_repo_timeout");
+    let line = service.await_log("cc_deployment_repo_timeout");
+    assert!(line.contains("WARN"), "{line}");
     scene.await_no_machines();
 }
 
@@ -274,7 +276,8 @@ fn a_job_that_may_take_long_by_its_own_timeout_is_capped_and_its_log_says_so() {
     let reason = ended.failure_reason.as_deref();
     assert_eq!(reason, Some("job_execution_timeout"));
     scene.await_no_machines();
-    service.await_log("paas_max_job_duration");
+    let line = service.await_log("paas_max_job_duration");
+    assert!(line.contains("INFO"), "{line}");
     let quick = scene.submit("quick", "true");
     assert_eq!(scene.await_end(quick).status, JobStatus::Success);
 }

@@ -201,6 +201,8 @@ fn a_grant_that_can_not_be_used_is_failed_in_words() {
     }
     assert!(scene.clever.ever_created().is_empty(), "nothing was made");
     scene.await_nothing_tracked("all are failed");
+    let line = service.await_log("was granted, but the answer broke off");
+    assert!(line.contains("WARN"), "one answer passes: {line}");
     // Not even a crash makes us forget to say so.
     let silent = Rule::on_any("*/jobs/8*").always();
     let faults = scene.coordinator.faults();

@@ -13,7 +13,7 @@ use heptapod_paas_runner::options::CommandLine;
 use heptapod_paas_runner::{cli, install, register};
 use toml::{Table, Value};
 
-const SERVICE: &str = include_str!("../../man/heptapod-paas-runner.1");
+pub const SERVICE: &str = include_str!("../../man/heptapod-paas-runner.1");
 const REGISTER: &str = include_str!("../../man/heptapod-paas-runner-register.1");
 
 /// Under which heading the manual has whose keys; those of the watch are in a list within a list.
@@ -29,7 +29,7 @@ const HEADINGS: [(&str, &[Whose]); 5] = [
 ];
 
 /// A page as a reader sees it: without the escapes, and with the words of a line of macros.
-fn plain(page: &str) -> String {
+pub fn plain(page: &str) -> String {
     let page = page.replace(r"\-", "-").replace(r"\e", r"\");
     let lines = page.lines().map(|line| {
         let inline = ["Va", "Ql", "Ev", "Pa", "Em", "Fl", "Dv", "Pq Va", "Pq Ql"];
@@ -48,14 +48,14 @@ fn plain(page: &str) -> String {
 }
 
 /// The part of a text behind a heading, up to the next one of its kind.
-fn part_of<'a>(text: &'a str, macro_name: &str, heading: &str) -> &'a str {
+pub fn part_of<'a>(text: &'a str, macro_name: &str, heading: &str) -> &'a str {
     let head = format!("\n{macro_name} {heading}\n");
     let (_, part) = text.split_once(head.as_str()).expect("no such heading");
     let end = part.find(&format!("\n{macro_name} ")).unwrap_or(part.len());
     &part[..end]
 }
 
-fn section_of(page: &str, name: &str) -> String {
+pub fn section_of(page: &str, name: &str) -> String {
     part_of(&plain(page), ".Sh", name).to_owned()
 }
 

@@ -104,7 +104,7 @@ fn a_tenant_without_an_organization_fails_its_own_jobs_only() {
     scene
         .coordinator
         .set_group("poor", [("cc_orga_id", "orga_poor")]);
-    let _service = start(&scene);
+    let service = start(&scene);
     let (poor, user, fine) = (
         submit(&scene, "poor/x"),
         submit(&scene, "somebody/x"),
@@ -112,18 +112,18 @@ fn a_tenant_without_an_organization_fails_its_own_jobs_only() {
     );
     let poor = scene.await_end(poor);
     assert_eq!(poor.status, JobStatus::Failed);
-    assert!(
-        poor.log()
-            .contains("group poor has no usable custom attribute `cc_orga_token`"),
-        "{}",
-        poor.log()
-    );
+    let told = "group poor has no usable custom attribute `cc_orga_token`";
+    assert!(poor.log().contains(told), "{}", poor.log());
     let user = scene.await_end(user);
     assert!(
         user.log().contains("somebody is not a group"),
         "{}",
         user.log()
     );
+    let line = service.await_log("failed to launch: group poor");
+    assert!(line.contains("ERROR"), "{line}");
+    let line = service.await_log("failed to launch: somebody");
+    assert!(line.contains("INFO"), "its author can mend that: {line}");
     assert_eq!(scene.await_end(fine).status, JobStatus::Success);
 }
 

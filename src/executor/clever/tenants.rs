@@ -336,7 +336,11 @@ fn not_read(group: &str, why: NoAttributes) -> Trouble {
         }
         NoAttributes::NoSuchGroup => {
             let why = format!("{group} is not a group, so it has no Clever Cloud organization");
-            Trouble::NoAccount(no_account(&why))
+            // Whose project it is can move it into a group: nobody else must do anything.
+            Trouble::NoAccount(Failure {
+                reason: FailureReason::ScriptFailure,
+                ..no_account(&why)
+            })
         }
         NoAttributes::Refused(why) => Trouble::Final(Failure {
             reason: FailureReason::RunnerConfigurationError,
