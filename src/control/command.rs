@@ -5,7 +5,9 @@ use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::process::ExitCode;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use serde::de::DeserializeOwned;
 
 use super::client::{NoAnswer, ask};
 use super::{Wish, socket_of};
@@ -22,6 +24,9 @@ use crate::whole_file::resolve;
 const WRONG: u8 = 1;
 /// As at a start.
 const WRONG_FILE: u8 = 2;
+/// A service that starts has its state file a moment before it listens.
+const LISTENS_WITHIN: Duration = Duration::from_secs(1);
+const TRIED_AGAIN_AFTER: Duration = Duration::from_millis(50);
 const WATCHED_EVERY: Duration = Duration::from_secs(2);
 const DRAIN_LOOKED_AT_EVERY: Duration = Duration::from_secs(1);
 /// Clears a terminal and goes to its first line.
@@ -67,7 +72,7 @@ pub fn status(config: &Path, show: Show) -> ExitCode {
 #[must_use]
 pub fn reload(config: &Path) -> ExitCode {
     with_state_file(config, |state_file| {
-        let wrong_lines: Vec<String> = match ask(&socket_of(state_file), Wish::Reload) {
+        let wrong_lines: Vec<String> = match ask_service(state_file, Wish::Reload) {
             Ok((_, lines)) => lines,
             Err(NoAnswer::NoService | NoAnswer::Gone) => {
                 return Err(wrong(&no_service(state_file, "reload")));
@@ -89,7 +94,6 @@ pub fn reload(config: &Path) -> ExitCode {
 #[must_use]
 pub fn drain(config: &Path) -> ExitCode {
     with_state_file(config, |state_file| {
-        let socket = socket_of(state_file);
         let mut told = None;
         loop {
             let wish = if told.is_none() {
@@ -97,7 +101,7 @@ pub fn drain(config: &Path) -> ExitCode {
             } else {
                 Wish::Status
             };
-            let report: Report = match ask(&socket, wish) {
+            let report: Report = match ask_service(state_file, wish) {
                 Ok((_, report)) => report,
                 Err(NoAnswer::Gone) => return drained(state_file),
                 Err(NoAnswer::NoService) if told.is_some() => return drained(state_file),
@@ -136,6 +140,22 @@ fn with_state_file(config: &Path, act: impl FnOnce(&Path) -> Result<(), ExitCode
     }
 }
 
+/// What the service says that has this state file.
+fn ask_service<T: DeserializeOwned>(
+    state_file: &Path,
+    wish: Wish,
+) -> Result<(String, T), NoAnswer> {
+    let until = Instant::now() + LISTENS_WITHIN;
+    loop {
+        let told = ask(&socket_of(state_file), wish);
+        let may_start = matches!(told, Err(NoAnswer::NoService)) && Instant::now() < until;
+        if !may_start || !StateFile::is_in_use(state_file) {
+            return told;
+        }
+        sleep(TRIED_AGAIN_AFTER);
+    }
+}
+
 fn wrong(why: &dyn fmt::Display) -> ExitCode {
     output::complain(why);
     WRONG.into()
@@ -162,7 +182,7 @@ fn unheard(state_file: &Path) -> String {
 }
 
 fn told_by_anybody(state_file: &Path) -> Result<(String, Report), String> {
-    match ask(&socket_of(state_file), Wish::Status) {
+    match ask_service(state_file, Wish::Status) {
         Ok(told) => Ok(told),
         Err(NoAnswer::Trouble(why)) => Err(why),
         Err(NoAnswer::NoService) if StateFile::is_in_use(state_file) => Err(unheard(state_file)),

@@ -168,7 +168,7 @@ struct Dispatcher<'a> {
 struct Wakers {
     events: Receiver<Event>,
     requests: Receiver<Request>,
-    /// From the socket.
+    /// From the control socket, and for the page.
     asked: Receiver<Asked>,
     /// Disconnects when the last thread is gone that must be waited for.
     all_gone: Receiver<Infallible>,
@@ -262,7 +262,7 @@ impl Dispatcher<'_> {
             }),
             recv(wakers.asked) -> asked => {
                 if let Ok(asked) = asked {
-                    self.grant(asked);
+                    self.answer(asked);
                 }
                 Ok(Next::GoOn)
             }

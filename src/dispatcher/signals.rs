@@ -1,4 +1,4 @@
-//! What the operating system asks of us, and who asks us at the socket.
+//! What the operating system asks of us.
 
 use std::io;
 use std::thread;

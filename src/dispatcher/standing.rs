@@ -41,7 +41,7 @@ impl Dispatcher<'_> {
     }
 
     /// Does what is asked for, and says what is to be said.
-    pub(super) fn grant(&mut self, asked: Asked) {
+    pub(super) fn answer(&mut self, asked: Asked) {
         match asked {
             Asked::Wish(wish, answer) => drop(answer.send(self.fulfil(wish))),
             Asked::View(answer) => drop(answer.send(Box::new(self.view()))),

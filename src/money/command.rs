@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde_json::json;
 
-use super::{Entry, Ledger};
+use super::{Entry, HOUR, Ledger};
 use crate::clock::Timestamp;
 use crate::foreign::{Keep, one_line};
 
@@ -154,7 +154,7 @@ fn table(month: &str, by: By, rows: &[(Key, Sum)]) -> String {
     let (mut jobs, mut seconds, mut unknown) = (0, 0, 0);
     for ((name, currency), sum) in rows {
         let name = one_line(name, Keep::Start(NAMES));
-        let hours = sum.seconds as f64 / 3600.0;
+        let hours = sum.seconds as f64 / HOUR;
         let _ = writeln!(
             text,
             "{name:NAMES$} {:>7} {hours:>10.2} {:>10.2} {currency}",
@@ -165,7 +165,7 @@ fn table(month: &str, by: By, rows: &[(Key, Sum)]) -> String {
         seconds += sum.seconds;
         unknown += sum.unknown;
     }
-    let hours = seconds as f64 / 3600.0;
+    let hours = seconds as f64 / HOUR;
     for (currency, cost) in totals
         .into_iter()
         .filter(|(currency, _)| *currency != UNNAMED)

@@ -3,9 +3,10 @@
 //! A line is written before the state file forgets its job. After a crash in between it comes again, and counts
 //! once; a line that was cut is passed over. It is on disk within a second: that long a power cut may cost.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::mem;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -24,8 +25,8 @@ pub struct Ledger {
     waiting: Vec<Entry>,
     /// Why the last line could not be written, as it was told.
     trouble: Option<String>,
-    /// What was written to and is not on disk yet.
-    unsynced: Vec<File>,
+    /// What was written to and is not on disk yet, by its year.
+    unsynced: BTreeMap<String, File>,
     synced: Instant,
 }
 
@@ -36,7 +37,7 @@ impl Ledger {
             state_file: state_file.to_owned(),
             waiting: Vec::new(),
             trouble: None,
-            unsynced: Vec::new(),
+            unsynced: BTreeMap::new(),
             synced: Instant::now(),
         }
     }
@@ -67,7 +68,6 @@ impl Ledger {
             .and_then(|()| if is_due { self.sync() } else { Ok(()) });
         match done {
             Ok(()) => {
-                self.waiting.clear();
                 if self.trouble.take().is_some() {
                     log::info!("the ledger can be written again");
                 }
@@ -92,9 +92,8 @@ impl Ledger {
     /// When it is not certain that all of it is on disk.
     fn sync(&mut self) -> io::Result<()> {
         self.synced = Instant::now();
-        self.unsynced
-            .drain(..)
-            .try_for_each(|file| file.sync_data())
+        let mut files = mem::take(&mut self.unsynced).into_values();
+        files.try_for_each(|file| file.sync_data())
     }
 
     fn append(&mut self) -> io::Result<()> {
@@ -121,10 +120,10 @@ impl Ledger {
                 file.write_all(b"\n")?;
             }
             file.write_all(&lines)?;
-            // Those before are of the same file, but for once a year.
-            self.unsynced.truncate(1);
-            self.unsynced.push(file);
+            self.unsynced.insert(year, file);
         }
+        // What is written is not written again, whatever becomes of the disk.
+        self.waiting.clear();
         Ok(())
     }
 

@@ -1,5 +1,5 @@
-//! What this month has cost so far, beside what it may cost. Shared by the main thread, which adds, and the
-//! pollers, which ask. Of machines that run it knows nothing: they are never ended for money.
+//! What this month has cost so far, beside what it may cost. Shared by the main thread, which adds, and by
+//! pollers and jobs, which ask. Of machines that run it knows nothing: they are never ended for money.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
@@ -40,7 +40,7 @@ struct Known {
 
 impl Spending {
     pub fn set_budgets(&self, budgets: Budgets) {
-        let mut known = lock(&self.0);
+        let mut known = self.today();
         known.budgets = budgets;
         known.told.clear();
         known.tell();

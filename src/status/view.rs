@@ -1,13 +1,12 @@
-//! What a page shows besides the [`Report`]: what is over.
+//! What a page shows besides the [`Report`]: what is over. And what of it goes to the ledger, which knows no jobs.
 
 use super::Report;
 use crate::clock::Timestamp;
 use crate::executor::Price;
 use crate::job::{Job, Times};
-use crate::money::{Entry, SHAPE};
+use crate::money::{Entry, HOUR, SHAPE};
 use crate::payload::FailureReason;
 
-const HOUR: f64 = 3600.0;
 /// So many are remembered, as long as the service runs.
 pub const REMEMBERED: usize = 100;
 

@@ -164,8 +164,12 @@ fn by_a_quota_that_was_changed_no_job_is_taken_until_it_is_known() {
     let wrong = status["wrong"][0].as_str().unwrap();
     assert!(wrong.contains("the quota can't be computed yet"), "{wrong}");
     assert_eq!(status["runners"][0]["does"], "begin");
+    // Each reading begins a shift, and a shift with a question.
     let asked = scene.count_job_requests();
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    for _ in 0..5 {
+        assert_eq!(scene.ask(&["--reload"]).0, Some(0));
+    }
+    assert_eq!(scene.status()["runners"][0]["does"], "begin");
     assert_eq!(scene.count_job_requests(), asked);
     assert_eq!(scene.coordinator.job(job).status, JobStatus::Pending);
     scene.write_configuration();
